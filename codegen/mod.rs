@@ -25,9 +25,18 @@ const TYPE_PARAMETER: &str = "R";
 
 /// Schemas that are not generated but written by hand, with the path of the type that takes their place.
 const HANDWRITTEN: [(&str, &str); 4] = [
-    ("Parameters", "::std::boxed::Box<::serde_json::value::RawValue>"),
-    ("RecordMessage", "::std::option::Option<crate::wire::RecordMessage>"),
-    ("SummaryOutput", "::std::boxed::Box<::serde_json::value::RawValue>"),
+    (
+        "Parameters",
+        "::std::boxed::Box<::serde_json::value::RawValue>",
+    ),
+    (
+        "RecordMessage",
+        "::std::option::Option<crate::wire::RecordMessage>",
+    ),
+    (
+        "SummaryOutput",
+        "::std::boxed::Box<::serde_json::value::RawValue>",
+    ),
     ("Timestamp", "crate::wire::Timestamp"),
 ];
 
@@ -37,7 +46,7 @@ const BULK_RESPONSE: &str = "pull";
 
 /// What stands in the way of generating code, each with the place in the description.
 #[derive(Debug)]
-pub struct Problems(Vec<String>);
+pub(crate) struct Problems(Vec<String>);
 
 impl Problems {
     fn one(problem: impl Into<String>) -> Self {
@@ -45,7 +54,7 @@ impl Problems {
     }
 
     /// The problems, one line each.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 }
@@ -59,7 +68,7 @@ impl fmt::Display for Problems {
 /// Generates the source of the module `raw` from the text of the description (YAML).
 ///
 /// The same text always gives the same source.
-pub fn generate(description: &str) -> Result<String, Problems> {
+pub(crate) fn generate(description: &str) -> Result<String, Problems> {
     let mut api = load::load(description)?;
     let open_enums = open_enum::find(&api);
     adapt::adapt(&mut api, BULK_REQUEST, BULK_RESPONSE)?;
@@ -70,14 +79,24 @@ pub fn generate(description: &str) -> Result<String, Problems> {
         .generate_tokens(&api)
         .map_err(|error| Problems::one(error.to_string()))?;
     let mut file = syn::parse2(tokens).map_err(|error| Problems::one(error.to_string()))?;
-    polish::polish(&mut file, TYPE_PARAMETER, open_enums.iter().flat_map(open_enum::OpenEnum::items));
+    polish::polish(
+        &mut file,
+        TYPE_PARAMETER,
+        open_enums.iter().flat_map(open_enum::OpenEnum::items),
+    );
     Ok(prettyplease::unparse(&file))
 }
 
 fn replacements(open_enums: &[open_enum::OpenEnum]) -> Vec<(String, String)> {
     let caller_typed = CALLER_TYPED.iter().map(|schema| (*schema, TYPE_PARAMETER));
-    let open = open_enums.iter().map(|e| (e.name.as_str(), e.name.as_str()));
-    caller_typed.chain(HANDWRITTEN).chain(open).map(|(schema, path)| (schema.to_owned(), path.to_owned())).collect()
+    let open = open_enums
+        .iter()
+        .map(|e| (e.name.as_str(), e.name.as_str()));
+    caller_typed
+        .chain(HANDWRITTEN)
+        .chain(open)
+        .map(|(schema, path)| (schema.to_owned(), path.to_owned()))
+        .collect()
 }
 
 fn settings(replaced: &[(String, String)]) -> GenerationSettings {

@@ -18,12 +18,23 @@ pub(super) struct OpenEnum {
 
 /// The open enumerations among the schemas.
 pub(super) fn find(api: &OpenAPI) -> Vec<OpenEnum> {
-    let schemas = api.components.iter().flat_map(|components| &components.schemas);
+    let schemas = api
+        .components
+        .iter()
+        .flat_map(|components| &components.schemas);
     schemas
         .filter_map(|(name, schema)| {
-            let ReferenceOr::Item(schema) = schema else { return None };
-            let SchemaKind::Type(Type::String(string)) = &schema.schema_kind else { return None };
-            schema.schema_data.extensions.get(MARK).filter(|mark| **mark == serde_json::Value::Bool(true))?;
+            let ReferenceOr::Item(schema) = schema else {
+                return None;
+            };
+            let SchemaKind::Type(Type::String(string)) = &schema.schema_kind else {
+                return None;
+            };
+            schema
+                .schema_data
+                .extensions
+                .get(MARK)
+                .filter(|mark| **mark == serde_json::Value::Bool(true))?;
             Some(OpenEnum {
                 name: name.clone(),
                 description: schema.schema_data.description.clone().unwrap_or_default(),
@@ -39,7 +50,10 @@ impl OpenEnum {
         let name = Ident::new(&self.name, Span::call_site());
         let description = &self.description;
         let values = &self.values;
-        let variants: Vec<Ident> = values.iter().map(|value| Ident::new(&pascal(value), Span::call_site())).collect();
+        let variants: Vec<Ident> = values
+            .iter()
+            .map(|value| Ident::new(&pascal(value), Span::call_site()))
+            .collect();
         let docs = values.iter().map(|value| format!("`{value}`"));
         let file: syn::File = syn::parse_quote! {
             #[doc = #description]

@@ -1,10 +1,25 @@
 //! The crate's one error type.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
+
+use crate::Operation;
+
+/// `Ok` or the crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// How much of an answer's body an error keeps, in bytes.
+const BODY_KEPT: usize = 4096;
+/// How much of it `Display` shows, in characters.
+const BODY_SHOWN: usize = 200;
+/// How much of a message or an id `Display` shows, in characters.
+const TEXT_SHOWN: usize = 1000;
 
 /// What went wrong, as far as a program can act on it.
 ///
@@ -18,7 +33,7 @@ pub enum ErrorKind {
     Input,
     /// The pipeline's state forbids the operation (push after close, pull after cancel); nothing was sent.
     State,
-    /// The credentials were not accepted (401), or no token could be obtained.
+    /// The credentials were not accepted, by the service (401) or by the token endpoint.
     Unauthorized,
     /// The credentials don't allow this operation (403).
     Forbidden,
@@ -32,7 +47,8 @@ pub enum ErrorKind {
     Service,
     /// No connection could be made, so the service has not seen the request.
     Connect,
-    /// The time allowed for an attempt or for the whole operation ran out.
+    /// The time allowed for an attempt or for the whole operation ran out, here or at the
+    /// service (408).
     Timeout,
     /// The connection broke after the request had been sent, or the answer was cut short.
     Interrupted,
@@ -42,4 +58,371 @@ pub enum ErrorKind {
     TooLarge,
     /// The service answered with a redirect; it was not followed, so that no credentials go elsewhere.
     Redirect,
+}
+
+/// Why a call failed, or why it was not made.
+///
+/// [`kind`](Self::kind) is for programs; `Display` is one line for people. Nothing in it, its
+/// `Debug` or its sources shows a key, token or client secret, even if the service echoed one.
+/// The error is cheap to move and to clone.
+///
+/// ```
+/// use cspark_batches::{Error, ErrorKind};
+///
+/// fn advice(error: &Error) -> &'static str {
+///     match error.kind() {
+///         ErrorKind::Config | ErrorKind::Unauthorized => "check the CSPARK_* settings",
+///         _ if error.can_retry() => "try again later",
+///         _ => "ask support, with the request ids",
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    operation: Option<Operation>,
+    batch_id: Option<String>,
+    status: Option<StatusCode>,
+    request_ids: Vec<String>,
+    attempts: u32,
+    elapsed: Duration,
+    retry_after: Option<Duration>,
+    body: Option<String>,
+    answer: Option<Bytes>,
+    can_retry: bool,
+    may_have_been_taken: bool,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// What went wrong, to `match` on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The HTTP status of the last answer, when there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status.map(|status| status.as_u16())
+    }
+
+    /// What was asked of the service; `None` when the failure came before any call.
+    #[must_use]
+    pub fn operation(&self) -> Option<Operation> {
+        self.0.operation
+    }
+
+    /// The batch that the call was about.
+    #[must_use]
+    pub fn batch_id(&self) -> Option<&str> {
+        self.0.batch_id.as_deref()
+    }
+
+    /// The `x-request-id` of every attempt, in order. Support asks for them.
+    #[must_use]
+    pub fn request_ids(&self) -> &[String] {
+        &self.0.request_ids
+    }
+
+    /// How often the request was sent, or tried to be. 0 when the failure came before that.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// The time from the start of the call to its failure, with all attempts and waits.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed
+    }
+
+    /// How long the service asked to wait, in its last answer.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The start of the last answer's body (at most 4096 bytes), with secrets masked.
+    #[must_use]
+    pub fn body(&self) -> Option<&str> {
+        self.0.body.as_deref()
+    }
+
+    /// The whole answer of a pull that was received and could not be read.
+    ///
+    /// The service has handed these results out and no longer has them, so this is the only copy.
+    /// Nothing in it is masked.
+    #[must_use]
+    pub fn answer(&self) -> Option<&Bytes> {
+        self.0.answer.as_ref()
+    }
+
+    /// Whether the reason can pass by itself, so that the same call may succeed later.
+    ///
+    /// This says nothing about whether a repeat is safe: see
+    /// [`may_have_been_taken`](Self::may_have_been_taken).
+    #[must_use]
+    pub fn can_retry(&self) -> bool {
+        self.0.can_retry
+    }
+
+    /// Whether the service may have acted on the request all the same: there was no answer, a
+    /// broken one, or one from a gateway, in any of the attempts.
+    #[must_use]
+    pub fn may_have_been_taken(&self) -> bool {
+        self.0.may_have_been_taken
+    }
+}
+
+/// How the crate makes errors.
+#[allow(
+    dead_code,
+    reason = "the modules that use all of these are being written"
+)]
+impl Error {
+    /// An error that knows no more than its kind and a sentence without a full stop.
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            operation: None,
+            batch_id: None,
+            status: None,
+            request_ids: Vec::new(),
+            attempts: 0,
+            elapsed: Duration::ZERO,
+            retry_after: None,
+            body: None,
+            answer: None,
+            can_retry: false,
+            may_have_been_taken: false,
+            source: None,
+        }))
+    }
+
+    /// A setting is missing or wrong.
+    pub(crate) fn config(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Config, message)
+    }
+
+    /// The caller's data can't be sent as it is.
+    pub(crate) fn input(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Input, message)
+    }
+
+    /// The pipeline's state forbids the operation.
+    pub(crate) fn state(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::State, message)
+    }
+
+    /// An answer can't be read: `path` names the field (`data[3].outputs`, or empty for the
+    /// whole), `why` says what is wrong with it.
+    pub(crate) fn decode(path: &str, why: impl fmt::Display) -> Self {
+        let message = match path {
+            "" | "." => format!("the answer can't be read: {why}"),
+            path => format!("the answer can't be read at `{path}`: {why}"),
+        };
+        Self::new(ErrorKind::Decode, message)
+    }
+
+    pub(crate) fn with_operation(mut self, operation: Operation) -> Self {
+        self.0.operation = Some(operation);
+        self
+    }
+
+    pub(crate) fn with_batch(mut self, batch_id: impl Into<String>) -> Self {
+        self.0.batch_id = Some(batch_id.into());
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// One request id an attempt.
+    pub(crate) fn with_attempts(mut self, request_ids: Vec<String>, elapsed: Duration) -> Self {
+        self.0.attempts = u32::try_from(request_ids.len()).unwrap_or(u32::MAX);
+        self.0.request_ids = request_ids;
+        self.0.elapsed = elapsed;
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.0.retry_after = retry_after;
+        self
+    }
+
+    /// Keeps the start of `body`. The caller has masked the secrets in it.
+    pub(crate) fn with_body(mut self, body: &str) -> Self {
+        let body = body.trim();
+        let mut end = body.len().min(BODY_KEPT);
+        while !body.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.0.body = (end > 0).then(|| body[..end].to_owned());
+        self
+    }
+
+    /// Keeps the answer whole: for pulls only, whose results exist nowhere else.
+    pub(crate) fn with_answer(mut self, answer: Bytes) -> Self {
+        self.0.answer = Some(answer);
+        self
+    }
+
+    pub(crate) fn with_can_retry(mut self, can_retry: bool) -> Self {
+        self.0.can_retry = can_retry;
+        self
+    }
+
+    pub(crate) fn with_may_have_been_taken(mut self, may_have_been_taken: bool) -> Self {
+        self.0.may_have_been_taken = may_have_been_taken;
+        self
+    }
+
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(Arc::from(source.into()));
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(operation) = inner.operation {
+            f.write_str(operation.phrase())?;
+            if let Some(id) = &inner.batch_id {
+                write!(f, " {}", OneLine(id, TEXT_SHOWN))?;
+            }
+            f.write_str(" failed: ")?;
+        }
+        write!(f, "{}", OneLine(&inner.message, TEXT_SHOWN))?;
+        if inner.attempts > 1 {
+            let seconds = inner.elapsed.as_secs_f64();
+            write!(f, " after {} attempts in {seconds:.1} s", inner.attempts)?;
+        }
+        if let Some(body) = &inner.body {
+            write!(f, ": {}", OneLine(body, BODY_SHOWN))?;
+        }
+        Ok(())
+    }
+}
+
+/// Text that may come from outside, shown on one line and in so many characters.
+struct OneLine<'a>(&'a str, usize);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.0.split(|c: char| c.is_whitespace() || c.is_control());
+        let mut shown = 0;
+        for word in words.filter(|word| !word.is_empty()) {
+            if shown > 0 {
+                f.write_str(" ")?;
+                shown += 1;
+            }
+            for c in word.chars() {
+                if shown >= self.1 {
+                    return f.write_str("...");
+                }
+                fmt::Write::write_char(f, c)?;
+                shown += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("message", &inner.message)
+            .field("operation", &inner.operation)
+            .field("batch_id", &inner.batch_id)
+            .field("status", &self.status())
+            .field("request_ids", &inner.request_ids)
+            .field("elapsed", &inner.elapsed)
+            .field("retry_after", &inner.retry_after)
+            .field("body", &inner.body)
+            .field("answer_bytes", &inner.answer.as_ref().map(Bytes::len))
+            .field("can_retry", &inner.can_retry)
+            .field("may_have_been_taken", &inner.may_have_been_taken)
+            .field("source", &inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed_push() -> Error {
+        Error::new(ErrorKind::Service, "503 Service Unavailable")
+            .with_operation(Operation::Push)
+            .with_batch("1234")
+            .with_status(StatusCode::SERVICE_UNAVAILABLE)
+            .with_attempts(
+                vec!["a".into(), "b".into(), "c".into()],
+                Duration::from_millis(4210),
+            )
+            .with_body("{\n  \"error\":\t\"busy\"\n}\n")
+    }
+
+    #[test]
+    fn display_is_one_line() {
+        assert_eq!(
+            failed_push().to_string(),
+            "push to batch 1234 failed: 503 Service Unavailable after 3 attempts in 4.2 s: \
+             { \"error\": \"busy\" }"
+        );
+        assert_eq!(Error::input("no records").to_string(), "no records");
+        assert_eq!(
+            Error::decode("data[3].id", "invalid type: null").to_string(),
+            "the answer can't be read at `data[3].id`: invalid type: null"
+        );
+    }
+
+    #[test]
+    fn bodies_are_bounded() {
+        let error = failed_push().with_body(&"é".repeat(10_000));
+        assert_eq!(error.body().unwrap().len(), BODY_KEPT);
+        assert!(error.to_string().ends_with("é..."));
+        assert!(error.to_string().chars().count() < 300);
+        assert_eq!(failed_push().with_body("  \n").body(), None);
+    }
+
+    #[test]
+    fn is_small_and_can_be_sent() {
+        fn sendable<T: Send + Sync + 'static>() {}
+        sendable::<Error>();
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn debug_leaves_the_answer_out() {
+        let error = failed_push().with_answer(Bytes::from_static(b"payload"));
+        assert!(!format!("{error:?}").contains("payload"));
+        assert_eq!(error.answer().unwrap(), "payload");
+    }
+
+    #[test]
+    fn the_source_is_kept() {
+        let error = failed_push().with_source(std::io::Error::other("reset"));
+        assert_eq!(error.source().unwrap().to_string(), "reset");
+    }
 }

@@ -1,5 +1,17 @@
 //! Run Coherent Spark services over very large data sets.
 
 mod error;
+mod operation;
+pub mod raw;
+mod wire;
 
-pub use error::ErrorKind;
+pub use error::{Error, ErrorKind, Result};
+pub use operation::Operation;
+pub use wire::{RecordMessage, Timestamp};
+
+// A stand-in until the transport lands.
+mod transport {
+    #[derive(Clone, Debug)]
+    pub struct Hooks;
+    impl progenitor_client::ClientHooks<Hooks> for crate::raw::Client {}
+}

@@ -20,7 +20,11 @@ impl Timestamp {
     pub fn from_unix_millis(millis: i64) -> Self {
         let range = jiff::Timestamp::MIN.as_millisecond()..=jiff::Timestamp::MAX.as_millisecond();
         let within = millis.clamp(*range.start(), *range.end());
-        Self(jiff::Timestamp::from_millisecond(within).unwrap_or_default().to_string())
+        Self(
+            jiff::Timestamp::from_millisecond(within)
+                .unwrap_or_default()
+                .to_string(),
+        )
     }
 
     /// The text as it stands on the wire.
@@ -105,7 +109,10 @@ impl fmt::Display for RecordMessage {
         struct WithText {
             message: String,
         }
-        match self.decode::<String>().or_else(|_| self.decode::<WithText>().map(|it| it.message)) {
+        match self
+            .decode::<String>()
+            .or_else(|_| self.decode::<WithText>().map(|it| it.message))
+        {
             Ok(text) => f.pad(&text),
             Err(_) => f.pad(self.json()),
         }
@@ -126,7 +133,9 @@ impl PartialEq for RecordMessage {
 }
 
 /// Reads any text into a type that takes every text. Doesn't allocate before the type does.
-pub(crate) fn text<'de, T: for<'a> From<&'a str>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn text<'de, T: for<'a> From<&'a str>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     struct Text<T>(std::marker::PhantomData<T>);
 
     impl<T: for<'a> From<&'a str>> Visitor<'_> for Text<T> {
@@ -204,15 +213,28 @@ mod tests {
         let text = "1970-12-03T04:56:12.186Z";
         let timestamp: Timestamp = serde_json::from_str(&format!("{text:?}")).unwrap();
         assert_eq!(timestamp.as_str(), text);
-        assert_eq!(timestamp, Timestamp::from(timestamp.to_system_time().unwrap()));
+        assert_eq!(
+            timestamp,
+            Timestamp::from(timestamp.to_system_time().unwrap())
+        );
         assert_eq!(Timestamp::from("yesterday").to_system_time(), None);
-        assert_eq!(Timestamp::from_unix_millis(0).as_str(), "1970-01-01T00:00:00Z");
-        assert_eq!(Timestamp::from_unix_millis(i64::MIN).as_str(), Timestamp::from_unix_millis(i64::MIN + 1).as_str());
+        assert_eq!(
+            Timestamp::from_unix_millis(0).as_str(),
+            "1970-01-01T00:00:00Z"
+        );
+        assert_eq!(
+            Timestamp::from_unix_millis(i64::MIN).as_str(),
+            Timestamp::from_unix_millis(i64::MIN + 1).as_str()
+        );
     }
 
     #[test]
     fn a_message_reads_as_its_text_where_it_has_one() {
-        let shown = |json: &str| serde_json::from_str::<RecordMessage>(json).unwrap().to_string();
+        let shown = |json: &str| {
+            serde_json::from_str::<RecordMessage>(json)
+                .unwrap()
+                .to_string()
+        };
         assert_eq!(shown(r#""too old""#), "too old");
         assert_eq!(shown(r#"{"message": "too old", "code": 3}"#), "too old");
         assert_eq!(shown(r#"[1, {"a": 2}]"#), r#"[1, {"a": 2}]"#);

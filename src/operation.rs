@@ -1,0 +1,73 @@
+//! The names of what the client asks a service to do.
+
+use std::fmt;
+
+/// One kind of request that the client makes.
+///
+/// [`Error::operation`](crate::Error::operation) tells which one failed. New operations may
+/// appear in minor versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// List the batches of the tenant.
+    Describe,
+    /// Create a batch.
+    Create,
+    /// Read the details of a batch.
+    Info,
+    /// Read the status of a batch.
+    Status,
+    /// Add chunks to a batch.
+    Push,
+    /// Take results out of a batch.
+    Pull,
+    /// Close a batch.
+    Close,
+    /// Cancel a batch.
+    Cancel,
+    /// Ask whether the environment is up.
+    Health,
+    /// Obtain an access token.
+    Token,
+}
+
+impl Operation {
+    /// The name in lower case, as used in logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Describe => "describe",
+            Self::Create => "create",
+            Self::Info => "info",
+            Self::Status => "status",
+            Self::Push => "push",
+            Self::Pull => "pull",
+            Self::Close => "close",
+            Self::Cancel => "cancel",
+            Self::Health => "health",
+            Self::Token => "token",
+        }
+    }
+
+    /// The operation as the subject of a sentence, up to where the batch id goes.
+    pub(crate) fn phrase(self) -> &'static str {
+        match self {
+            Self::Describe => "describe batches",
+            Self::Create => "create batch",
+            Self::Info => "info of batch",
+            Self::Status => "status of batch",
+            Self::Push => "push to batch",
+            Self::Pull => "pull from batch",
+            Self::Close => "close of batch",
+            Self::Cancel => "cancel of batch",
+            Self::Health => "health check",
+            Self::Token => "token request",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
