@@ -3,10 +3,12 @@
 mod error;
 mod operation;
 pub mod raw;
+mod service_uri;
 mod wire;
 
 pub use error::{Error, ErrorKind, Result};
 pub use operation::Operation;
+pub use service_uri::{ServiceUri, UriParts};
 pub use wire::{RecordMessage, Timestamp};
 
 // A stand-in until the transport lands.
