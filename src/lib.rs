@@ -3,11 +3,13 @@
 mod error;
 mod operation;
 pub mod raw;
+mod records;
 mod service_uri;
 mod wire;
 
 pub use error::{Error, ErrorKind, Result};
 pub use operation::Operation;
+pub use records::{ExtraCells, Layout, MissingCells};
 pub use service_uri::{ServiceUri, UriParts};
 pub use wire::{RecordMessage, Timestamp};
 
