@@ -1,5 +1,6 @@
 //! Run Coherent Spark services over very large data sets.
 
+mod chunk;
 mod error;
 mod operation;
 pub mod raw;
@@ -7,6 +8,7 @@ mod records;
 mod service_uri;
 mod wire;
 
+pub use chunk::{Chunk, Chunker, Chunks};
 pub use error::{Error, ErrorKind, Result};
 pub use operation::Operation;
 pub use records::{ExtraCells, Layout, MissingCells};
