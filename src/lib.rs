@@ -11,7 +11,7 @@ mod wire;
 pub use chunk::{Chunk, Chunker, Chunks};
 pub use error::{Error, ErrorKind, Result};
 pub use operation::Operation;
-pub use records::{ExtraCells, Layout, MissingCells};
+pub use records::{ExtraCells, Layout, MissingCells, Outputs};
 pub use service_uri::{ServiceUri, UriParts};
 pub use wire::{RecordMessage, Timestamp};
 

@@ -7,10 +7,13 @@
 mod columns;
 mod encode;
 mod finite;
+mod outputs;
 mod record;
 mod row;
 
 pub(crate) use encode::{Encoded, Encoder};
+pub use outputs::Outputs;
+pub(crate) use outputs::{EachOutput, EachResult, Unreadable};
 
 /// How records stand in a chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
