@@ -1,7 +1,18 @@
 //! Run Coherent Spark services over very large data sets.
 
+mod auth;
+mod client;
+mod config;
 mod error;
 mod operation;
+pub mod raw;
+mod transport;
+mod wire;
 
+pub use auth::{AccessToken, TokenError, TokenFuture, TokenProvider};
+pub use client::{Client, Health};
+pub use config::ClientBuilder;
 pub use error::{Error, ErrorKind, Result};
 pub use operation::Operation;
+pub use transport::RetryPolicy;
+pub use wire::{RecordMessage, Timestamp};

@@ -1,0 +1,13 @@
+//! Generated types and calls, one a schema and one an operation of the description in `openapi/`.
+//!
+//! The rest of the crate stands on them. Use them directly for what it lacks: [`crate::Client::raw`] gives a client
+//! with credentials, request ids, limits and retries in place.
+//!
+//! Types that hold the caller's records are generic over them, so that bulk data is read and written without a detour:
+//! [`types::PushRequest`], [`types::Chunk`] and [`types::ChunkData`] over the inputs, [`types::PullResponse`] and
+//! [`types::ChunkResult`] over the outputs. The calls [`Client::push`] and [`Client::pull`] take and give JSON as bytes.
+//!
+//! Every field of an answer is optional, since any may be null or absent; see the crate's documentation of the
+//! methods that make sense of them, such as [`types::Status::input_room`].
+
+include!(concat!(env!("OUT_DIR"), "/raw.rs"));
