@@ -59,7 +59,11 @@ impl Credentials {
     pub(crate) fn oauth(id: &str, secret: &Secret) -> Result<Self> {
         let (id, secret) = (id.trim(), secret.expose().trim());
         if id.is_empty() || secret.is_empty() {
-            let what = if id.is_empty() { "client id" } else { "client secret" };
+            let what = if id.is_empty() {
+                "client id"
+            } else {
+                "client secret"
+            };
             return Err(Error::config(format!("the OAuth {what} is empty")));
         }
         let (id, secret) = (id.to_owned(), Secret::new(secret));
@@ -107,14 +111,22 @@ mod tests {
 
     #[test]
     fn tokens_are_taken_as_people_paste_them() {
-        for text in ["abc.def", " Bearer abc.def\n", "bearer\tabc.def", "BEARER   abc.def"] {
+        for text in [
+            "abc.def",
+            " Bearer abc.def\n",
+            "bearer\tabc.def",
+            "BEARER   abc.def",
+        ] {
             match token(text).unwrap() {
                 Credentials::Token(token) => assert_eq!(token.expose(), "abc.def", "{text:?}"),
                 other => panic!("{other:?}"),
             }
         }
         for text in ["open", "Bearer open"] {
-            assert!(matches!(token(text).unwrap(), Credentials::Open), "{text:?}");
+            assert!(
+                matches!(token(text).unwrap(), Credentials::Open),
+                "{text:?}"
+            );
         }
         let key = Credentials::api_key(&Secret::new("open")).unwrap();
         assert!(matches!(key, Credentials::Open));
@@ -124,7 +136,10 @@ mod tests {
     fn what_cannot_be_sent_is_refused_without_being_shown() {
         for text in ["", "Bearer", "abc\ndef", "abc def", "abc\u{1}def"] {
             let error = token(text).unwrap_err().to_string();
-            assert!(error.contains("bearer token") && !error.contains("abc"), "{error}");
+            assert!(
+                error.contains("bearer token") && !error.contains("abc"),
+                "{error}"
+            );
         }
         let empty = Credentials::oauth(" ", &Secret::new("s")).unwrap_err();
         assert_eq!(empty.to_string(), "the OAuth client id is empty");

@@ -61,13 +61,18 @@ impl ClientCredentials {
         let answer = running.await.map_err(|stopped| stopped.error)?;
         // Neither serde's words nor the body go into the error: both may hold the token.
         let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| {
-            log.complete(Error::decode("access_token", "there is no such text in it"), &call)
+            log.complete(
+                Error::decode("access_token", "there is no such text in it"),
+                &call,
+            )
         })?;
         let token = AccessToken::new(granted.access_token);
-        Ok(match granted.expires_in.and_then(|lifetime| lifetime.duration()) {
-            Some(lifetime) => token.expires_in(lifetime),
-            None => token,
-        })
+        Ok(
+            match granted.expires_in.and_then(|lifetime| lifetime.duration()) {
+                Some(lifetime) => token.expires_in(lifetime),
+                None => token,
+            },
+        )
     }
 
     fn request(&self) -> Result<Request> {

@@ -52,7 +52,10 @@ impl AccessToken {
     /// dropped.
     #[must_use]
     pub fn new(token: impl Into<String>) -> Self {
-        Self { secret: bare_token(&Secret::new(token.into())), expires_in: None }
+        Self {
+            secret: bare_token(&Secret::new(token.into())),
+            expires_in: None,
+        }
     }
 
     /// The time from now for which the token is good.
@@ -73,18 +76,28 @@ pub struct TokenError {
 impl TokenError {
     /// The credentials were refused: asking again will not help.
     pub fn refused(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { can_retry: false, source: source.into() }
+        Self {
+            can_retry: false,
+            source: source.into(),
+        }
     }
 
     /// The source of tokens can't be reached at the moment.
     pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { can_retry: true, source: source.into() }
+        Self {
+            can_retry: true,
+            source: source.into(),
+        }
     }
 }
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.can_retry { "no token can be had now" } else { "no token was given" };
+        let what = if self.can_retry {
+            "no token can be had now"
+        } else {
+            "no token was given"
+        };
         write!(f, "{what}: {}", self.source)
     }
 }

@@ -55,7 +55,8 @@ impl Redactor {
                 self.needles.push(spelling);
             }
         }
-        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.len()));
+        self.needles
+            .sort_by_key(|needle| std::cmp::Reverse(needle.len()));
     }
 
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
@@ -134,7 +135,10 @@ mod tests {
 
     #[test]
     fn a_secret_within_a_secret_leaves_nothing() {
-        assert_eq!(redactor(&["key", "key-and-more"]).redact("key-and-more"), MASK);
+        assert_eq!(
+            redactor(&["key", "key-and-more"]).redact("key-and-more"),
+            MASK
+        );
         assert_eq!(redactor(&[""]).redact("text"), "text");
     }
 
@@ -144,7 +148,10 @@ mod tests {
         let body = format!("{}0123456789{}", "x".repeat(16 * 1024 - 5), "y".repeat(100));
         let text = redactor.redact_body(body.as_bytes());
         assert!(!text.contains("01234"), "{}", &text[text.len() - 20..]);
-        assert_eq!(redactor.redact_body(b"\xff 0123456789"), "\u{fffd} [masked]");
+        assert_eq!(
+            redactor.redact_body(b"\xff 0123456789"),
+            "\u{fffd} [masked]"
+        );
     }
 
     #[test]

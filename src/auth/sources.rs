@@ -17,14 +17,24 @@ use crate::{Error, ErrorKind, Operation, Result};
 pub(crate) enum Auth {
     Open,
     Fixed(Credential),
-    Tokens { cache: TokenCache, source: Source },
+    Tokens(Box<Tokens>),
+}
+
+/// A source of tokens and the last token from it.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    cache: TokenCache,
+    source: Source,
 }
 
 /// What is exchanged for tokens, and by what.
 #[derive(Debug)]
 pub(crate) enum Source {
     OAuth(ClientCredentials),
-    Provider { provider: Arc<dyn TokenProvider>, engine: Engine },
+    Provider {
+        provider: Arc<dyn TokenProvider>,
+        engine: Engine,
+    },
 }
 
 /// The header that proves who the client is.
@@ -40,12 +50,22 @@ pub(crate) struct Credential {
 impl Credential {
     pub(crate) fn api_key(key: Secret) -> Result<Self> {
         let value = sensitive(key.expose())?;
-        Ok(Self { name: API_KEY, value, secret: key, serial: 0 })
+        Ok(Self {
+            name: API_KEY,
+            value,
+            secret: key,
+            serial: 0,
+        })
     }
 
     pub(crate) fn bearer(token: Secret, serial: u64) -> Result<Self> {
         let value = sensitive(&format!("Bearer {}", token.expose()))?;
-        Ok(Self { name: AUTHORIZATION, value, secret: token, serial })
+        Ok(Self {
+            name: AUTHORIZATION,
+            value,
+            secret: token,
+            serial,
+        })
     }
 
     pub(crate) fn secret(&self) -> &Secret {
@@ -70,7 +90,10 @@ fn sensitive(text: &str) -> Result<HeaderValue> {
 
 impl Auth {
     pub(crate) fn tokens(source: Source) -> Self {
-        Self::Tokens { cache: TokenCache::default(), source }
+        Self::Tokens(Box::new(Tokens {
+            cache: TokenCache::default(),
+            source,
+        }))
     }
 
     /// The credentials for one attempt; `None` only if the user asked for none.
@@ -78,8 +101,9 @@ impl Auth {
         match self {
             Self::Open => Ok(None),
             Self::Fixed(credential) => Ok(Some(credential.clone())),
-            Self::Tokens { cache, source } => {
-                let Issued { secret, serial } = cache.get(|| source.fetch()).await?;
+            Self::Tokens(tokens) => {
+                let fetched = tokens.cache.get(|| tokens.source.fetch()).await;
+                let Issued { secret, serial } = fetched?;
                 Credential::bearer(secret, serial).map(Some)
             }
         }
@@ -87,13 +111,13 @@ impl Auth {
 
     /// Whether there is any use in asking for another credential.
     pub(crate) fn can_renew(&self) -> bool {
-        matches!(self, Self::Tokens { .. })
+        matches!(self, Self::Tokens(_))
     }
 
     /// Takes note that the service refused this one.
     pub(crate) async fn discard(&self, credential: &Credential) {
-        if let Self::Tokens { cache, .. } = self {
-            cache.discard(credential.serial).await;
+        if let Self::Tokens(tokens) = self {
+            tokens.cache.discard(credential.serial).await;
         }
     }
 }
@@ -106,7 +130,10 @@ impl Source {
             Self::Provider { provider, engine } => ask(&**provider, engine).await?,
         };
         if token.secret.expose().is_empty() {
-            let error = Error::new(ErrorKind::Unauthorized, "the token that was issued is empty");
+            let error = Error::new(
+                ErrorKind::Unauthorized,
+                "the token that was issued is empty",
+            );
             return Err(error.with_operation(Operation::Token));
         }
         Ok(token)
@@ -125,18 +152,28 @@ async fn ask(provider: &dyn TokenProvider, engine: &Engine) -> Result<AccessToke
                     true => ErrorKind::Service,
                     false => ErrorKind::Unauthorized,
                 };
-                Error::new(kind, format!("the token provider gave none: {}", error.source))
-                    .with_can_retry(error.can_retry)
-                    .with_source(error.source)
+                Error::new(
+                    kind,
+                    format!("the token provider gave none: {}", error.source),
+                )
+                .with_can_retry(error.can_retry)
+                .with_source(error.source)
             }
             Err(_) => {
-                let message = format!("the token provider gave none within {} s", limit.as_secs_f64());
+                let message = format!(
+                    "the token provider gave none within {} s",
+                    limit.as_secs_f64()
+                );
                 Error::new(ErrorKind::Timeout, message).with_can_retry(true)
             }
         };
         let failed = Failed {
             repeat: Repeat::Always,
-            outcome: if error.can_retry() { Outcome::Connect } else { Outcome::NotSent },
+            outcome: if error.can_retry() {
+                Outcome::Connect
+            } else {
+                Outcome::NotSent
+            },
             attempts,
             left: None::<Duration>,
         };

@@ -51,10 +51,9 @@ impl TokenCache {
             Some((issued, Some(until))) if Instant::now() < *until => return Ok(issued.clone()),
             _ => {}
         }
-        if self.fetches.load(Ordering::Acquire) > seen {
-            if let Some(failure) = &state.failure {
-                return Err(failure.clone());
-            }
+        let meanwhile = self.fetches.load(Ordering::Acquire) > seen;
+        if let Some(failure) = state.failure.as_ref().filter(|_| meanwhile) {
+            return Err(failure.clone());
         }
         let fetched = fetch().await;
         let serial = self.fetches.fetch_add(1, Ordering::Release) + 1;
@@ -62,7 +61,10 @@ impl TokenCache {
         state.failure = None;
         match fetched {
             Ok(token) => {
-                let issued = Issued { secret: token.secret, serial };
+                let issued = Issued {
+                    secret: token.secret,
+                    serial,
+                };
                 let until = token.expires_in.filter(|lifetime| *lifetime < FOREVER);
                 let until = until.map(|lifetime| Instant::now() + usable(lifetime));
                 state.token = Some((issued.clone(), until));
@@ -78,7 +80,11 @@ impl TokenCache {
     /// Forgets a token that the service has refused, unless another has taken its place already.
     pub(super) async fn discard(&self, serial: u64) {
         let mut state = self.state.lock().await;
-        if state.token.as_ref().is_some_and(|(issued, _)| issued.serial == serial) {
+        if state
+            .token
+            .as_ref()
+            .is_some_and(|(issued, _)| issued.serial == serial)
+        {
             state.token = None;
         }
     }
@@ -112,9 +118,17 @@ mod tests {
             let get = || cache.get(|| async { Ok(token(&count, Some(lifetime))) });
             get().await.unwrap();
             tokio::time::advance(Duration::from_secs(kept)).await;
-            assert_eq!(get().await.unwrap().secret.expose(), "token-1", "{lifetime}");
+            assert_eq!(
+                get().await.unwrap().secret.expose(),
+                "token-1",
+                "{lifetime}"
+            );
             tokio::time::advance(Duration::from_secs(gone - kept)).await;
-            assert_eq!(get().await.unwrap().secret.expose(), "token-2", "{lifetime}");
+            assert_eq!(
+                get().await.unwrap().secret.expose(),
+                "token-2",
+                "{lifetime}"
+            );
         }
     }
 
@@ -143,7 +157,10 @@ mod tests {
             Ok(token(&count, Some(60)))
         };
         let all = futures_util::future::join_all((0..20).map(|_| cache.get(slow))).await;
-        assert!(all.iter().all(|issued| issued.as_ref().unwrap().serial == 1));
+        assert!(
+            all.iter()
+                .all(|issued| issued.as_ref().unwrap().serial == 1)
+        );
         assert_eq!(count.get(), 1);
     }
 
@@ -160,14 +177,28 @@ mod tests {
         assert_eq!(count.get(), 1);
         assert!(cache.get(broken).await.is_err());
         assert_eq!(count.get(), 2);
-        assert!(cache.get(|| async { Ok(token(&count, None)) }).await.is_ok());
+        assert!(
+            cache
+                .get(|| async { Ok(token(&count, None)) })
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_dropped_fetch_leaves_the_next_one_free() {
         let (cache, count) = (TokenCache::default(), Cell::new(0));
-        let never = cache.get(|| std::future::pending());
-        assert!(tokio::time::timeout(Duration::from_secs(1), never).await.is_err());
-        assert!(cache.get(|| async { Ok(token(&count, None)) }).await.is_ok());
+        let never = cache.get(std::future::pending);
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), never)
+                .await
+                .is_err()
+        );
+        assert!(
+            cache
+                .get(|| async { Ok(token(&count, None)) })
+                .await
+                .is_ok()
+        );
     }
 }

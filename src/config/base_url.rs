@@ -78,7 +78,11 @@ impl BaseUrl {
                 )));
             }
         };
-        Ok(Self { origin, tenant, env })
+        Ok(Self {
+            origin,
+            tenant,
+            env,
+        })
     }
 
     /// From an environment (`uat.us`) and a tenant.
@@ -88,7 +92,9 @@ impl BaseUrl {
             !label.is_empty()
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
         // A stricter check than the URL parser's, since a stray `/` or `@` would move the host.
         if !env.split('.').all(label) || env.split('.').count() > 2 {
@@ -119,7 +125,10 @@ impl BaseUrl {
         if url.scheme() != "https" || service != "keycloak" || url.port().is_some() {
             return Err(wrong());
         }
-        let in_path = url.path().trim_end_matches('/').strip_prefix("/auth/realms/");
+        let in_path = url
+            .path()
+            .trim_end_matches('/')
+            .strip_prefix("/auth/realms/");
         let tenant = claims.realm.as_deref().or(in_path).ok_or_else(wrong)?;
         Self::from_parts(env, tenant)
     }
@@ -159,7 +168,9 @@ pub(crate) fn parse_token_url(text: &str, insecure: bool) -> Result<Url> {
         .map_err(|error| Error::config(format!("the token URL can't be read ({error})")))?;
     check_scheme(&url, "token URL", insecure)?;
     if url.fragment().is_some() {
-        return Err(Error::config("the token URL has a fragment; leave out everything from the `#` on"));
+        return Err(Error::config(
+            "the token URL has a fragment; leave out everything from the `#` on",
+        ));
     }
     Ok(url)
 }
@@ -203,13 +214,19 @@ fn is_loopback(url: &Url) -> bool {
 /// Service and environment of a platform host: `excel.uat.us.coherent.global` is
 /// `("excel", "uat.us")`.
 fn platform_env(host: &str) -> Option<(&str, &str)> {
-    let (service, env) = host.strip_suffix(PLATFORM)?.strip_suffix('.')?.split_once('.')?;
+    let (service, env) = host
+        .strip_suffix(PLATFORM)?
+        .strip_suffix('.')?
+        .split_once('.')?;
     let labels = env.split('.').count();
     (!service.is_empty() && !env.is_empty() && labels <= 2).then_some((service, env))
 }
 
 fn engine_origin(url: &Url, env: &str) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
     format!("{}://excel.{env}.{PLATFORM}{port}", url.scheme())
 }
 
@@ -226,7 +243,11 @@ fn check_tenant(tenant: &str, lower: bool) -> Result<String> {
             tenant.escape_default()
         )));
     }
-    Ok(if lower { tenant.to_ascii_lowercase() } else { tenant.to_owned() })
+    Ok(if lower {
+        tenant.to_ascii_lowercase()
+    } else {
+        tenant.to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -238,17 +259,39 @@ mod tests {
         let platform = "https://excel.uat.us.coherent.global/my-tenant";
         for (given, expected) in [
             (platform, platform),
-            ("  https://EXCEL.UAT.us.Coherent.Global/My-Tenant// ", platform),
+            (
+                "  https://EXCEL.UAT.us.Coherent.Global/My-Tenant// ",
+                platform,
+            ),
             ("https://spark.uat.us.coherent.global/my-tenant", platform),
-            ("https://spark.uat.us.coherent.global/my-tenant/apps/list", platform),
-            ("https://keycloak.uat.us.coherent.global/my-tenant/", platform),
-            ("https://excel.us.coherent.global/t", "https://excel.us.coherent.global/t"),
-            ("http://localhost:1234/My-Tenant", "http://localhost:1234/My-Tenant"),
+            (
+                "https://spark.uat.us.coherent.global/my-tenant/apps/list",
+                platform,
+            ),
+            (
+                "https://keycloak.uat.us.coherent.global/my-tenant/",
+                platform,
+            ),
+            (
+                "https://excel.us.coherent.global/t",
+                "https://excel.us.coherent.global/t",
+            ),
+            (
+                "http://localhost:1234/My-Tenant",
+                "http://localhost:1234/My-Tenant",
+            ),
             ("http://127.0.0.1:80/t/", "http://127.0.0.1/t"),
             ("http://[::1]:8080/t", "http://[::1]:8080/t"),
-            ("https://spark.example.com:8443/t", "https://spark.example.com:8443/t"),
+            (
+                "https://spark.example.com:8443/t",
+                "https://spark.example.com:8443/t",
+            ),
         ] {
-            assert_eq!(BaseUrl::parse(given, None, false).unwrap().as_string(), expected, "{given}");
+            assert_eq!(
+                BaseUrl::parse(given, None, false).unwrap().as_string(),
+                expected,
+                "{given}"
+            );
         }
     }
 
@@ -260,9 +303,15 @@ mod tests {
             assert_eq!(base.as_string(), format!("{url}/t"), "{given}");
         }
         let parts = BaseUrl::from_parts(" UAT.us ", "My-Tenant").unwrap();
-        assert_eq!(parts.as_string(), "https://excel.uat.us.coherent.global/my-tenant");
+        assert_eq!(
+            parts.as_string(),
+            "https://excel.uat.us.coherent.global/my-tenant"
+        );
         assert_eq!(parts.tenant(), "my-tenant");
-        assert_eq!(parts.health(), "https://excel.uat.us.coherent.global/health");
+        assert_eq!(
+            parts.health(),
+            "https://excel.uat.us.coherent.global/health"
+        );
         assert_eq!(
             parts.token_endpoint().unwrap(),
             "https://keycloak.uat.us.coherent.global/auth/realms/my-tenant/protocol/openid-connect/token"
@@ -279,14 +328,26 @@ mod tests {
             ("ftp://excel.us.coherent.global/t", "scheme `ftp`"),
             ("http://excel.us.coherent.global/t", "plain http"),
             ("http://localhost.example.com/t", "plain http"),
-            ("https://me:pw@excel.us.coherent.global/t", "user name or password"),
-            ("https://me@excel.us.coherent.global/t", "user name or password"),
+            (
+                "https://me:pw@excel.us.coherent.global/t",
+                "user name or password",
+            ),
+            (
+                "https://me@excel.us.coherent.global/t",
+                "user name or password",
+            ),
             ("https://excel.us.coherent.global/t?x=pw", "has a query"),
             ("https://excel.us.coherent.global/t?", "has a query"),
             ("https://excel.us.coherent.global/t#x", "has a fragment"),
             ("https://excel.us.coherent.global", "names no tenant"),
-            ("https://excel.us.coherent.global/t/api/v4", "more than the tenant"),
-            ("https://excel.us.coherent.global/a%2Fb", "not the name of a tenant"),
+            (
+                "https://excel.us.coherent.global/t/api/v4",
+                "more than the tenant",
+            ),
+            (
+                "https://excel.us.coherent.global/a%2Fb",
+                "not the name of a tenant",
+            ),
         ] {
             let error = BaseUrl::parse(given, None, false).unwrap_err();
             assert!(error.to_string().contains(expected), "{given}: {error}");
@@ -306,7 +367,17 @@ mod tests {
 
     #[test]
     fn an_environment_cannot_move_the_host() {
-        for env in ["", ".", "us.", "evil.com/", "us@evil", "a.b.c", "-us", "us evil", "u\u{e4}s"] {
+        for env in [
+            "",
+            ".",
+            "us.",
+            "evil.com/",
+            "us@evil",
+            "a.b.c",
+            "-us",
+            "us evil",
+            "u\u{e4}s",
+        ] {
             assert!(BaseUrl::from_parts(env, "t").is_err(), "{env}");
         }
         for tenant in ["", "/", "..", "a/b", "a\\b", "a b", "a\nb", "a?b"] {
@@ -315,14 +386,20 @@ mod tests {
     }
 
     fn claims(iss: &str, realm: Option<&str>) -> Result<BaseUrl> {
-        BaseUrl::from_claims(&Claims { iss: Some(iss.into()), realm: realm.map(Into::into) })
+        BaseUrl::from_claims(&Claims {
+            iss: Some(iss.into()),
+            realm: realm.map(Into::into),
+        })
     }
 
     #[test]
     fn a_token_knows_its_place() {
         let issuer = "https://keycloak.uat.us.coherent.global/auth/realms/my-tenant";
         let expected = "https://excel.uat.us.coherent.global/my-tenant";
-        assert_eq!(claims(issuer, Some("my-tenant")).unwrap().as_string(), expected);
+        assert_eq!(
+            claims(issuer, Some("my-tenant")).unwrap().as_string(),
+            expected
+        );
         assert_eq!(claims(issuer, None).unwrap().as_string(), expected);
         for issuer in [
             "",

@@ -22,7 +22,7 @@ use crate::{Client, Error, Result, RetryPolicy};
 /// environment unless [`fill_from_env`](Self::fill_from_env) is called. Mistakes are reported by
 /// [`build`](Self::build). `Debug` masks every secret.
 ///
-/// ```
+/// ```no_run
 /// use cspark_batches::Client;
 ///
 /// let client = Client::builder()
@@ -68,6 +68,7 @@ pub struct ClientBuilder {
     retry: RetryPolicy,
     user_agent: Option<String>,
     headers: Vec<(String, Secret)>,
+    #[cfg(feature = "gzip")]
     compress_requests: bool,
     proxy: Option<reqwest::Proxy>,
     http_client: Option<reqwest::Client>,
@@ -330,7 +331,10 @@ impl ClientBuilder {
         lookup: &dyn Fn(&str) -> Result<String, VarError>,
     ) -> Result<Settings> {
         let (env_url, from_env) = if self.read_environment {
-            (names::read(lookup, names::BASE_URL)?, Given::from_env(lookup)?)
+            (
+                names::read(lookup, names::BASE_URL)?,
+                Given::from_env(lookup)?,
+            )
         } else {
             (None, Given::default())
         };
@@ -362,6 +366,7 @@ impl ClientBuilder {
             retry: self.retry.clone(),
             user_agent: self.user_agent.clone(),
             extra_headers: extra_headers(&self.headers)?,
+            #[cfg(feature = "gzip")]
             compress_requests: self.compress_requests,
         })
     }
@@ -410,7 +415,9 @@ fn checked_timeouts(timeouts: Timeouts) -> Result<Timeouts> {
         ("operation_timeout", timeouts.operation),
     ] {
         if value.is_some_and(|value| value.is_zero()) {
-            return Err(Error::config(format!("`{name}` is zero, so that every call would fail")));
+            return Err(Error::config(format!(
+                "`{name}` is zero, so that every call would fail"
+            )));
         }
     }
     Ok(timeouts)
@@ -429,7 +436,9 @@ fn extra_headers(given: &[(String, Secret)]) -> Result<HeaderMap> {
             )));
         }
         let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
-            Error::config(format!("the value of the header `{shown}` can't be sent in a header"))
+            Error::config(format!(
+                "the value of the header `{shown}` can't be sent in a header"
+            ))
         })?;
         value.set_sensitive(true);
         headers.append(name, value);
@@ -457,9 +466,8 @@ impl fmt::Debug for ClientBuilder {
             .field("retry", &self.retry)
             .field("user_agent", &self.user_agent)
             .field("headers", &self.headers)
-            .field("compress_requests", &self.compress_requests)
             .field("proxy", &self.proxy.is_some())
             .field("http_client", &self.http_client.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) retry: RetryPolicy,
     pub(crate) user_agent: Option<String>,
     pub(crate) extra_headers: HeaderMap,
+    #[cfg(feature = "gzip")]
     pub(crate) compress_requests: bool,
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { response_bytes: 256 * 1024 * 1024 }
+        Self {
+            response_bytes: 256 * 1024 * 1024,
+        }
     }
 }

@@ -12,10 +12,15 @@ use crate::{ErrorKind, Result};
 
 const URL: &str = "https://excel.us.coherent.global/t";
 
-fn settle(builder: ClientBuilder, env: &[(&str, &str)]) -> Result<Settings> {
+/// Variables of the environment.
+type Vars<'a> = &'a [(&'a str, &'a str)];
+
+fn settle(builder: ClientBuilder, env: Vars<'_>) -> Result<Settings> {
     builder.fill_from_env().settings(&|name| {
         let found = env.iter().find(|(key, _)| *key == name);
-        found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
+        found
+            .map(|(_, value)| (*value).to_owned())
+            .ok_or(VarError::NotPresent)
     })
 }
 
@@ -41,7 +46,7 @@ fn precedence_of_credentials() {
     let id = ("CSPARK_CLIENT_ID", "env-id");
     let secret = ("CSPARK_CLIENT_SECRET", "env-secret");
     let new = || ClientBuilder::new().base_url(URL);
-    let cases: [(ClientBuilder, &[(&str, &str)], &str); 11] = [
+    let cases: [(ClientBuilder, Vars<'_>, &str); 11] = [
         (new(), &[key, token, id, secret], "oauth env-id env-secret"),
         (new(), &[key, token], "key env-key"),
         (new(), &[token], "token env-token"),
@@ -56,7 +61,11 @@ fn precedence_of_credentials() {
     ];
     for (builder, env, expected) in cases {
         let shown = format!("{builder:?} {env:?}");
-        assert_eq!(kind(&settle(builder, env).unwrap().credentials), expected, "{shown}");
+        assert_eq!(
+            kind(&settle(builder, env).unwrap().credentials),
+            expected,
+            "{shown}"
+        );
     }
 }
 
@@ -70,21 +79,33 @@ fn the_environment_is_left_alone_unless_asked() {
 #[test]
 fn precedence_of_base_urls() {
     let other = ("CSPARK_BASE_URL", "https://spark.eu.coherent.global/other/");
-    let token = jwt(r#"{"iss":"https://keycloak.uat.us.coherent.global/auth/realms/t","realm":"t"}"#);
+    let token =
+        jwt(r#"{"iss":"https://keycloak.uat.us.coherent.global/auth/realms/t","realm":"t"}"#);
     let new = || ClientBuilder::new().api_key("k");
     for (builder, env, expected) in [
         (new().base_url(URL), vec![other], URL),
         (new().env("us").tenant("T"), vec![other], URL),
         (new(), vec![other], "https://excel.eu.coherent.global/other"),
-        (new().bearer_token(&token), vec![other], "https://excel.eu.coherent.global/other"),
-        (new().bearer_token(&token), vec![], "https://excel.uat.us.coherent.global/t"),
+        (
+            new().bearer_token(&token),
+            vec![other],
+            "https://excel.eu.coherent.global/other",
+        ),
+        (
+            new().bearer_token(&token),
+            vec![],
+            "https://excel.uat.us.coherent.global/t",
+        ),
         (
             new(),
             vec![("CSPARK_BEARER_TOKEN", token.as_str())],
             "https://excel.uat.us.coherent.global/t",
         ),
     ] {
-        assert_eq!(settle(builder, &env).unwrap().base_url.as_string(), expected);
+        assert_eq!(
+            settle(builder, &env).unwrap().base_url.as_string(),
+            expected
+        );
     }
 }
 
@@ -92,28 +113,59 @@ fn precedence_of_base_urls() {
 fn what_is_missing_or_wrong_is_named() {
     let new = || ClientBuilder::new().api_key("k");
     let url = || new().base_url(URL);
-    let cases: Vec<(ClientBuilder, &[(&str, &str)], &str)> = vec![
+    let cases: Vec<(ClientBuilder, Vars<'_>, &str)> = vec![
         (new(), &[], "CSPARK_BASE_URL"),
         (ClientBuilder::new().base_url(URL), &[], "CSPARK_API_KEY"),
-        (ClientBuilder::new().base_url(URL), &[("CSPARK_CLIENT_ID", "i")], "without CSPARK_CLIENT_SECRET"),
-        (ClientBuilder::new().base_url(URL), &[("CSPARK_CLIENT_SECRET", "s")], "without CSPARK_CLIENT_ID"),
+        (
+            ClientBuilder::new().base_url(URL),
+            &[("CSPARK_CLIENT_ID", "i")],
+            "without CSPARK_CLIENT_SECRET",
+        ),
+        (
+            ClientBuilder::new().base_url(URL),
+            &[("CSPARK_CLIENT_SECRET", "s")],
+            "without CSPARK_CLIENT_ID",
+        ),
         (new().env("us"), &[], "without `tenant`"),
         (url().env("us"), &[], "both `base_url` and `env`"),
         (new().bearer_token("opaque"), &[], "not a JWT"),
         (new().bearer_token(jwt("{}")), &[], "issuer"),
-        (new().base_url("http://localhost/t").oauth("i", "s"), &[], "`token_url`"),
-        (url().oauth("i", "s").token_url("http://example.com/token"), &[], "plain http"),
-        (url().header("Authorization", "x"), &[], "`Authorization` is set by the client"),
-        (url().header("X-Request-Id", "x"), &[], "`X-Request-Id` is set by the client"),
+        (
+            new().base_url("http://localhost/t").oauth("i", "s"),
+            &[],
+            "`token_url`",
+        ),
+        (
+            url().oauth("i", "s").token_url("http://example.com/token"),
+            &[],
+            "plain http",
+        ),
+        (
+            url().header("Authorization", "x"),
+            &[],
+            "`Authorization` is set by the client",
+        ),
+        (
+            url().header("X-Request-Id", "x"),
+            &[],
+            "`X-Request-Id` is set by the client",
+        ),
         (url().header("a b", "x"), &[], "not the name of a header"),
         (url().header("x-a", "a\nb"), &[], "`x-a`"),
-        (url().request_timeout(std::time::Duration::ZERO), &[], "`request_timeout` is zero"),
+        (
+            url().request_timeout(std::time::Duration::ZERO),
+            &[],
+            "`request_timeout` is zero",
+        ),
         (url().oauth_file("/no/such/file"), &[], "/no/such/file"),
     ];
     for (builder, env, expected) in cases {
         let error = settle(builder, env).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
-        assert!(error.to_string().contains(expected), "{error}, not {expected}");
+        assert!(
+            error.to_string().contains(expected),
+            "{error}, not {expected}"
+        );
     }
 }
 
@@ -125,8 +177,13 @@ fn the_token_endpoint_follows_the_base_url() {
         url(settle(new().base_url(URL), &[]).unwrap()),
         "https://keycloak.us.coherent.global/auth/realms/t/protocol/openid-connect/token"
     );
-    let by_hand = new().base_url("http://localhost:1/t").token_url("http://localhost:2/token");
-    assert_eq!(url(settle(by_hand, &[]).unwrap()), "http://localhost:2/token");
+    let by_hand = new()
+        .base_url("http://localhost:1/t")
+        .token_url("http://localhost:2/token");
+    assert_eq!(
+        url(settle(by_hand, &[]).unwrap()),
+        "http://localhost:2/token"
+    );
 }
 
 #[test]
@@ -136,7 +193,10 @@ fn oauth_files_in_both_spellings() {
     let read = |text: &str| {
         let path = dir.join("credentials.json");
         std::fs::write(&path, text).unwrap();
-        let env = [("CSPARK_OAUTH_PATH", path.to_str().unwrap()), ("CSPARK_API_KEY", "k")];
+        let env = [
+            ("CSPARK_OAUTH_PATH", path.to_str().unwrap()),
+            ("CSPARK_API_KEY", "k"),
+        ];
         settle(ClientBuilder::new().base_url(URL), &env)
     };
     for text in [
@@ -145,9 +205,17 @@ fn oauth_files_in_both_spellings() {
     ] {
         assert_eq!(kind(&read(text).unwrap().credentials), "oauth i s");
     }
-    for text in [r#"{"client_id": "i"}"#, r#"{"client_secret": 1, "marked": "}"#, "", "[]"] {
+    for text in [
+        r#"{"client_id": "i"}"#,
+        r#"{"client_secret": 1, "marked": "}"#,
+        "",
+        "[]",
+    ] {
         let error = read(text).unwrap_err().to_string();
-        assert!(error.contains("credentials.json") && !error.contains("marked"), "{error}");
+        assert!(
+            error.contains("credentials.json") && !error.contains("marked"),
+            "{error}"
+        );
     }
     assert!(Path::new(&dir).exists());
     std::fs::remove_dir_all(&dir).unwrap();
@@ -166,5 +234,8 @@ fn nothing_shows_a_secret() {
     let settings = settle(builder.clone().token_url("https://example.com/"), &[]).unwrap();
     assert!(!format!("{settings:?}").contains("MARKED"), "{settings:?}");
     let error = settle(builder, &[]).unwrap_err();
-    assert!(!format!("{error:?} {error}").contains("MARKED"), "{error:?}");
+    assert!(
+        !format!("{error:?} {error}").contains("MARKED"),
+        "{error:?}"
+    );
 }

@@ -74,7 +74,10 @@ pub(super) async fn attempt(
         Ok(result) => result,
         Err(_) => {
             let limit = terms.timeout.as_secs_f64();
-            Err(Failure::new(Outcome::TimedOut, format!("no complete answer within {limit} s")))
+            Err(Failure::new(
+                Outcome::TimedOut,
+                format!("no complete answer within {limit} s"),
+            ))
         }
     }
 }
@@ -85,7 +88,10 @@ async fn exchange(
     terms: Terms,
 ) -> Result<Answer, Failure> {
     let asked = request.url().clone();
-    let mut response = client.execute(request).await.map_err(|error| failed_to_send(error, &asked))?;
+    let mut response = client
+        .execute(request)
+        .await
+        .map_err(|error| failed_to_send(error, &asked))?;
     let (status, headers) = (response.status(), response.headers().clone());
 
     if response.url() != &asked {
@@ -94,7 +100,11 @@ async fn exchange(
              `redirect::Policy::none()`, since credentials may be sent along",
             origin(response.url())
         );
-        return Err(Failure::new(Outcome::Redirected, message).with_answer(status, headers, Bytes::new()));
+        return Err(Failure::new(Outcome::Redirected, message).with_answer(
+            status,
+            headers,
+            Bytes::new(),
+        ));
     }
     if !status.is_success() {
         let body = read_start(&mut response, ERROR_BODY.min(terms.max_bytes)).await;
@@ -108,7 +118,9 @@ async fn exchange(
         Err(failure) => return Err(failure.with_answer(status, headers, Bytes::new())),
     };
     if terms.wants_json && serde_json::from_slice::<IgnoredAny>(&body).is_err() {
-        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         let message = match content_type {
             _ if body.is_empty() => format!("{status} with an empty answer instead of JSON"),
             Some(kind) => format!("{status} with an answer that is not JSON (`{kind}`)"),
@@ -116,7 +128,11 @@ async fn exchange(
         };
         return Err(Failure::new(Outcome::Malformed, message).with_answer(status, headers, body));
     }
-    Ok(Answer { status, headers, body })
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
 }
 
 fn status_message(status: StatusCode, headers: &HeaderMap, asked: &Url) -> String {
@@ -129,7 +145,11 @@ fn status_message(status: StatusCode, headers: &HeaderMap, asked: &Url) -> Strin
         let target = headers.get(LOCATION).and_then(|value| value.to_str().ok());
         match target.and_then(|target| asked.join(target).ok()) {
             Some(target) => {
-                let _ = write!(message, ", a redirect to {} that was not followed", origin(&target));
+                let _ = write!(
+                    message,
+                    ", a redirect to {} that was not followed",
+                    origin(&target)
+                );
             }
             None => message.push_str(", a redirect that was not followed"),
         }
@@ -142,8 +162,12 @@ fn origin(url: &Url) -> String {
 }
 
 async fn read_whole(response: &mut Response, max: usize) -> Result<Bytes, Failure> {
-    let too_large =
-        || Failure::new(Outcome::TooLarge, format!("the answer is larger than the limit of {max} bytes"));
+    let too_large = || {
+        Failure::new(
+            Outcome::TooLarge,
+            format!("the answer is larger than the limit of {max} bytes"),
+        )
+    };
     let announced = response.content_length().unwrap_or(0);
     if announced > max as u64 {
         return Err(too_large());
@@ -190,29 +214,56 @@ fn failed_to_send(error: reqwest::Error, asked: &Url) -> Failure {
     let error = error.without_url();
     let root = root_cause(&error);
     let (outcome, message) = if error.is_builder() {
-        (Outcome::NotSent, format!("the request can't be sent: {root}"))
+        (
+            Outcome::NotSent,
+            format!("the request can't be sent: {root}"),
+        )
     } else if error.is_redirect() {
-        (Outcome::Redirected, format!("a redirect was not followed: {root}"))
+        (
+            Outcome::Redirected,
+            format!("a redirect was not followed: {root}"),
+        )
     } else if error.is_connect() {
-        (Outcome::Connect, format!("no connection to {}: {root}", origin(asked)))
+        (
+            Outcome::Connect,
+            format!("no connection to {}: {root}", origin(asked)),
+        )
     } else if error.is_timeout() {
         // A client that was handed in may have time limits of its own.
-        (Outcome::TimedOut, String::from("no answer within the HTTP client's own time limit"))
+        (
+            Outcome::TimedOut,
+            String::from("no answer within the HTTP client's own time limit"),
+        )
     } else {
-        (Outcome::Interrupted, format!("the connection broke before there was an answer: {root}"))
+        (
+            Outcome::Interrupted,
+            format!("the connection broke before there was an answer: {root}"),
+        )
     };
-    Failure { source: Some(error), ..Failure::new(outcome, message) }
+    Failure {
+        source: Some(error),
+        ..Failure::new(outcome, message)
+    }
 }
 
 fn failed_to_read(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     let root = root_cause(&error);
     let (outcome, message) = if error.is_timeout() {
-        (Outcome::TimedOut, String::from("no whole answer within the HTTP client's own time limit"))
+        (
+            Outcome::TimedOut,
+            String::from("no whole answer within the HTTP client's own time limit"),
+        )
     } else {
-        (Outcome::Interrupted, format!("the answer was cut short: {root}"))
+        (
+            Outcome::Interrupted,
+            format!("the answer was cut short: {root}"),
+        )
     };
-    Failure { source: Some(error), ..Failure::new(outcome, message) }
+    Failure {
+        source: Some(error),
+        ..Failure::new(outcome, message)
+    }
 }
 
 /// The last in the chain of sources, which names what people can look for.

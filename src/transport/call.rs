@@ -21,7 +21,11 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn new(operation: Operation) -> Self {
-        Self { operation, batch_id: None, repeat: Repeat::default_for(operation) }
+        Self {
+            operation,
+            batch_id: None,
+            repeat: Repeat::default_for(operation),
+        }
     }
 
     pub(crate) fn batch(mut self, id: impl Into<String>) -> Self {
@@ -68,7 +72,18 @@ struct Entries {
 
 impl CallLog {
     pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), entries: Mutex::default() }
+        Self {
+            started: Instant::now(),
+            entries: Mutex::default(),
+        }
+    }
+
+    #[cfg_attr(
+        not(feature = "tracing"),
+        allow(dead_code, reason = "told to logs only")
+    )]
+    pub(super) fn last_request_id(&self) -> Option<String> {
+        self.entries().request_ids.last().cloned()
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -79,6 +94,10 @@ impl CallLog {
         self.started.elapsed()
     }
 
+    #[cfg_attr(
+        not(feature = "tracing"),
+        allow(dead_code, reason = "told to logs only")
+    )]
     pub(super) fn attempts(&self) -> u32 {
         u32::try_from(self.entries().request_ids.len()).unwrap_or(u32::MAX)
     }
@@ -118,7 +137,7 @@ impl CallLog {
     }
 
     /// Adds what is known of the call to an error.
-    pub(super) fn complete(&self, error: Error, call: &Call) -> Error {
+    pub(crate) fn complete(&self, error: Error, call: &Call) -> Error {
         let entries = self.entries();
         let mut error = error
             .with_operation(call.operation)
@@ -138,8 +157,8 @@ impl CallLog {
     pub(super) fn failed(&self, failure: Failure, call: &Call, redactor: &Redactor) -> Error {
         let redactor = self.redactor(redactor);
         let message = redactor.redact(&failure.message).into_owned();
-        let mut error = Error::new(failure.outcome.kind(), message)
-            .with_can_retry(failure.outcome.can_pass());
+        let mut error =
+            Error::new(failure.outcome.kind(), message).with_can_retry(failure.outcome.can_pass());
         // A token request that went well may hold a token that nobody knows to mask.
         let granted = failure.status.is_some_and(|status| status.is_success());
         if call.operation != Operation::Token || !granted {
@@ -160,7 +179,10 @@ impl CallLog {
         }
         let error = Error::new(
             ErrorKind::Timeout,
-            format!("the call took longer than the {} s that it may take", limit.as_secs_f64()),
+            format!(
+                "the call took longer than the {} s that it may take",
+                limit.as_secs_f64()
+            ),
         );
         self.complete(error.with_can_retry(true), call)
     }

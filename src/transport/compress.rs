@@ -17,7 +17,9 @@ pub(super) fn compress(request: &mut Request) {
     }
     if let Ok(packed) = gzip(body) {
         *request.body_mut() = Some(packed.into());
-        request.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        request
+            .headers_mut()
+            .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
 }
 

@@ -35,7 +35,10 @@ pub(crate) struct Stopped {
 
 impl From<Error> for Box<Stopped> {
     fn from(error: Error) -> Self {
-        Self::new(Stopped { error, answer: None })
+        Self::new(Stopped {
+            error,
+            answer: None,
+        })
     }
 }
 
@@ -133,7 +136,10 @@ impl Engine {
                 repeat: call.repeat,
                 outcome: failure.outcome,
                 attempts: tries,
-                left: self.timeouts.operation.map(|limit| limit.saturating_sub(log.elapsed())),
+                left: self
+                    .timeouts
+                    .operation
+                    .map(|limit| limit.saturating_sub(log.elapsed())),
             };
             match decide(&self.policy, failed, fastrand::f64()) {
                 Decision::Wait(wait) if pending.is_some() => {
@@ -156,8 +162,9 @@ impl Engine {
     }
 
     fn stopped(&self, failure: Failure, call: &Call, log: &CallLog) -> Box<Stopped> {
-        let answer =
-            failure.status.map(|status| (status, failure.headers.clone(), failure.body.clone()));
+        let answer = failure
+            .status
+            .map(|status| (status, failure.headers.clone(), failure.body.clone()));
         let error = log.failed(failure, call, &self.redactor);
         Box::new(Stopped { error, answer })
     }

@@ -21,8 +21,21 @@ const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION
 /// Whether the client sets this header itself, or HTTP does, so that nobody else may.
 pub(crate) fn is_own_header(name: &HeaderName) -> bool {
     [
-        API_KEY, REQUEST_ID, TENANT, SPARK_UA, ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION,
-        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE,
+        API_KEY,
+        REQUEST_ID,
+        TENANT,
+        SPARK_UA,
+        ACCEPT,
+        ACCEPT_ENCODING,
+        AUTHORIZATION,
+        CONNECTION,
+        CONTENT_ENCODING,
+        CONTENT_LENGTH,
+        CONTENT_TYPE,
+        EXPECT,
+        HOST,
+        TRANSFER_ENCODING,
+        UPGRADE,
         USER_AGENT,
     ]
     .contains(name)

@@ -8,10 +8,7 @@ use crate::{Error, Result};
 /// Gateways close idle connections after a minute or more; ours go first.
 const IDLE: Duration = Duration::from_secs(50);
 
-pub(super) fn build(
-    settings: &Settings,
-    proxy: Option<reqwest::Proxy>,
-) -> Result<reqwest::Client> {
+pub(super) fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client> {
     check_tls(settings)?;
     let builder = reqwest::Client::builder()
         // A redirect is an answer like any other, so that credentials stay where they belong.
@@ -39,14 +36,19 @@ fn check_tls(settings: &Settings) -> Result<()> {
         feature = "native-tls"
     ));
     let token_url = settings.token_url.as_ref();
-    let https = settings.base_url.is_https() || token_url.is_some_and(|url| url.scheme() == "https");
+    let https =
+        settings.base_url.is_https() || token_url.is_some_and(|url| url.scheme() == "https");
     if https && !has_tls {
         return Err(Error::config(
             "https needs one of this crate's features `rustls`, `rustls-no-provider` or \
              `native-tls`, and none of them is on",
         ));
     }
-    #[cfg(all(feature = "rustls-no-provider", not(feature = "rustls"), not(feature = "native-tls")))]
+    #[cfg(all(
+        feature = "rustls-no-provider",
+        not(feature = "rustls"),
+        not(feature = "native-tls")
+    ))]
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(Error::config(
             "the feature `rustls-no-provider` needs a provider: call \

@@ -217,10 +217,15 @@ pub(crate) fn decide(policy: &RetryPolicy, failed: Failed, random: f64) -> Decis
     }
     let wait = match failed.outcome.retry_after() {
         // A little later than asked, never earlier.
-        Some(asked) => asked.mul_f64(1.0 + random / 10.0).min(policy.max_retry_after),
+        Some(asked) => asked
+            .mul_f64(1.0 + random / 10.0)
+            .min(policy.max_retry_after),
         None => {
             let doublings = failed.attempts.saturating_sub(1).min(31);
-            let full = policy.interval.saturating_mul(1 << doublings).min(policy.max_interval);
+            let full = policy
+                .interval
+                .saturating_mul(1 << doublings)
+                .min(policy.max_interval);
             full.mul_f64(0.5 + random / 2.0)
         }
     };
@@ -246,7 +251,12 @@ mod tests {
     }
 
     fn decide_once(repeat: Repeat, outcome: Outcome) -> Decision {
-        let failed = Failed { repeat, outcome, attempts: 1, left: None };
+        let failed = Failed {
+            repeat,
+            outcome,
+            attempts: 1,
+            left: None,
+        };
         decide(&RetryPolicy::default(), failed, 0.5)
     }
 
@@ -294,18 +304,41 @@ mod tests {
     #[test]
     fn zero_retries_means_zero() {
         for (outcome, ..) in table() {
-            let failed = Failed { repeat: Repeat::Always, outcome, attempts: 1, left: None };
-            assert_eq!(decide(&RetryPolicy::never(), failed, 0.0), Decision::Stop, "{outcome:?}");
+            let failed = Failed {
+                repeat: Repeat::Always,
+                outcome,
+                attempts: 1,
+                left: None,
+            };
+            assert_eq!(
+                decide(&RetryPolicy::never(), failed, 0.0),
+                Decision::Stop,
+                "{outcome:?}"
+            );
         }
     }
 
     #[test]
     fn retries_are_counted() {
         let policy = RetryPolicy::default().max_retries(3);
-        for (attempts, more) in [(1, true), (2, true), (3, true), (4, false), (u32::MAX, false)] {
-            let failed =
-                Failed { repeat: Repeat::Always, outcome: Outcome::Connect, attempts, left: None };
-            assert_eq!(decide(&policy, failed, 0.0) != Decision::Stop, more, "{attempts}");
+        for (attempts, more) in [
+            (1, true),
+            (2, true),
+            (3, true),
+            (4, false),
+            (u32::MAX, false),
+        ] {
+            let failed = Failed {
+                repeat: Repeat::Always,
+                outcome: Outcome::Connect,
+                attempts,
+                left: None,
+            };
+            assert_eq!(
+                decide(&policy, failed, 0.0) != Decision::Stop,
+                more,
+                "{attempts}"
+            );
         }
     }
 
@@ -322,10 +355,18 @@ mod tests {
             (6, 0.0, 15_000),
             (1_000_000, 1.0, 30_000),
         ] {
-            let failed =
-                Failed { repeat: Repeat::Always, outcome: Outcome::Connect, attempts, left: None };
+            let failed = Failed {
+                repeat: Repeat::Always,
+                outcome: Outcome::Connect,
+                attempts,
+                left: None,
+            };
             let expected = Decision::Wait(Duration::from_millis(expected));
-            assert_eq!(decide(&policy, failed, random), expected, "{attempts} {random}");
+            assert_eq!(
+                decide(&policy, failed, random),
+                expected,
+                "{attempts} {random}"
+            );
         }
     }
 
@@ -340,8 +381,17 @@ mod tests {
             (Duration::from_secs(u64::from(u32::MAX)), 0.0, 60 * SECOND),
         ] {
             let outcome = asking(429, asked);
-            let failed = Failed { repeat: Repeat::IfNotTaken, outcome, attempts: 1, left: None };
-            assert_eq!(decide(&policy, failed, random), Decision::Wait(expected), "{asked:?}");
+            let failed = Failed {
+                repeat: Repeat::IfNotTaken,
+                outcome,
+                attempts: 1,
+                left: None,
+            };
+            assert_eq!(
+                decide(&policy, failed, random),
+                Decision::Wait(expected),
+                "{asked:?}"
+            );
         }
     }
 
@@ -354,8 +404,17 @@ mod tests {
         ] {
             let outcome = asking(429, SECOND);
             let left = Some(left);
-            let failed = Failed { repeat: Repeat::Always, outcome, attempts: 1, left };
-            assert_eq!(decide(&RetryPolicy::default(), failed, 0.0), expected, "{left:?}");
+            let failed = Failed {
+                repeat: Repeat::Always,
+                outcome,
+                attempts: 1,
+                left,
+            };
+            assert_eq!(
+                decide(&RetryPolicy::default(), failed, 0.0),
+                expected,
+                "{left:?}"
+            );
         }
     }
 }

@@ -37,9 +37,7 @@ mod tests {
         let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
         let map = headers
             .iter()
-            .map(|(name, value)| {
-                (http::HeaderName::from_static(name), value.parse().unwrap())
-            })
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
         retry_after(&map, now)
     }
@@ -73,7 +71,13 @@ mod tests {
 
     #[test]
     fn the_standard_header_wins_if_it_can_be_read() {
-        assert_eq!(read(&[("retry-after", "1"), ("x-retry-after", "2")]), Some(Duration::from_secs(1)));
-        assert_eq!(read(&[("retry-after", "?"), ("x-retry-after", "2")]), Some(Duration::from_secs(2)));
+        assert_eq!(
+            read(&[("retry-after", "1"), ("x-retry-after", "2")]),
+            Some(Duration::from_secs(1))
+        );
+        assert_eq!(
+            read(&[("retry-after", "?"), ("x-retry-after", "2")]),
+            Some(Duration::from_secs(2))
+        );
     }
 }

@@ -28,7 +28,10 @@ mod on {
             let url = request.url();
             // Without the query, which might hold something that is nobody's business.
             let full = format!("{}{}", url.origin().ascii_serialization(), url.path());
-            let sent = request.body().and_then(reqwest::Body::as_bytes).map_or(0, <[u8]>::len);
+            let sent = request
+                .body()
+                .and_then(reqwest::Body::as_bytes)
+                .map_or(0, <[u8]>::len);
             Self(info_span!(
                 "cspark.call",
                 otel.name = %format_args!("{} {}", request.method(), call.operation),
@@ -50,17 +53,25 @@ mod on {
             ))
         }
 
-        pub(in crate::transport) fn instrument<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        pub(in crate::transport) fn instrument<F: Future>(
+            &self,
+            future: F,
+        ) -> impl Future<Output = F::Output> + use<F> {
             future.instrument(self.0.clone())
         }
 
-        pub(in crate::transport) fn retries(&self, failure: &Failure, log: &CallLog, wait: Duration) {
+        pub(in crate::transport) fn retries(
+            &self,
+            failure: &Failure,
+            log: &CallLog,
+            wait: Duration,
+        ) {
             warn!(
                 parent: &self.0,
                 http.request.resend_count = log.attempts(),
                 http.response.status_code = failure.status.map(|status| status.as_u16()),
                 error.r#type = error_type(failure.outcome.kind(), failure.status.map(|s| s.as_u16())),
-                cspark.request.id = log.last_request_id(),
+                cspark.request.id = log.last_request_id().as_deref(),
                 cspark.wait_ms = millis(wait),
                 "an attempt failed, another follows"
             );
@@ -72,8 +83,11 @@ mod on {
 
         pub(in crate::transport) fn ended(&self, log: &CallLog, result: Result<&Answer, &Error>) {
             let span = &self.0;
-            span.record("http.request.resend_count", log.attempts().saturating_sub(1));
-            span.record("cspark.request.id", log.last_request_id());
+            span.record(
+                "http.request.resend_count",
+                log.attempts().saturating_sub(1),
+            );
+            span.record("cspark.request.id", log.last_request_id().as_deref());
             span.record("cspark.duration_ms", millis(log.elapsed()));
             let status = match result {
                 Ok(answer) => Some(answer.status.as_u16()),
