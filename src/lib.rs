@@ -6,6 +6,7 @@ mod config;
 mod error;
 mod operation;
 pub mod raw;
+mod service_uri;
 mod transport;
 mod wire;
 
@@ -14,5 +15,6 @@ pub use client::{Client, Health};
 pub use config::ClientBuilder;
 pub use error::{Error, ErrorKind, Result};
 pub use operation::Operation;
+pub use service_uri::{ServiceUri, UriParts};
 pub use transport::RetryPolicy;
 pub use wire::{RecordMessage, Timestamp};

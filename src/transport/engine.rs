@@ -122,13 +122,15 @@ impl Engine {
             log.attempt_failed(&failure);
 
             let refused = failure.status == Some(StatusCode::UNAUTHORIZED);
-            if refused && !renewed && pending.is_some() {
-                if let Some(credential) = credential.filter(|_| auth.can_renew()) {
-                    auth.discard(&credential).await;
-                    renewed = true;
-                    span.renews();
-                    continue;
-                }
+            if refused
+                && !renewed
+                && pending.is_some()
+                && let Some(credential) = credential.filter(|_| auth.can_renew())
+            {
+                auth.discard(&credential).await;
+                renewed = true;
+                span.renews();
+                continue;
             }
 
             tries += 1;
