@@ -1,6 +1,8 @@
 //! Run Coherent Spark services over very large data sets.
 
 mod auth;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod chunk;
 mod client;
 mod config;

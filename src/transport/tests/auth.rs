@@ -147,10 +147,13 @@ async fn lifetimes_in_every_spelling() {
     }
 }
 
+/// What the vault says when it is asked for the nth time.
+type Answer = fn(u32) -> Result<AccessToken, TokenError>;
+
 #[derive(Debug)]
 struct Vault {
     asked: Arc<AtomicU32>,
-    answer: fn(u32) -> Result<AccessToken, TokenError>,
+    answer: Answer,
 }
 
 impl TokenProvider for Vault {
@@ -163,11 +166,7 @@ impl TokenProvider for Vault {
 
 #[tokio::test]
 async fn tokens_from_a_vault() {
-    let cases: [(
-        fn(u32) -> Result<AccessToken, TokenError>,
-        u32,
-        Option<ErrorKind>,
-    ); 4] = [
+    let cases: [(Answer, u32, Option<ErrorKind>); 4] = [
         (|n| Ok(AccessToken::new(format!("Bearer v{n}"))), 1, None),
         (
             |n| match n {

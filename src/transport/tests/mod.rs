@@ -1,6 +1,8 @@
 //! The transport on the wire, against a server that follows a script.
 
 mod auth;
+#[cfg(feature = "blocking")]
+mod blocking;
 mod limits;
 mod requests;
 mod retries;
