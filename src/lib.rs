@@ -3,6 +3,8 @@
 mod answers;
 mod auth;
 mod batches;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod chunk;
 mod client;
 mod config;
