@@ -6,7 +6,7 @@ use syn::{ImplItem, Item, Type};
 
 /// The parts of the source by name, each printed: `types__Status` is a type with its implementations, `calls__push` an
 /// operation, `client` is whatever remains of the file when those are taken out.
-pub fn split(source: &str) -> BTreeMap<String, String> {
+pub(crate) fn split(source: &str) -> BTreeMap<String, String> {
     let mut file = syn::parse_file(source).expect("generated source parses");
     let mut parts: BTreeMap<String, Vec<Item>> = BTreeMap::new();
 
