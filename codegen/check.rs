@@ -159,7 +159,7 @@ fn operation(node: &Node<'_>, source: &Value, problems: &mut Problems) {
         }
         _ => {
             let what = format!(
-                "one answer that is a success is wanted here, such as `2XX`; there are {}",
+                "exactly one answer that is a success is wanted here, such as `2XX`, and there are {}",
                 successes.len()
             );
             problems.add(&node.below("responses"), what);
@@ -223,7 +223,7 @@ fn want_text(node: &Node<'_>, key: &str, problems: &mut Problems) {
     {
         problems.add(
             &node.place,
-            format!("a `{key}` is wanted here: the generated code is made from it"),
+            format!("`{key}` is missing, which the generated code is named or documented by"),
         );
     }
 }

@@ -11,10 +11,16 @@ use super::problems::Problems;
 pub(super) fn yaml(text: &str) -> Result<Value, Problems> {
     // By way of the reader's own values, since those of serde_json take the last of two equal keys.
     serde_norway::from_str::<serde_norway::Value>(text)
-        .map_err(|error| Problems::one(&[], format!("not YAML: {error}")))
-        .and_then(|yaml| {
-            serde_json::to_value(yaml)
-                .map_err(|error| Problems::one(&[], format!("not like JSON: {error}")))
+        .and_then(serde_norway::from_value)
+        .map_err(|error| {
+            let (mut what, line) = (error.to_string(), error.location().map(|it| it.line()));
+            if let Some(at) = error.location() {
+                what = what.replace(
+                    &format!(" at line {} column {}", at.line(), at.column()),
+                    "",
+                );
+            }
+            Problems::on_line(line.unwrap_or(1), format!("not YAML: {what}"))
         })
 }
 
@@ -96,9 +102,12 @@ fn unknown_keys(node: &Node<'_>, understood: &Value, problems: &mut Problems) {
         if known.contains_key(key) || is_default(value) {
             continue;
         }
-        let what = match reference(node.value) {
-            Some(_) => "beside `$ref` no other key counts; put the reference into `allOf`",
-            None => "OpenAPI has no such key here",
+        let what = if reference(node.value).is_some() {
+            "beside `$ref` no other key counts; put the reference into `allOf`"
+        } else if value.is_null() {
+            "a value is wanted here"
+        } else {
+            "OpenAPI has no such key here"
         };
         problems.add(&node.below(key), what);
     }

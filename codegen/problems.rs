@@ -26,6 +26,15 @@ impl Problems {
         problems
     }
 
+    /// For a text that has lines, but no places yet.
+    pub(super) fn on_line(line: usize, what: String) -> Self {
+        Self(vec![Problem {
+            place: Vec::new(),
+            line,
+            what,
+        }])
+    }
+
     pub(super) fn add(&mut self, place: &[String], what: impl Into<String>) {
         self.0.push(Problem {
             place: place.to_vec(),
@@ -45,7 +54,7 @@ impl Problems {
 
     /// Looks up the lines in the text that the problems are about, and puts the problems in their order.
     pub(super) fn in_text(mut self, text: &str) -> Self {
-        for problem in &mut self.0 {
+        for problem in self.0.iter_mut().filter(|it| !it.place.is_empty()) {
             problem.line = line(text, &problem.place).unwrap_or(problem.line);
         }
         self.0.sort_by_key(|problem| problem.line);

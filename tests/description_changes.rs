@@ -38,13 +38,13 @@ const CHANGES: &[(&str, &[Edit])] = &[
     (
         "field_removed",
         &[(
-            "    Environment:",
-            "        update:
+            "    Status:",
+            "        workers_in_use:
           type: integer
           format: uint64
           minimum: 0
           nullable: true
-          description: The number of the environment's update\n",
+          description: Runners at work\n",
             "",
         )],
     ),
@@ -231,6 +231,10 @@ const MISTAKES: &[(&str, &[Edit])] = &[
             "      description: The credentials are missing, wrong or expired\n",
             "",
         )],
+    ),
+    (
+        "key_without_a_value",
+        &[("    Environment:", "type: integer", "type:")],
     ),
     (
         "value_of_the_wrong_type",
