@@ -1,0 +1,10 @@
+//! The verbs against the emulator: what goes over the wire, and what comes of it.
+
+#[path = "../support/snapshots.rs"]
+mod snapshots;
+
+mod behaviour;
+mod duplicates;
+mod pulls;
+mod requests;
+mod support;
