@@ -3,6 +3,7 @@
 #[path = "../support/snapshots.rs"]
 mod snapshots;
 
+mod answers;
 mod behaviour;
 mod duplicates;
 mod pulls;
