@@ -12,7 +12,11 @@ mod http_client;
 mod received;
 mod retry;
 mod retry_after;
-#[cfg(test)]
+// Without a provider there is no client to test with.
+#[cfg(all(
+    test,
+    any(not(feature = "rustls-no-provider"), feature = "rustls", feature = "native-tls")
+))]
 mod tests;
 mod trace;
 
