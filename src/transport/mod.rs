@@ -12,11 +12,7 @@ mod http_client;
 mod received;
 mod retry;
 mod retry_after;
-// Without a provider there is no client to test with.
-#[cfg(all(
-    test,
-    any(not(feature = "rustls-no-provider"), feature = "rustls", feature = "native-tls")
-))]
+#[cfg(test)]
 mod tests;
 mod trace;
 
