@@ -1,0 +1,95 @@
+//! The OAuth 2.0 client credentials grant (RFC 6749, section 4.4).
+//!
+//! Written out here because it is one form and one answer: the `oauth2` crate would bring second
+//! versions of rand, thiserror and base64, and chrono and sha2, for the grants that need a browser.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::{ACCEPT, USER_AGENT};
+use reqwest::{Request, Url};
+use serde::Deserialize;
+
+use super::{AccessToken, Auth, ClientSecret};
+use crate::transport::{Call, CallLog, Engine};
+use crate::{Error, Operation, Result};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Exchanges client id and secret for tokens.
+#[derive(Debug)]
+pub(crate) struct ClientCredentials {
+    pub(crate) client: ClientSecret,
+    pub(crate) url: Url,
+    pub(crate) engine: Engine,
+    pub(crate) user_agent: HeaderValue,
+}
+
+/// What is read of the answer.
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    /// In seconds; some servers send it as text or leave it out.
+    #[serde(default)]
+    expires_in: Option<Lifetime>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lifetime {
+    Number(f64),
+    Text(String),
+}
+
+impl Lifetime {
+    fn duration(&self) -> Option<Duration> {
+        let seconds = match self {
+            Self::Number(seconds) => *seconds,
+            Self::Text(text) => text.trim().parse().ok()?,
+        };
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+}
+
+impl ClientCredentials {
+    pub(super) async fn fetch(&self) -> Result<AccessToken> {
+        let call = Call::new(Operation::Token);
+        let log = CallLog::new();
+        let request = self.request()?;
+        // Boxed, since calls need tokens and tokens need a call.
+        let running = Box::pin(self.engine.run(request, &call, &Auth::Open, &log));
+        let answer = running.await.map_err(|stopped| stopped.error)?;
+        // Neither serde's words nor the body go into the error: both may hold the token.
+        let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| {
+            log.complete(
+                Error::decode("access_token", "there is no such text in it"),
+                &call,
+            )
+        })?;
+        let token = AccessToken::new(granted.access_token);
+        Ok(
+            match granted.expires_in.and_then(|lifetime| lifetime.duration()) {
+                Some(lifetime) => token.expires_in(lifetime),
+                None => token,
+            },
+        )
+    }
+
+    fn request(&self) -> Result<Request> {
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", &self.client.id),
+            ("client_secret", self.client.secret.expose()),
+        ];
+        let request = self.engine.client().post(self.url.clone()).form(&form);
+        request
+            .header(ACCEPT, JSON)
+            .header(USER_AGENT, self.user_agent.clone())
+            .build()
+            .map_err(|error| {
+                Error::config("the token request can't be put together")
+                    .with_operation(Operation::Token)
+                    .with_source(error.without_url())
+            })
+    }
+}

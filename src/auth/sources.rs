@@ -1,0 +1,185 @@
+//! What puts credentials on a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
+
+use super::oauth::ClientCredentials;
+use super::tokens::{Issued, TokenCache};
+use super::{AccessToken, Secret, TokenProvider};
+use crate::transport::{API_KEY, Decision, Engine, Failed, Outcome, Repeat, decide};
+use crate::{Error, ErrorKind, Operation, Result};
+
+/// Where the credentials of a request come from.
+#[derive(Debug)]
+pub(crate) enum Auth {
+    Open,
+    Fixed(Credential),
+    Tokens(Box<Tokens>),
+}
+
+/// A source of tokens and the last token from it.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    cache: TokenCache,
+    source: Source,
+}
+
+/// What is exchanged for tokens, and by what.
+#[derive(Debug)]
+pub(crate) enum Source {
+    OAuth(ClientCredentials),
+    Provider {
+        provider: Arc<dyn TokenProvider>,
+        engine: Engine,
+    },
+}
+
+/// The header that proves who the client is.
+#[derive(Clone, Debug)]
+pub(crate) struct Credential {
+    name: HeaderName,
+    value: HeaderValue,
+    secret: Secret,
+    /// Which fetch brought it; 0 for what does not change.
+    serial: u64,
+}
+
+impl Credential {
+    pub(crate) fn api_key(key: Secret) -> Result<Self> {
+        let value = sensitive(key.expose())?;
+        Ok(Self {
+            name: API_KEY,
+            value,
+            secret: key,
+            serial: 0,
+        })
+    }
+
+    pub(crate) fn bearer(token: Secret, serial: u64) -> Result<Self> {
+        let value = sensitive(&format!("Bearer {}", token.expose()))?;
+        Ok(Self {
+            name: AUTHORIZATION,
+            value,
+            secret: token,
+            serial,
+        })
+    }
+
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    pub(crate) fn header(&self) -> (HeaderName, HeaderValue) {
+        (self.name.clone(), self.value.clone())
+    }
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        Error::new(
+            ErrorKind::Unauthorized,
+            "the credentials hold a character that can't be sent in a header",
+        )
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+impl Auth {
+    pub(crate) fn tokens(source: Source) -> Self {
+        Self::Tokens(Box::new(Tokens {
+            cache: TokenCache::default(),
+            source,
+        }))
+    }
+
+    /// The credentials for one attempt; `None` only if the user asked for none.
+    pub(crate) async fn credential(&self) -> Result<Option<Credential>> {
+        match self {
+            Self::Open => Ok(None),
+            Self::Fixed(credential) => Ok(Some(credential.clone())),
+            Self::Tokens(tokens) => {
+                let fetched = tokens.cache.get(|| tokens.source.fetch()).await;
+                let Issued { secret, serial } = fetched?;
+                Credential::bearer(secret, serial).map(Some)
+            }
+        }
+    }
+
+    /// Whether there is any use in asking for another credential.
+    pub(crate) fn can_renew(&self) -> bool {
+        matches!(self, Self::Tokens(_))
+    }
+
+    /// Takes note that the service refused this one.
+    pub(crate) async fn discard(&self, credential: &Credential) {
+        if let Self::Tokens(tokens) = self {
+            tokens.cache.discard(credential.serial).await;
+        }
+    }
+}
+
+impl Source {
+    /// A token that is not empty, after a bounded number of tries.
+    async fn fetch(&self) -> Result<AccessToken> {
+        let token = match self {
+            Self::OAuth(oauth) => oauth.fetch().await?,
+            Self::Provider { provider, engine } => ask(&**provider, engine).await?,
+        };
+        if token.secret.expose().is_empty() {
+            let error = Error::new(
+                ErrorKind::Unauthorized,
+                "the token that was issued is empty",
+            );
+            return Err(error.with_operation(Operation::Token));
+        }
+        Ok(token)
+    }
+}
+
+async fn ask(provider: &dyn TokenProvider, engine: &Engine) -> Result<AccessToken> {
+    let limit = engine.timeouts().request;
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let error = match tokio::time::timeout(limit, provider.token()).await {
+            Ok(Ok(token)) => return Ok(token),
+            Ok(Err(error)) => {
+                let kind = match error.can_retry {
+                    true => ErrorKind::Service,
+                    false => ErrorKind::Unauthorized,
+                };
+                Error::new(
+                    kind,
+                    format!("the token provider gave none: {}", error.source),
+                )
+                .with_can_retry(error.can_retry)
+                .with_source(error.source)
+            }
+            Err(_) => {
+                let message = format!(
+                    "the token provider gave none within {} s",
+                    limit.as_secs_f64()
+                );
+                Error::new(ErrorKind::Timeout, message).with_can_retry(true)
+            }
+        };
+        let failed = Failed {
+            repeat: Repeat::Always,
+            outcome: if error.can_retry() {
+                Outcome::Connect
+            } else {
+                Outcome::NotSent
+            },
+            attempts,
+            left: None::<Duration>,
+        };
+        match decide(engine.policy(), failed, fastrand::f64()) {
+            Decision::Wait(wait) => tokio::time::sleep(wait).await,
+            Decision::Stop => return Err(error.with_operation(Operation::Token)),
+        }
+    }
+}

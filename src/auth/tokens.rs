@@ -1,0 +1,204 @@
+//! Tokens that run out: fetched when needed, shared by all calls, fetched once for all of them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::{AccessToken, Secret};
+use crate::{Error, Result};
+
+/// How long before its end a token is no longer used, unless it is short-lived.
+const MARGIN: Duration = Duration::from_secs(30);
+/// A lifetime beyond this counts as no end at all, and keeps clear of clock overflow.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// A token and the number of the fetch that brought it.
+#[derive(Clone, Debug)]
+pub(super) struct Issued {
+    pub(super) secret: Secret,
+    pub(super) serial: u64,
+}
+
+/// Keeps the last token.
+#[derive(Debug, Default)]
+pub(super) struct TokenCache {
+    /// How many fetches have ended. Changed only under the lock, read also before it.
+    fetches: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    token: Option<(Issued, Option<Instant>)>,
+    failure: Option<Error>,
+}
+
+impl TokenCache {
+    /// The token, if need be from `fetch`.
+    ///
+    /// Whoever comes while a fetch is under way waits for it and takes its outcome, good or bad.
+    /// If the caller that fetches is dropped, the next one in the queue fetches.
+    pub(super) async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<Issued>
+    where
+        F: Future<Output = Result<AccessToken>>,
+    {
+        let seen = self.fetches.load(Ordering::Acquire);
+        let mut state = self.state.lock().await;
+        match &state.token {
+            Some((issued, None)) => return Ok(issued.clone()),
+            Some((issued, Some(until))) if Instant::now() < *until => return Ok(issued.clone()),
+            _ => {}
+        }
+        let meanwhile = self.fetches.load(Ordering::Acquire) > seen;
+        if let Some(failure) = state.failure.as_ref().filter(|_| meanwhile) {
+            return Err(failure.clone());
+        }
+        let fetched = fetch().await;
+        let serial = self.fetches.fetch_add(1, Ordering::Release) + 1;
+        state.token = None;
+        state.failure = None;
+        match fetched {
+            Ok(token) => {
+                let issued = Issued {
+                    secret: token.secret,
+                    serial,
+                };
+                let until = token.expires_in.filter(|lifetime| *lifetime < FOREVER);
+                let until = until.map(|lifetime| Instant::now() + usable(lifetime));
+                state.token = Some((issued.clone(), until));
+                Ok(issued)
+            }
+            Err(error) => {
+                state.failure = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets a token that the service has refused, unless another has taken its place already.
+    pub(super) async fn discard(&self, serial: u64) {
+        let mut state = self.state.lock().await;
+        if state
+            .token
+            .as_ref()
+            .is_some_and(|(issued, _)| issued.serial == serial)
+        {
+            state.token = None;
+        }
+    }
+}
+
+/// The part of a token's lifetime in which it is used.
+fn usable(lifetime: Duration) -> Duration {
+    lifetime.saturating_sub(MARGIN.min(lifetime / 5))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::ErrorKind;
+
+    fn token(count: &Cell<u32>, lifetime: Option<u64>) -> AccessToken {
+        count.set(count.get() + 1);
+        let token = AccessToken::new(format!("token-{}", count.get()));
+        match lifetime {
+            Some(seconds) => token.expires_in(Duration::from_secs(seconds)),
+            None => token,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn kept_until_shortly_before_the_end() {
+        for (lifetime, kept, gone) in [(300, 269, 271), (10, 7, 9), (31, 24, 26)] {
+            let (cache, count) = (TokenCache::default(), Cell::new(0));
+            let get = || cache.get(|| async { Ok(token(&count, Some(lifetime))) });
+            get().await.unwrap();
+            tokio::time::advance(Duration::from_secs(kept)).await;
+            assert_eq!(
+                get().await.unwrap().secret.expose(),
+                "token-1",
+                "{lifetime}"
+            );
+            tokio::time::advance(Duration::from_secs(gone - kept)).await;
+            assert_eq!(
+                get().await.unwrap().secret.expose(),
+                "token-2",
+                "{lifetime}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_an_end_kept_until_refused() {
+        for lifetime in [None, Some(u64::MAX)] {
+            let (cache, count) = (TokenCache::default(), Cell::new(0));
+            let get = || cache.get(|| async { Ok(token(&count, lifetime)) });
+            let first = get().await.unwrap();
+            tokio::time::advance(Duration::from_secs(1_000_000)).await;
+            assert_eq!(get().await.unwrap().serial, first.serial);
+            cache.discard(first.serial).await;
+            let second = get().await.unwrap();
+            assert_eq!(second.secret.expose(), "token-2");
+            // A late refusal of the first says nothing about the second.
+            cache.discard(first.serial).await;
+            assert_eq!(get().await.unwrap().serial, second.serial);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_fetch_for_all() {
+        let (cache, count) = (TokenCache::default(), Cell::new(0));
+        let slow = || async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(token(&count, Some(60)))
+        };
+        let all = futures_util::future::join_all((0..20).map(|_| cache.get(slow))).await;
+        assert!(
+            all.iter()
+                .all(|issued| issued.as_ref().unwrap().serial == 1)
+        );
+        assert_eq!(count.get(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_failure_for_all_and_a_new_try_for_those_who_come_later() {
+        let (cache, count) = (TokenCache::default(), Cell::new(0));
+        let broken = || async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            count.set(count.get() + 1);
+            Err(Error::new(ErrorKind::Unauthorized, "no"))
+        };
+        let all = futures_util::future::join_all((0..20).map(|_| cache.get(broken))).await;
+        assert!(all.iter().all(Result::is_err));
+        assert_eq!(count.get(), 1);
+        assert!(cache.get(broken).await.is_err());
+        assert_eq!(count.get(), 2);
+        assert!(
+            cache
+                .get(|| async { Ok(token(&count, None)) })
+                .await
+                .is_ok()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_fetch_leaves_the_next_one_free() {
+        let (cache, count) = (TokenCache::default(), Cell::new(0));
+        let never = cache.get(std::future::pending);
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), never)
+                .await
+                .is_err()
+        );
+        assert!(
+            cache
+                .get(|| async { Ok(token(&count, None)) })
+                .await
+                .is_ok()
+        );
+    }
+}

@@ -1,0 +1,473 @@
+//! The settings as users give them.
+
+use std::env::VarError;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::base_url::{BaseUrl, parse_token_url};
+use super::environment as names;
+use super::jwt::Claims;
+use super::{Limits, Settings, Timeouts, oauth_file};
+use crate::auth::{Credentials, Secret, TokenProvider, bare_token};
+use crate::transport::is_own_header;
+use crate::{Client, Error, Result, RetryPolicy};
+
+/// Settings on the way to a [`Client`].
+///
+/// What is set here goes before what the environment says, and nothing is read from the
+/// environment unless [`fill_from_env`](Self::fill_from_env) is called. Mistakes are reported by
+/// [`build`](Self::build). `Debug` masks every secret.
+///
+/// ```no_run
+/// use cspark_batches::Client;
+///
+/// let client = Client::builder()
+///     .env("uat.us")
+///     .tenant("my-tenant")
+///     .api_key("my-key")
+///     .build()?;
+/// # let _ = client;
+/// # Ok::<(), cspark_batches::Error>(())
+/// ```
+///
+/// # Credentials
+///
+/// One kind is used: a [`token_provider`](Self::token_provider) before OAuth client credentials
+/// ([`oauth`](Self::oauth), [`oauth_file`](Self::oauth_file)) before an
+/// [`api_key`](Self::api_key) before a [`bearer_token`](Self::bearer_token). If any is set in
+/// code, those of the environment are not looked at. The value `open` as key or token sends no
+/// credentials.
+///
+/// # Retries
+///
+/// | failure | describe, info, status, health, close, cancel, pull | create, push |
+/// | --- | --- | --- |
+/// | no connection, 429, 503 with Retry-After | repeated | repeated |
+/// | 408, 500, 502, 503, 504, connection lost, time-out | repeated | not repeated |
+/// | malformed answer | repeated, except for a pull | not repeated |
+/// | anything else | not repeated | not repeated |
+///
+/// In the last column the service may have acted on the request already; the error says so with
+/// [`may_have_been_taken`](crate::Error::may_have_been_taken). A 401 leads to one more attempt
+/// with a fresh token where tokens can be had (OAuth, provider), also with zero retries.
+#[derive(Clone, Default)]
+pub struct ClientBuilder {
+    base_url: Option<String>,
+    env: Option<String>,
+    tenant: Option<String>,
+    credentials: Given,
+    token_url: Option<String>,
+    read_environment: bool,
+    allow_insecure_http: bool,
+    timeouts: Timeouts,
+    limits: Limits,
+    retry: RetryPolicy,
+    user_agent: Option<String>,
+    headers: Vec<(String, Secret)>,
+    #[cfg(feature = "gzip")]
+    compress_requests: bool,
+    proxy: Option<reqwest::Proxy>,
+    http_client: Option<reqwest::Client>,
+}
+
+/// The credentials as given, before one of them is chosen.
+#[derive(Clone, Debug, Default)]
+struct Given {
+    provider: Option<Arc<dyn TokenProvider>>,
+    oauth: Option<(String, Secret)>,
+    oauth_file: Option<PathBuf>,
+    api_key: Option<Secret>,
+    token: Option<Secret>,
+}
+
+impl Given {
+    fn from_env(lookup: &dyn Fn(&str) -> Result<String, VarError>) -> Result<Self> {
+        let read = |name| names::read(lookup, name);
+        let oauth = match (read(names::CLIENT_ID)?, read(names::CLIENT_SECRET)?) {
+            (Some(id), Some(secret)) => Some((id, Secret::new(secret))),
+            (None, None) => None,
+            (id, _) => {
+                let (set, missing) = match id {
+                    Some(_) => (names::CLIENT_ID, names::CLIENT_SECRET),
+                    None => (names::CLIENT_SECRET, names::CLIENT_ID),
+                };
+                return Err(Error::config(format!("{set} is set without {missing}")));
+            }
+        };
+        Ok(Self {
+            provider: None,
+            oauth,
+            oauth_file: read(names::OAUTH_PATH)?.map(|path| PathBuf::from(path.trim())),
+            api_key: read(names::API_KEY)?.map(Secret::new),
+            token: read(names::BEARER_TOKEN)?.map(Secret::new),
+        })
+    }
+
+    /// The one kind that precedence leaves.
+    fn choose(&self) -> Option<Result<Credentials>> {
+        if let Some(provider) = &self.provider {
+            Some(Ok(Credentials::Provider(Arc::clone(provider))))
+        } else if let Some((id, secret)) = &self.oauth {
+            Some(Credentials::oauth(id, secret))
+        } else if let Some(path) = &self.oauth_file {
+            Some(oauth_file::read(path))
+        } else if let Some(key) = &self.api_key {
+            Some(Credentials::api_key(key))
+        } else {
+            self.token.as_ref().map(Credentials::token)
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// Everything at its default, and no base URL or credentials yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes base URL and credentials from the environment where they are not set here:
+    /// `CSPARK_BASE_URL`, `CSPARK_CLIENT_ID` with `CSPARK_CLIENT_SECRET`, `CSPARK_OAUTH_PATH`,
+    /// `CSPARK_API_KEY` and `CSPARK_BEARER_TOKEN`. An empty variable counts as not set.
+    #[must_use]
+    pub fn fill_from_env(mut self) -> Self {
+        self.read_environment = true;
+        self
+    }
+
+    /// The service's address with the tenant: `https://excel.uat.us.coherent.global/my-tenant`.
+    ///
+    /// Letter case and slashes at the end don't matter, and the address of the web interface
+    /// (`https://spark.uat.us...`) will do. The tenant can be given [apart](Self::tenant).
+    #[must_use]
+    #[doc(alias = "baseUrl")]
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// The environment (`us`, `uat.us`), which with the [`tenant`](Self::tenant) is enough to
+    /// know the base URL.
+    #[must_use]
+    pub fn env(mut self, env: impl Into<String>) -> Self {
+        self.env = Some(env.into());
+        self
+    }
+
+    /// The tenant, where it is not part of the base URL.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// An API key (synthetic key).
+    #[must_use]
+    #[doc(alias = "apiKey")]
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.credentials.api_key = Some(Secret::new(key.into()));
+        self
+    }
+
+    /// A bearer token, with or without the word `Bearer`.
+    ///
+    /// If nothing else tells the base URL, it is read from the token. A token given here is not
+    /// renewed: when it has expired, calls fail as [`Unauthorized`](crate::ErrorKind).
+    #[must_use]
+    #[doc(alias = "token")]
+    pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
+        self.credentials.token = Some(Secret::new(token.into()));
+        self
+    }
+
+    /// OAuth 2.0 client credentials, exchanged for tokens as needed.
+    #[must_use]
+    pub fn oauth(mut self, client_id: impl Into<String>, client_secret: impl Into<String>) -> Self {
+        self.credentials.oauth = Some((client_id.into(), Secret::new(client_secret.into())));
+        self
+    }
+
+    /// OAuth 2.0 client credentials in a JSON file, spelt `client_id` and `client_secret` or
+    /// `clientId` and `clientSecret`. The file is read once, by [`build`](Self::build).
+    #[must_use]
+    pub fn oauth_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.credentials.oauth_file = Some(path.into());
+        self
+    }
+
+    /// A source of access tokens of your own.
+    #[must_use]
+    pub fn token_provider(mut self, provider: impl TokenProvider + 'static) -> Self {
+        self.credentials.provider = Some(Arc::new(provider));
+        self
+    }
+
+    /// Where client credentials are exchanged for tokens, if not at the platform's own place
+    /// (`https://keycloak.{env}.coherent.global/auth/realms/{tenant}/...`).
+    #[must_use]
+    pub fn token_url(mut self, url: impl Into<String>) -> Self {
+        self.token_url = Some(url.into());
+        self
+    }
+
+    /// Allows plain http to other machines than this one. Credentials and data can then be read
+    /// by anyone on the way.
+    #[must_use]
+    pub fn allow_insecure_http(mut self, allow: bool) -> Self {
+        self.allow_insecure_http = allow;
+        self
+    }
+
+    /// The longest time to wait for a connection (10 seconds).
+    ///
+    /// Not used with a client of your own ([`http_client`](Self::http_client)).
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.connect = timeout;
+        self
+    }
+
+    /// The longest time for one attempt, from its start to the last byte of the answer
+    /// (60 seconds).
+    #[must_use]
+    #[doc(alias = "timeout")]
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.request = timeout;
+        self
+    }
+
+    /// The longest time for a whole call with all its attempts and waits (no limit).
+    #[must_use]
+    pub fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.operation = Some(timeout);
+        self
+    }
+
+    /// How failed requests are repeated.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// The largest answer that is read, in bytes after decompression (256 MiB).
+    ///
+    /// A larger one fails as [`TooLarge`](crate::ErrorKind::TooLarge). For a pull this loses the
+    /// results in it, so lower the number of chunks a pull rather than this.
+    #[must_use]
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.limits.response_bytes = bytes;
+        self
+    }
+
+    /// Whether request bodies of a kilobyte or more are compressed with gzip (no).
+    ///
+    /// The platform does not say that it reads them, so try before you rely on it.
+    #[cfg(feature = "gzip")]
+    #[must_use]
+    pub fn compress_requests(mut self, compress: bool) -> Self {
+        self.compress_requests = compress;
+        self
+    }
+
+    /// What is sent as `User-Agent`, in front of this crate's own name and version.
+    #[must_use]
+    pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
+        self.user_agent = Some(agent.into());
+        self
+    }
+
+    /// One more header for every request to the service (not for token requests).
+    ///
+    /// Those that the client sets itself (`authorization`, `x-request-id`, ...) are refused. The
+    /// value is treated as a secret.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), Secret::new(value.into())));
+        self
+    }
+
+    /// The proxy to go through. Without it, `HTTPS_PROXY` and its relatives are respected.
+    #[must_use]
+    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// An HTTP client of your own, with its own pool, TLS and proxy settings.
+    ///
+    /// Build it with `redirect(reqwest::redirect::Policy::none())`. Its policy can't be seen from
+    /// outside: if it follows a redirect, the call fails as
+    /// [`Redirect`](crate::ErrorKind::Redirect), but the credentials may have been sent on by
+    /// then. Connect timeout and proxy are then its own business.
+    #[must_use]
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.http_client = Some(client);
+        self
+    }
+
+    /// Checks the settings and makes the client. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is missing or wrong; the
+    /// message names it and says what would be right.
+    pub fn build(self) -> Result<Client> {
+        self.build_with(&|name| std::env::var(name))
+    }
+
+    fn build_with(self, lookup: &dyn Fn(&str) -> Result<String, VarError>) -> Result<Client> {
+        let settings = self.settings(lookup)?;
+        Client::new(settings, self.proxy, self.http_client)
+    }
+
+    /// Decides between what was given, with the environment as `lookup` tells it.
+    pub(crate) fn settings(
+        &self,
+        lookup: &dyn Fn(&str) -> Result<String, VarError>,
+    ) -> Result<Settings> {
+        let (env_url, from_env) = if self.read_environment {
+            (
+                names::read(lookup, names::BASE_URL)?,
+                Given::from_env(lookup)?,
+            )
+        } else {
+            (None, Given::default())
+        };
+        let credentials = match self.credentials.choose() {
+            Some(credentials) => credentials?,
+            None => from_env.choose().unwrap_or_else(|| Err(no_credentials()))?,
+        };
+        let token = self.credentials.token.as_ref().or(from_env.token.as_ref());
+        let base_url = self.choose_base_url(env_url.as_deref(), token)?;
+        let token_url = match &credentials {
+            Credentials::OAuth(_) => {
+                let url = self.token_url.clone().or_else(|| base_url.token_endpoint());
+                let url = url.ok_or_else(|| {
+                    Error::config(
+                        "the place that issues tokens can't be told from this base URL; set \
+                         `token_url`",
+                    )
+                })?;
+                Some(parse_token_url(&url, self.allow_insecure_http)?)
+            }
+            _ => None,
+        };
+        Ok(Settings {
+            base_url,
+            credentials,
+            token_url,
+            timeouts: checked_timeouts(self.timeouts)?,
+            limits: self.limits,
+            retry: self.retry.clone(),
+            user_agent: self.user_agent.clone(),
+            extra_headers: extra_headers(&self.headers)?,
+            #[cfg(feature = "gzip")]
+            compress_requests: self.compress_requests,
+        })
+    }
+
+    fn choose_base_url(&self, env_url: Option<&str>, token: Option<&Secret>) -> Result<BaseUrl> {
+        let tenant = self.tenant.as_deref();
+        match (&self.base_url, &self.env, env_url, token) {
+            (Some(_), Some(_), ..) => Err(Error::config(
+                "both `base_url` and `env` are set; one of them is enough",
+            )),
+            (Some(url), ..) => BaseUrl::parse(url, tenant, self.allow_insecure_http),
+            (None, Some(env), ..) => match tenant {
+                Some(tenant) => BaseUrl::from_parts(env, tenant),
+                None => Err(Error::config("`env` is set without `tenant`")),
+            },
+            (None, None, Some(url), _) => BaseUrl::parse(url, tenant, self.allow_insecure_http),
+            (None, None, None, Some(token)) => {
+                let base_url = BaseUrl::from_claims(&Claims::read(&bare_token(token))?)?;
+                match tenant.map(|tenant| tenant.trim().trim_matches('/').to_ascii_lowercase()) {
+                    Some(tenant) if tenant != base_url.tenant() => Err(Error::config(format!(
+                        "the bearer token is for the tenant `{}`, not `{tenant}`",
+                        base_url.tenant()
+                    ))),
+                    _ => Ok(base_url),
+                }
+            }
+            (None, None, None, None) => Err(Error::config(
+                "there is no base URL: set CSPARK_BASE_URL or `base_url`, or `env` and `tenant`",
+            )),
+        }
+    }
+}
+
+fn no_credentials() -> Error {
+    Error::config(
+        "there are no credentials: set CSPARK_CLIENT_ID and CSPARK_CLIENT_SECRET, \
+         CSPARK_OAUTH_PATH, CSPARK_API_KEY or CSPARK_BEARER_TOKEN, or call `oauth`, `api_key` or \
+         `bearer_token`; the key `open` sends none",
+    )
+}
+
+fn checked_timeouts(timeouts: Timeouts) -> Result<Timeouts> {
+    for (name, value) in [
+        ("connect_timeout", Some(timeouts.connect)),
+        ("request_timeout", Some(timeouts.request)),
+        ("operation_timeout", timeouts.operation),
+    ] {
+        if value.is_some_and(|value| value.is_zero()) {
+            return Err(Error::config(format!(
+                "`{name}` is zero, so that every call would fail"
+            )));
+        }
+    }
+    Ok(timeouts)
+}
+
+fn extra_headers(given: &[(String, Secret)]) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        let shown = name.escape_default();
+        let name: HeaderName = name
+            .parse()
+            .map_err(|_| Error::config(format!("`{shown}` is not the name of a header")))?;
+        if is_own_header(&name) {
+            return Err(Error::config(format!(
+                "the header `{shown}` is set by the client itself and can't be replaced"
+            )));
+        }
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
+            Error::config(format!(
+                "the value of the header `{shown}` can't be sent in a header"
+            ))
+        })?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A URL that is not checked yet may hold a password.
+        let origin = |url: &String| match reqwest::Url::parse(url) {
+            Ok(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+            Err(_) => String::from("(not a URL)"),
+        };
+        f.debug_struct("ClientBuilder")
+            .field("base_url", &self.base_url.as_ref().map(origin))
+            .field("env", &self.env)
+            .field("tenant", &self.tenant)
+            .field("credentials", &self.credentials)
+            .field("token_url", &self.token_url.as_ref().map(origin))
+            .field("read_environment", &self.read_environment)
+            .field("allow_insecure_http", &self.allow_insecure_http)
+            .field("timeouts", &self.timeouts)
+            .field("limits", &self.limits)
+            .field("retry", &self.retry)
+            .field("user_agent", &self.user_agent)
+            .field("headers", &self.headers)
+            .field("proxy", &self.proxy.is_some())
+            .field("http_client", &self.http_client.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,36 @@
+//! What a bearer token says about where it is good for.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use crate::auth::Secret;
+use crate::{Error, Result};
+
+/// The claims that lead to the base URL.
+///
+/// The signature is not checked: the token is the user's own, and what is read here only decides
+/// where that same token is sent. The issuer must therefore be a host of the platform; see
+/// [`BaseUrl::from_claims`](super::BaseUrl::from_claims).
+#[derive(Debug, Deserialize)]
+pub(super) struct Claims {
+    pub(super) iss: Option<String>,
+    pub(super) realm: Option<String>,
+}
+
+impl Claims {
+    pub(super) fn read(token: &Secret) -> Result<Self> {
+        Self::decode(token.expose()).ok_or_else(|| {
+            Error::config(
+                "no base URL is given, and the bearer token is not a JWT that one could be taken \
+                 from; set CSPARK_BASE_URL or `base_url`, or `env` and `tenant`",
+            )
+        })
+    }
+
+    fn decode(token: &str) -> Option<Self> {
+        let payload = token.split('.').nth(1)?;
+        let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+        serde_json::from_slice(&json).ok()
+    }
+}

@@ -1,0 +1,14 @@
+//! What a client is built from: settings given in code, then the environment.
+
+mod base_url;
+mod builder;
+mod environment;
+mod jwt;
+mod oauth_file;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use base_url::BaseUrl;
+pub use builder::ClientBuilder;
+pub(crate) use settings::{Limits, Settings, Timeouts};

@@ -1,0 +1,518 @@
+//! From the outputs of a chunk to the caller's type, in whichever of the two shapes they come.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{MapDeserializer, StrDeserializer};
+use serde::de::{
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny,
+    MapAccess, SeqAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+use serde_json::value::RawValue;
+
+use super::record::RAW_VALUE;
+
+/// The outputs of a chunk's records, one a record and in their order; nothing for a record that
+/// failed.
+///
+/// Read from a table (a header row, then a row for each record) or from a list of objects. `T` is
+/// whatever has the names of the outputs: a struct, a map, or, for a table, a tuple in the order of
+/// the columns. Numbers arrive as they were sent, bit for bit for `f64`, `i64` and `u64`; with
+/// values of [`RawValue`] (as in `HashMap<String, Box<RawValue>>`), digit for digit.
+///
+/// ```
+/// use cspark_batches::Outputs;
+///
+/// #[derive(Debug, PartialEq, serde::Deserialize)]
+/// struct Volume {
+///     volume: f64,
+/// }
+///
+/// let objects: Outputs<Volume> = serde_json::from_str(r#"[{"volume": 0.5}, null]"#)?;
+/// let table: Outputs<Volume> = serde_json::from_str(r#"[["volume"], [0.5], null]"#)?;
+/// assert_eq!(objects.as_slice(), [Some(Volume { volume: 0.5 }), None]);
+/// assert_eq!(table, objects);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outputs<T>(Vec<Option<T>>);
+
+impl<T> Outputs<T> {
+    /// The outputs, one a record.
+    pub fn as_slice(&self) -> &[Option<T>] {
+        &self.0
+    }
+
+    /// The outputs, one a record.
+    pub fn into_vec(self) -> Vec<Option<T>> {
+        self.0
+    }
+}
+
+impl<T> Default for Outputs<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> IntoIterator for Outputs<T> {
+    type Item = Option<T>;
+    type IntoIter = std::vec::IntoIter<Option<T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Outputs<T> {
+    type Item = &'a Option<T>;
+    type IntoIter = std::slice::Iter<'a, Option<T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Outputs<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Read(PhantomData)).map(Self)
+    }
+}
+
+/// Outputs that are read one by one, so that one that is not as expected leaves the others whole.
+/// Slower than [`Outputs`], since it looks at each output twice.
+#[derive(Debug)]
+pub(crate) struct EachOutput<T>(pub(crate) Vec<EachResult<T>>);
+
+/// An output, nothing for a record that failed, or what can't be read.
+pub(crate) type EachResult<T> = Result<Option<T>, Unreadable>;
+
+/// An output that is not as expected.
+#[derive(Clone, Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) why: String,
+    /// The output as it came: an object or a row.
+    pub(crate) json: Box<RawValue>,
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for EachOutput<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Read(PhantomData)).map(Self)
+    }
+}
+
+/// Reads either shape into a list.
+struct Read<O>(PhantomData<O>);
+
+impl<'de, O: FromElement<'de>> Visitor<'de> for Read<O> {
+    type Value = Vec<O>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("outputs: a table or a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let mut outputs = Vec::new();
+        // The first element tells the shape, and only its text can be looked at twice.
+        let Some(first) = elements.next_element::<&RawValue>()? else {
+            return Ok(outputs);
+        };
+        if first.get().starts_with('[') {
+            let columns: Vec<String> = serde_json::from_str(first.get()).map_err(|error| {
+                A::Error::custom(format_args!("the header of the outputs: {error}"))
+            })?;
+            while let Some(output) = O::next_row(&columns, &mut elements)? {
+                outputs.push(output);
+            }
+        } else {
+            outputs.push(O::from_text(first).map_err(A::Error::custom)?);
+            while let Some(output) = O::next_object(&mut elements)? {
+                outputs.push(output);
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+/// What an element of the outputs is read into.
+trait FromElement<'de>: Sized {
+    fn from_text(json: &RawValue) -> Result<Self, serde_json::Error>;
+
+    fn next_object<A: SeqAccess<'de>>(elements: &mut A) -> Result<Option<Self>, A::Error>;
+
+    fn next_row<A: SeqAccess<'de>>(
+        columns: &[String],
+        rows: &mut A,
+    ) -> Result<Option<Self>, A::Error>;
+}
+
+impl<'de, T: DeserializeOwned> FromElement<'de> for Option<T> {
+    fn from_text(json: &RawValue) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json.get())
+    }
+
+    fn next_object<A: SeqAccess<'de>>(elements: &mut A) -> Result<Option<Self>, A::Error> {
+        elements.next_element()
+    }
+
+    fn next_row<A: SeqAccess<'de>>(
+        columns: &[String],
+        rows: &mut A,
+    ) -> Result<Option<Self>, A::Error> {
+        rows.next_element_seed(RowSeed {
+            columns,
+            output: PhantomData,
+        })
+    }
+}
+
+impl<'de, T: DeserializeOwned> FromElement<'de> for EachResult<T> {
+    fn from_text(json: &RawValue) -> Result<Self, serde_json::Error> {
+        Ok(read_one(json, || serde_json::from_str(json.get())))
+    }
+
+    fn next_object<A: SeqAccess<'de>>(elements: &mut A) -> Result<Option<Self>, A::Error> {
+        let json: Option<&RawValue> = elements.next_element()?;
+        Ok(json.map(|json| read_one(json, || serde_json::from_str(json.get()))))
+    }
+
+    fn next_row<A: SeqAccess<'de>>(
+        columns: &[String],
+        rows: &mut A,
+    ) -> Result<Option<Self>, A::Error> {
+        let json: Option<&RawValue> = rows.next_element()?;
+        Ok(json.map(|json| {
+            let row = RowSeed {
+                columns,
+                output: PhantomData,
+            };
+            read_one(json, || {
+                row.deserialize(&mut serde_json::Deserializer::from_str(json.get()))
+            })
+        }))
+    }
+}
+
+fn read_one<T>(
+    json: &RawValue,
+    read: impl FnOnce() -> Result<Option<T>, serde_json::Error>,
+) -> EachResult<T> {
+    let inner = |brackets| {
+        json.get()
+            .strip_prefix(brackets)
+            .map(|rest: &str| rest[..rest.len() - 1].trim())
+    };
+    // How the service says that a record failed, null apart.
+    if inner('{') == Some("") || inner('[') == Some("") {
+        return Ok(None);
+    }
+    read().map_err(|error| Unreadable {
+        why: error.to_string(),
+        json: json.to_owned(),
+    })
+}
+
+/// Reads a row, or null, as a `T` that has the columns' names.
+struct RowSeed<'a, T> {
+    columns: &'a [String],
+    output: PhantomData<T>,
+}
+
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for RowSeed<'_, T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for RowSeed<'_, T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a row of {} cells, or null", self.columns.len())
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut cells: A) -> Result<Self::Value, A::Error> {
+        let output = T::deserialize(Row {
+            columns: self.columns,
+            cells: &mut cells,
+        })?;
+        match cells.next_element::<IgnoredAny>()? {
+            None => Ok(Some(output)),
+            Some(_) => Err(A::Error::invalid_length(self.columns.len() + 1, &self)),
+        }
+    }
+}
+
+/// A row as a deserializer: a map from the names of the columns, or a sequence for who wants one.
+struct Row<'a, A> {
+    columns: &'a [String],
+    cells: &'a mut A,
+}
+
+impl<'de, A: SeqAccess<'de>> Deserializer<'de> for Row<'_, A> {
+    type Error = A::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_map(Cells {
+            columns: self.columns.iter(),
+            cells: self.cells,
+        })
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_seq(Sequence(self.cells))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        if name != RAW_VALUE {
+            return visitor.visit_newtype_struct(self);
+        }
+        // Who wants raw JSON gets the object that the row stands for, handed over the way serde_json does it.
+        let object = self.into_object()?;
+        visitor.visit_map(MapDeserializer::new(std::iter::once((RAW_VALUE, object))))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct map struct
+        enum identifier ignored_any
+    }
+}
+
+impl<'de, A: SeqAccess<'de>> Row<'_, A> {
+    fn into_object(self) -> Result<String, A::Error> {
+        let mut object = String::from("{");
+        for column in self.columns {
+            let cell: &RawValue = self
+                .cells
+                .next_element()?
+                .ok_or_else(|| A::Error::missing_field("a cell"))?;
+            let name = serde_json::to_string(column).map_err(A::Error::custom)?;
+            let comma = if object.len() > 1 { "," } else { "" };
+            object.extend([comma, &name, ":", cell.get()]);
+        }
+        object.push('}');
+        Ok(object)
+    }
+}
+
+/// The cells of a row under the names of their columns.
+struct Cells<'a, A> {
+    columns: std::slice::Iter<'a, String>,
+    cells: &'a mut A,
+}
+
+impl<'de, A: SeqAccess<'de>> MapAccess<'de> for Cells<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        self.columns
+            .next()
+            .map(|column| seed.deserialize(StrDeserializer::new(column)))
+            .transpose()
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.cells
+            .next_element_seed(seed)?
+            .ok_or_else(|| A::Error::custom("the row has fewer cells than there are columns"))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.columns.len())
+    }
+}
+
+/// The cells of a row for who does not need names.
+struct Sequence<'a, A>(&'a mut A);
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Sequence<'_, A> {
+    type Error = A::Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, A::Error> {
+        self.0.next_element_seed(seed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Premium {
+        premium: f64,
+        years: Option<u64>,
+    }
+
+    fn strict<T: DeserializeOwned>(json: &str) -> Result<Vec<Option<T>>, String> {
+        serde_json::from_str::<Outputs<T>>(json)
+            .map(Outputs::into_vec)
+            .map_err(|error| error.to_string())
+    }
+
+    fn each<T: DeserializeOwned>(json: &str) -> Vec<Result<Option<T>, String>> {
+        let each = serde_json::from_str::<EachOutput<T>>(json).unwrap().0;
+        each.into_iter()
+            .map(|it| it.map_err(|it| it.json.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn both_shapes_read_the_same() {
+        let expected = vec![
+            Some(Premium {
+                premium: 1.5,
+                years: Some(3),
+            }),
+            None,
+            Some(Premium {
+                premium: 2.0,
+                years: None,
+            }),
+        ];
+        for json in [
+            r#"[{"premium": 1.5, "years": 3}, null, {"years": null, "premium": 2}]"#,
+            r#"[["premium", "years"], [1.5, 3], null, [2, null]]"#,
+            r#"[["years", "new", "premium"], [3, {"a": []}, 1.5], null, [null, 0, 2]]"#,
+        ] {
+            assert_eq!(strict::<Premium>(json).as_ref(), Ok(&expected), "{json}");
+            assert_eq!(
+                each::<Premium>(json)
+                    .into_iter()
+                    .map(Result::unwrap)
+                    .collect::<Vec<_>>(),
+                expected
+            );
+        }
+        assert_eq!(strict::<Premium>("[]"), Ok(vec![]));
+        assert_eq!(strict::<Premium>(r#"[["premium"]]"#), Ok(vec![]));
+        assert_eq!(strict::<Premium>("[null, null]"), Ok(vec![None, None]));
+    }
+
+    #[test]
+    fn rows_read_as_maps_tuples_trees_and_raw_json() {
+        let table = r#"[["a", "b"], [1.0, 12345678901234567890123], [1e5, "x"]]"#;
+        let raw = strict::<HashMap<String, Box<RawValue>>>(table).unwrap();
+        assert_eq!(
+            raw[0].as_ref().unwrap()["b"].get(),
+            "12345678901234567890123"
+        );
+        assert_eq!(raw[1].as_ref().unwrap()["a"].get(), "1e5");
+        let rows = strict::<(f64, serde_json::Value)>(table).unwrap();
+        assert_eq!(rows[1], Some((1e5, "x".into())));
+        let trees = strict::<serde_json::Value>(r#"[["a"], [[1]]]"#).unwrap();
+        assert_eq!(trees, [Some(serde_json::json!({"a": [1]}))]);
+        let whole = strict::<Box<RawValue>>(table).unwrap();
+        assert_eq!(
+            whole[0].as_ref().unwrap().get(),
+            r#"{"a":1.0,"b":12345678901234567890123}"#
+        );
+        let whole = strict::<Box<RawValue>>(r#"[{"a": 1.0}, {"b":  1e5}]"#).unwrap();
+        assert_eq!(whole[1].as_ref().unwrap().get(), r#"{"b":  1e5}"#);
+        let optional = strict::<Option<BTreeMap<String, u8>>>(r#"[["a"], [7], null]"#).unwrap();
+        assert_eq!(
+            optional,
+            [Some(Some(BTreeMap::from([("a".to_owned(), 7)]))), None]
+        );
+    }
+
+    #[test]
+    fn numbers_arrive_bit_for_bit() {
+        let json = r#"[["f", "i", "u"], [0.1234567890123456789, -9223372036854775808, 18446744073709551615],
+                       [5e-324, 9007199254740993, 9007199254740993]]"#;
+        let rows = strict::<(f64, i64, u64)>(json).unwrap();
+        assert_eq!(
+            rows[0],
+            Some((0.123_456_789_012_345_68, i64::MIN, u64::MAX))
+        );
+        assert_eq!(
+            rows[1],
+            Some((5e-324, 9_007_199_254_740_993, 9_007_199_254_740_993))
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_or_set_aside() {
+        let table =
+            r#"[["premium", "years"], [1.5, 3], [2], ["x", 1], [1, 2, 3], {}, [], 7, [3, 4]]"#;
+        assert!(
+            strict::<Premium>(table)
+                .unwrap_err()
+                .contains("fewer cells")
+        );
+        let good = |premium, years| {
+            Ok(Some(Premium {
+                premium,
+                years: Some(years),
+            }))
+        };
+        let bad = |json: &str| Err(json.to_owned());
+        assert_eq!(
+            each::<Premium>(table),
+            [
+                good(1.5, 3),
+                bad("[2]"),
+                bad(r#"["x", 1]"#),
+                bad("[1, 2, 3]"),
+                Ok(None),
+                Ok(None),
+                bad("7"),
+                good(3.0, 4)
+            ]
+        );
+        let objects = r#"[{ }, {"premium": 1, "years": 2}, {"years": 2}, null]"#;
+        assert_eq!(
+            each::<Premium>(objects),
+            [Ok(None), good(1.0, 2), bad(r#"{"years": 2}"#), Ok(None)]
+        );
+        assert!(
+            strict::<Premium>("7")
+                .unwrap_err()
+                .contains("expected outputs")
+        );
+        assert!(
+            strict::<Premium>("[[1]]")
+                .unwrap_err()
+                .contains("the header of the outputs")
+        );
+    }
+}

@@ -1,0 +1,300 @@
+//! Taking a record apart into its cells, whatever it is made of: a struct, a map, a row, or raw JSON.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{
+    Error as _, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple,
+    SerializeTupleStruct, Serializer,
+};
+use serde_json::Error;
+use serde_json::value::RawValue;
+
+/// The name under which serde_json's `RawValue` passes through a serializer.
+pub(super) const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+/// Takes the cells of a record, one after the other.
+pub(super) trait CellSink {
+    /// A cell that the record has a name for.
+    fn named<T: ?Sized + Serialize>(&mut self, column: &str, value: &T) -> Result<(), Error>;
+
+    /// A cell without a name: the record is a row.
+    fn positional<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error>;
+
+    /// The record is a text, which only the text of raw JSON may be.
+    fn text(&mut self, _: &str) -> Result<(), Error> {
+        Err(no_record("a string"))
+    }
+}
+
+/// Gives the cells of a record to a sink.
+pub(super) fn take_apart<T: ?Sized + Serialize>(
+    record: &T,
+    sink: &mut impl CellSink,
+) -> Result<(), Error> {
+    record.serialize(TakeApart(sink))
+}
+
+fn no_record(what: &str) -> Error {
+    Error::custom(format_args!(
+        "a record is a struct, a map or a row of cells, not {what}"
+    ))
+}
+
+struct TakeApart<'a, C>(&'a mut C);
+
+macro_rules! refuse {
+    ($($method:ident($($type:ty),*): $what:literal;)*) => {
+        $(fn $method(self, $(_: $type),*) -> Result<(), Error> {
+            Err(no_record($what))
+        })*
+    };
+}
+
+impl<'a, C: CellSink> Serializer for TakeApart<'a, C> {
+    type Ok = ();
+    type Error = Error;
+    type SerializeSeq = Row<'a, C>;
+    type SerializeTuple = Row<'a, C>;
+    type SerializeTupleStruct = Row<'a, C>;
+    type SerializeTupleVariant = Impossible<(), Error>;
+    type SerializeMap = Map<'a, C>;
+    type SerializeStruct = Struct<'a, C>;
+    type SerializeStructVariant = Impossible<(), Error>;
+
+    refuse! {
+        serialize_bool(bool): "a boolean";
+        serialize_i8(i8): "a number";
+        serialize_i16(i16): "a number";
+        serialize_i32(i32): "a number";
+        serialize_i64(i64): "a number";
+        serialize_u8(u8): "a number";
+        serialize_u16(u16): "a number";
+        serialize_u32(u32): "a number";
+        serialize_u64(u64): "a number";
+        serialize_f32(f32): "a number";
+        serialize_f64(f64): "a number";
+        serialize_char(char): "a character";
+        serialize_bytes(&[u8]): "bytes";
+        serialize_none(): "nothing";
+        serialize_unit(): "nothing";
+        serialize_unit_struct(&'static str): "an empty struct";
+        serialize_unit_variant(&'static str, u32, &'static str): "a variant of an enum";
+    }
+
+    fn serialize_str(self, text: &str) -> Result<(), Error> {
+        self.0.text(text)
+    }
+
+    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<(), Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: ?Sized + Serialize>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: ?Sized + Serialize>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), Error> {
+        Err(no_record("a variant of an enum"))
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Row<'a, C>, Error> {
+        Ok(Row(self.0))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Row<'a, C>, Error> {
+        Ok(Row(self.0))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Row<'a, C>, Error> {
+        Ok(Row(self.0))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Error> {
+        Err(no_record("a variant of an enum"))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Map<'a, C>, Error> {
+        Ok(Map {
+            sink: self.0,
+            key: String::new(),
+        })
+    }
+
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Struct<'a, C>, Error> {
+        Ok(match name {
+            RAW_VALUE => Struct::Raw(self.0),
+            _ => Struct::Fields(self.0),
+        })
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Error> {
+        Err(no_record("a variant of an enum"))
+    }
+}
+
+struct Row<'a, C>(&'a mut C);
+
+macro_rules! row {
+    ($($trait:ident::$method:ident),*) => {
+        $(impl<C: CellSink> $trait for Row<'_, C> {
+            type Ok = ();
+            type Error = Error;
+
+            fn $method<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+                self.0.positional(value)
+            }
+
+            fn end(self) -> Result<(), Error> {
+                Ok(())
+            }
+        })*
+    };
+}
+
+row!(
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field
+);
+
+struct Map<'a, C> {
+    sink: &'a mut C,
+    key: String,
+}
+
+impl<C: CellSink> SerializeMap for Map<'_, C> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Error> {
+        self.key.clear();
+        key.serialize(TakeApart(&mut Key(&mut self.key)))
+    }
+
+    fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+        self.sink.named(&self.key, value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The key of a map, which has to be a text.
+struct Key<'a>(&'a mut String);
+
+impl CellSink for Key<'_> {
+    fn named<T: ?Sized + Serialize>(&mut self, _: &str, _: &T) -> Result<(), Error> {
+        Err(Error::custom("the names of columns have to be strings"))
+    }
+
+    fn positional<T: ?Sized + Serialize>(&mut self, _: &T) -> Result<(), Error> {
+        Err(Error::custom("the names of columns have to be strings"))
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), Error> {
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+enum Struct<'a, C> {
+    Fields(&'a mut C),
+    Raw(&'a mut C),
+}
+
+impl<C: CellSink> SerializeStruct for Struct<'_, C> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_field<T: ?Sized + Serialize>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Fields(sink) => sink.named(key, value),
+            Self::Raw(sink) => value.serialize(TakeApart(&mut RawJson(*sink))),
+        }
+    }
+
+    /// A struct has the same columns whether or not it skips some of them, so the cell is null.
+    fn skip_field(&mut self, key: &'static str) -> Result<(), Error> {
+        match self {
+            Self::Fields(sink) => sink.named(key, &()),
+            Self::Raw(_) => Ok(()),
+        }
+    }
+
+    fn end(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A record that is raw JSON. Its cells go on as raw JSON, so that their digits stay as they are.
+struct RawJson<'a, C>(&'a mut C);
+
+impl<C: CellSink> CellSink for RawJson<'_, C> {
+    fn named<T: ?Sized + Serialize>(&mut self, _: &str, _: &T) -> Result<(), Error> {
+        Err(no_record("this"))
+    }
+
+    fn positional<T: ?Sized + Serialize>(&mut self, _: &T) -> Result<(), Error> {
+        Err(no_record("this"))
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), Error> {
+        serde_json::Deserializer::from_str(text).deserialize_any(Cells(self.0))
+    }
+}
+
+struct Cells<'a, C>(&'a mut C);
+
+impl<'de, C: CellSink> Visitor<'de> for Cells<'_, C> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a row of cells")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(column) = map.next_key::<Cow<'de, str>>()? {
+            let value: &RawValue = map.next_value()?;
+            self.0
+                .named(&column, value)
+                .map_err(serde::de::Error::custom)?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut row: A) -> Result<(), A::Error> {
+        while let Some(value) = row.next_element::<&RawValue>()? {
+            self.0.positional(value).map_err(serde::de::Error::custom)?;
+        }
+        Ok(())
+    }
+}

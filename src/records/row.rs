@@ -1,0 +1,140 @@
+//! One record as one row of a table: its cells in the order of the columns, whatever its own order.
+
+use std::ops::Range;
+
+use serde::Serialize;
+use serde::ser::Error as _;
+use serde_json::Error;
+
+use super::columns::Columns;
+use super::finite::Finite;
+use super::record::{CellSink, take_apart};
+use super::{ExtraCells, MissingCells};
+
+/// Cells that wait for their turn, kept between rows to save the allocation.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    json: Vec<u8>,
+    cells: Vec<Option<Range<usize>>>,
+}
+
+/// Appends a record as a row of the columns. After an error, `out` may end in half a row.
+pub(super) fn write_row<T: ?Sized + Serialize>(
+    record: &T,
+    columns: &Columns,
+    (missing, extra): (MissingCells, ExtraCells),
+    waiting: &mut Waiting,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    waiting.json.clear();
+    waiting.cells.clear();
+    out.push(b'[');
+    let mut row = Row {
+        columns,
+        extra,
+        waiting,
+        out,
+        written: 0,
+        is_row: false,
+    };
+    take_apart(record, &mut row)?;
+    row.finish(missing)
+}
+
+struct Row<'a> {
+    columns: &'a Columns,
+    extra: ExtraCells,
+    waiting: &'a mut Waiting,
+    out: &'a mut Vec<u8>,
+    /// How many cells are in `out`; the first so many columns.
+    written: usize,
+    is_row: bool,
+}
+
+impl Row<'_> {
+    fn write_next<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+        if self.written > 0 {
+            self.out.push(b',');
+        }
+        write_cell(value, self.out).map_err(|error| self.at(self.written, error))?;
+        self.written += 1;
+        Ok(())
+    }
+
+    fn at(&self, place: usize, error: Error) -> Error {
+        let name = self.columns.names().get(place).map_or("?", String::as_str);
+        Error::custom(format_args!("column `{name}`: {error}"))
+    }
+
+    fn finish(self, missing: MissingCells) -> Result<(), Error> {
+        let names = self.columns.names();
+        if self.is_row && self.written < names.len() {
+            let cells = self.written;
+            return Err(Error::custom(format_args!(
+                "it has {cells} cells for {} columns",
+                names.len()
+            )));
+        }
+        for (place, name) in names.iter().enumerate().skip(self.written) {
+            if place > 0 {
+                self.out.push(b',');
+            }
+            match self.waiting.cells.get(place).cloned().flatten() {
+                Some(cell) => self.out.extend_from_slice(&self.waiting.json[cell]),
+                None if missing == MissingCells::Null => self.out.extend_from_slice(b"null"),
+                None => return Err(Error::custom(format_args!("it lacks column `{name}`"))),
+            }
+        }
+        self.out.push(b']');
+        Ok(())
+    }
+}
+
+impl CellSink for Row<'_> {
+    fn named<T: ?Sized + Serialize>(&mut self, column: &str, value: &T) -> Result<(), Error> {
+        // The usual case: the record has its cells in the order of the columns.
+        let in_order = self.waiting.cells.is_empty();
+        if in_order
+            && self
+                .columns
+                .names()
+                .get(self.written)
+                .is_some_and(|name| name == column)
+        {
+            return self.write_next(value);
+        }
+        let Some(place) = self.columns.place(column) else {
+            return match self.extra {
+                ExtraCells::Drop => Ok(()),
+                ExtraCells::Refuse => Err(Error::custom(format_args!(
+                    "it has `{column}`, which is not among the columns"
+                ))),
+            };
+        };
+        if in_order {
+            self.waiting.cells.resize(self.columns.names().len(), None);
+        }
+        if place < self.written || self.waiting.cells[place].is_some() {
+            return Err(Error::custom(format_args!("it has `{column}` twice")));
+        }
+        let start = self.waiting.json.len();
+        write_cell(value, &mut self.waiting.json).map_err(|error| self.at(place, error))?;
+        self.waiting.cells[place] = Some(start..self.waiting.json.len());
+        Ok(())
+    }
+
+    fn positional<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+        self.is_row = true;
+        if self.written == self.columns.names().len() {
+            return Err(Error::custom(format_args!(
+                "it has more cells than the {} columns",
+                self.written
+            )));
+        }
+        self.write_next(value)
+    }
+}
+
+pub(super) fn write_cell<T: ?Sized + Serialize>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+    Finite(value).serialize(&mut serde_json::Serializer::new(out))
+}

@@ -1,0 +1,199 @@
+//! Attempts until one succeeds or the rules say stop.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use reqwest::Request;
+use uuid::Uuid;
+
+use super::attempt::{Answer, Failure, Terms, attempt};
+use super::call::{Call, CallLog};
+use super::headers::REQUEST_ID;
+use super::retry::{Decision, Failed, RetryPolicy, decide};
+use super::trace::CallSpan;
+use crate::Error;
+use crate::auth::{Auth, Credential, Redactor};
+use crate::config::{Limits, Settings, Timeouts};
+
+/// Sends requests; knows neither the service's paths nor what is in the bodies. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    client: reqwest::Client,
+    policy: RetryPolicy,
+    timeouts: Timeouts,
+    limits: Limits,
+    /// Masks the secrets that don't change: key, client secret, values of extra headers.
+    redactor: Redactor,
+}
+
+/// How a call ended badly.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub(crate) error: Error,
+    /// The last answer, for those who want to see it as it was. Not masked.
+    pub(crate) answer: Option<(StatusCode, HeaderMap, Bytes)>,
+}
+
+impl From<Error> for Box<Stopped> {
+    fn from(error: Error) -> Self {
+        Self::new(Stopped {
+            error,
+            answer: None,
+        })
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(client: reqwest::Client, settings: &Settings, redactor: Redactor) -> Self {
+        Self {
+            client,
+            policy: settings.retry.clone(),
+            timeouts: settings.timeouts,
+            limits: settings.limits,
+            redactor,
+        }
+    }
+
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    pub(crate) fn policy(&self) -> &RetryPolicy {
+        &self.policy
+    }
+
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// Sends `request`, which has all its headers except for credentials and request id, as
+    /// often as the rules allow.
+    pub(crate) async fn run(
+        &self,
+        request: Request,
+        call: &Call,
+        auth: &Auth,
+        log: &CallLog,
+    ) -> Result<Answer, Box<Stopped>> {
+        let span = CallSpan::new(call, &request);
+        let attempts = span.instrument(self.attempts(request, call, auth, log, &span));
+        let result = match self.timeouts.operation {
+            None => attempts.await,
+            Some(limit) => match tokio::time::timeout(limit, attempts).await {
+                Ok(result) => result,
+                Err(_) => Err(log.out_of_time(limit, call).into()),
+            },
+        };
+        span.ended(log, result.as_ref().map_err(|stopped| &stopped.error));
+        result
+    }
+
+    async fn attempts(
+        &self,
+        request: Request,
+        call: &Call,
+        auth: &Auth,
+        log: &CallLog,
+        span: &CallSpan,
+    ) -> Result<Answer, Box<Stopped>> {
+        let mut pending = Some(request);
+        let mut tries = 0;
+        let mut renewed = false;
+        while let Some(mut request) = pending.take() {
+            // No attempt without the credentials that were asked for.
+            let credential = auth
+                .credential()
+                .await
+                .map_err(|error| log.complete(no_token(error), call))?;
+            // A body that is a stream can be sent once only.
+            pending = request.try_clone();
+            identify(&mut request, credential.as_ref(), log);
+
+            let failure = match attempt(&self.client, request, self.terms(call)).await {
+                Ok(answer) => {
+                    log.attempt_succeeded(answer.status);
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            log.attempt_failed(&failure);
+
+            let refused = failure.status == Some(StatusCode::UNAUTHORIZED);
+            if refused
+                && !renewed
+                && pending.is_some()
+                && let Some(credential) = credential.filter(|_| auth.can_renew())
+            {
+                auth.discard(&credential).await;
+                renewed = true;
+                span.renews();
+                continue;
+            }
+
+            tries += 1;
+            let failed = Failed {
+                repeat: call.repeat,
+                outcome: failure.outcome,
+                attempts: tries,
+                left: self
+                    .timeouts
+                    .operation
+                    .map(|limit| limit.saturating_sub(log.elapsed())),
+            };
+            match decide(&self.policy, failed, fastrand::f64()) {
+                Decision::Wait(wait) if pending.is_some() => {
+                    span.retries(&failure, log, wait);
+                    tokio::time::sleep(wait).await;
+                }
+                _ => return Err(self.stopped(failure, call, log)),
+            }
+        }
+        // Not reached: the loop returns unless there is another request to send.
+        Err(Error::state("there was no request to send").into())
+    }
+
+    fn terms(&self, call: &Call) -> Terms {
+        Terms {
+            timeout: self.timeouts.request,
+            max_bytes: self.limits.response_bytes,
+            wants_json: call.wants_json(),
+        }
+    }
+
+    fn stopped(&self, failure: Failure, call: &Call, log: &CallLog) -> Box<Stopped> {
+        let answer = failure
+            .status
+            .map(|status| (status, failure.headers.clone(), failure.body.clone()));
+        let error = log.failed(failure, call, &self.redactor);
+        Box::new(Stopped { error, answer })
+    }
+}
+
+/// Gives this attempt its own id and its credentials.
+fn identify(request: &mut Request, credential: Option<&Credential>, log: &CallLog) {
+    let id = Uuid::new_v4().to_string();
+    log.attempt_starts(&id, credential.map(Credential::secret));
+    let headers = request.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if let Some(credential) = credential {
+        let (name, value) = credential.header();
+        headers.insert(name, value);
+    }
+}
+
+/// What a failed token request means for the call that needed the token.
+fn no_token(error: Error) -> Error {
+    use crate::ErrorKind::{Connect, Interrupted, RateLimited, Service, Timeout, Unauthorized};
+    let kind = match error.kind() {
+        passing @ (Connect | Interrupted | RateLimited | Service | Timeout) => passing,
+        _ => Unauthorized,
+    };
+    Error::new(kind, format!("no access token: {error}"))
+        .with_can_retry(error.can_retry())
+        .with_source(error)
+}

@@ -1,0 +1,70 @@
+//! The headers that every request carries.
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::config::Settings;
+use crate::{Error, Result};
+
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-synthetic-key");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TENANT: HeaderName = HeaderName::from_static("x-tenant-name");
+const SPARK_UA: HeaderName = HeaderName::from_static("x-spark-ua");
+
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// Whether the client sets this header itself, or HTTP does, so that nobody else may.
+pub(crate) fn is_own_header(name: &HeaderName) -> bool {
+    [
+        API_KEY,
+        REQUEST_ID,
+        TENANT,
+        SPARK_UA,
+        ACCEPT,
+        ACCEPT_ENCODING,
+        AUTHORIZATION,
+        CONNECTION,
+        CONTENT_ENCODING,
+        CONTENT_LENGTH,
+        CONTENT_TYPE,
+        EXPECT,
+        HOST,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        USER_AGENT,
+    ]
+    .contains(name)
+}
+
+/// What goes with every request to the service, credentials and request id apart.
+pub(super) fn common(settings: &Settings) -> Result<HeaderMap> {
+    let mut headers = settings.extra_headers.clone();
+    headers.insert(USER_AGENT, user_agent(settings.user_agent.as_deref())?);
+    headers.insert(SPARK_UA, spark_ua());
+    headers.insert(ACCEPT, JSON);
+    let tenant = HeaderValue::from_str(settings.base_url.tenant())
+        .map_err(|_| Error::config("the tenant can't be sent in a header"))?;
+    headers.insert(TENANT, tenant);
+    Ok(headers)
+}
+
+pub(super) fn user_agent(own: Option<&str>) -> Result<HeaderValue> {
+    match own.map(str::trim).filter(|own| !own.is_empty()) {
+        None => Ok(HeaderValue::from_static(AGENT)),
+        Some(own) => HeaderValue::from_str(&format!("{own} {AGENT}")).map_err(|_| {
+            Error::config("the `user_agent` holds a character that can't be sent in a header")
+        }),
+    }
+}
+
+/// The platform's own note of which library calls, and where it runs.
+fn spark_ua() -> HeaderValue {
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    HeaderValue::from_str(&format!("agent={AGENT}; env={os}/{arch}"))
+        .unwrap_or_else(|_| HeaderValue::from_static(AGENT))
+}

@@ -1,0 +1,59 @@
+//! The HTTP client underneath, set up so that nothing happens behind the transport's back.
+
+use std::time::Duration;
+
+use crate::config::Settings;
+use crate::{Error, Result};
+
+/// Gateways close idle connections after a minute or more; ours go first.
+const IDLE: Duration = Duration::from_secs(50);
+
+pub(super) fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client> {
+    check_tls(settings)?;
+    let builder = reqwest::Client::builder()
+        // A redirect is an answer like any other, so that credentials stay where they belong.
+        .redirect(reqwest::redirect::Policy::none())
+        // All attempts are ours: each has its own request id and is counted.
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(settings.timeouts.connect.min(settings.timeouts.request))
+        .pool_idle_timeout(IDLE)
+        .tcp_nodelay(true);
+    let builder = match proxy {
+        Some(proxy) => builder.proxy(proxy),
+        None => builder,
+    };
+    builder
+        .build()
+        .map_err(|error| Error::config("the HTTP client can't be set up").with_source(error))
+}
+
+/// https that can't work is told now, in words, rather than at the first call.
+fn check_tls(settings: &Settings) -> Result<()> {
+    let has_tls = cfg!(any(
+        feature = "rustls",
+        feature = "rustls-no-provider",
+        feature = "native-tls"
+    ));
+    let token_url = settings.token_url.as_ref();
+    let https =
+        settings.base_url.is_https() || token_url.is_some_and(|url| url.scheme() == "https");
+    if https && !has_tls {
+        return Err(Error::config(
+            "https needs one of this crate's features `rustls`, `rustls-no-provider` or \
+             `native-tls`, and none of them is on",
+        ));
+    }
+    #[cfg(all(
+        feature = "rustls-no-provider",
+        not(feature = "rustls"),
+        not(feature = "native-tls")
+    ))]
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err(Error::config(
+            "the feature `rustls-no-provider` needs a provider: call \
+             `CryptoProvider::install_default` of rustls first, or use the feature `rustls`",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! What a call brought back, and the errors of those who can't read it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::Transport;
+use super::hooks::TypedCall;
+use crate::{Error, Operation, Result};
+
+/// The body of a 2xx answer, whole.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(super) body: Bytes,
+    pub(super) call: Arc<TypedCall>,
+    pub(super) transport: Arc<Transport>,
+}
+
+impl Received {
+    /// The bytes as the service sent them, decompressed.
+    #[allow(dead_code, reason = "the layers above are being written")]
+    pub(crate) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Reads the JSON as a `T`.
+    pub(crate) fn json<'de, T: Deserialize<'de>>(&'de self) -> Result<T> {
+        serde_json::from_slice(&self.body).or_else(|_| {
+            // A second pass, which keeps track of the place and is slower.
+            let mut json = serde_json::Deserializer::from_slice(&self.body);
+            serde_path_to_error::deserialize(&mut json)
+                .map_err(|error| self.undecodable(&error.path().to_string(), error.inner()))
+        })
+    }
+
+    /// The error for an answer that does not hold what it should at `path`.
+    ///
+    /// For a pull it has the whole answer with it, since the service no longer has the results.
+    pub(crate) fn undecodable(&self, path: &str, why: impl std::fmt::Display) -> Error {
+        let TypedCall { call, log } = &*self.call;
+        let redactor = log.redactor(self.transport.engine.redactor());
+        // serde repeats values, and a path can hold keys that the service chose.
+        let error = Error::decode(&redactor.redact(path), redactor.redact(&why.to_string()))
+            .with_body(&redactor.redact_body(&self.body));
+        let error = log.undecodable(error, call);
+        match call.operation {
+            Operation::Pull => error.with_answer(self.body.clone()),
+            _ => error,
+        }
+    }
+}
