@@ -87,6 +87,11 @@ impl Client {
         self.transport.health().await
     }
 
+    #[cfg(test)]
+    pub(crate) fn transport(&self) -> &Arc<Transport> {
+        &self.transport
+    }
+
     /// The batches of the tenant.
     #[must_use]
     pub fn batches(&self) -> Batches {
