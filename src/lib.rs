@@ -8,6 +8,8 @@ mod error;
 mod operation;
 pub mod raw;
 mod records;
+#[cfg_attr(not(test), expect(dead_code, reason = "the driver follows"))]
+mod run;
 mod service_uri;
 mod transport;
 mod wire;
