@@ -12,7 +12,11 @@ impl Machine {
             Event::SourceEnded => self.source_ended(now, false),
             Event::SourceFailed => self.source_ended(now, true),
             Event::Split { key, parts } => self.split_chunk(key, &parts),
-            Event::Answered { request, facts, outcome } => self.answered(now, request, facts, outcome),
+            Event::Answered {
+                request,
+                facts,
+                outcome,
+            } => self.answered(now, request, facts, outcome),
             Event::Taken { key, failed } => self.taken(key, failed),
             Event::Pause => self.paused = true,
             Event::Resume => {
@@ -31,10 +35,14 @@ impl Machine {
         self.progress_at = now;
         let key = self.next_record;
         self.next_record = key.saturating_add(records);
+        self.read_until = self.next_record;
         self.chunk_size = latest_largest(self.chunk_size, bytes);
         let mut chunk = Chunk::new(records, bytes, self.charge(bytes));
         // A chunk that the run before may have pushed may have been computed there as well.
-        chunk.sent = self.cuts.remove(&key).is_some_and(|(size, sent)| sent && size == records);
+        chunk.sent = self
+            .cuts
+            .remove(&key)
+            .is_some_and(|(size, sent)| sent && size == records);
         chunk.repeat = chunk.sent;
         self.account.read.add(records);
         self.ledger.insert(key, chunk);
@@ -67,7 +75,9 @@ impl Machine {
     }
 
     fn split_chunk(&mut self, key: Key, parts: &[(u64, u64)]) {
-        let Some(whole) = self.ledger.remove(key) else { return };
+        let Some(whole) = self.ledger.remove(key) else {
+            return;
+        };
         let total: u64 = parts.iter().map(|&(records, _)| records).sum();
         if parts.len() < 2 || total != whole.records {
             self.ledger.insert(key, whole);
@@ -86,7 +96,10 @@ impl Machine {
     }
 
     fn taken(&mut self, key: Key, failed: u64) {
-        if self.ledger.get(key).is_some_and(|chunk| chunk.state() == State::Offered)
+        if self
+            .ledger
+            .get(key)
+            .is_some_and(|chunk| chunk.state() == State::Offered)
             && let Some(chunk) = self.ledger.remove(key)
         {
             self.done.insert(key..key + chunk.records);
@@ -95,8 +108,16 @@ impl Machine {
         }
     }
 
-    fn answered(&mut self, now: Time, request: RequestId, facts: Option<Facts>, outcome: Result<Reply, Failure>) {
-        let Some(flight) = self.flights.remove(&request) else { return };
+    fn answered(
+        &mut self,
+        now: Time,
+        request: RequestId,
+        facts: Option<Facts>,
+        outcome: Result<Reply, Failure>,
+    ) {
+        let Some(flight) = self.flights.remove(&request) else {
+            return;
+        };
         let op = flight.call.op();
         let told = op == Op::Status && outcome.is_ok();
         if outcome.is_ok() {
@@ -106,7 +127,15 @@ impl Machine {
             (Call::Push(keys), Ok(_)) => self.push_taken(now, request, keys),
             (Call::Push(keys), Err(failure)) => self.push_failed(now, request, keys, failure),
             (&Call::Pull(max), Ok(Reply::Pulled { results, foreign })) => {
-                self.pulled(now, request, &flight, max, &results, foreign, facts.as_ref());
+                self.pulled(
+                    now,
+                    request,
+                    &flight,
+                    max,
+                    &results,
+                    foreign,
+                    facts.as_ref(),
+                );
             }
             (&Call::Pull(max), Err(failure)) => self.pull_failed(now, max, failure),
             (Call::Create, Ok(_)) => self.created(now),
@@ -120,7 +149,12 @@ impl Machine {
         }
         if let Some(facts) = facts {
             self.observe(now, request, &flight, &facts);
-        } else if told && self.verdict.as_ref().is_some_and(|verdict| verdict.from <= request) {
+        } else if told
+            && self
+                .verdict
+                .as_ref()
+                .is_some_and(|verdict| verdict.from <= request)
+        {
             self.judge(now, None);
         }
     }
@@ -135,7 +169,9 @@ impl Machine {
 
     /// The service has taken this chunk.
     fn accept(&mut self, now: Time, key: Key, from: State) {
-        let Some(chunk) = self.ledger.get_mut(key) else { return };
+        let Some(chunk) = self.ledger.get_mut(key) else {
+            return;
+        };
         if !same_kind(chunk.state(), from) {
             // Its result overtook the answer, and was counted then.
             return;
@@ -172,7 +208,11 @@ impl Machine {
             self.buffers.settled(request, self.next_request);
             self.doubt_since = now;
             for &key in keys {
-                if self.ledger.get(key).is_some_and(|chunk| chunk.state() == State::Pushing) {
+                if self
+                    .ledger
+                    .get(key)
+                    .is_some_and(|chunk| chunk.state() == State::Pushing)
+                {
                     self.ledger.set(key, State::Doubtful(request));
                 }
             }
@@ -206,7 +246,12 @@ impl Machine {
             What::Busy | What::Refused | What::TooLarge if self.batch != Batch::Open => {}
             What::Busy | What::Refused | What::TooLarge => {
                 let bytes = self.bytes_of(keys);
-                self.verdict = Some(Verdict { from: self.next_request, chunks: keys.to_vec(), bytes, failure });
+                self.verdict = Some(Verdict {
+                    from: self.next_request,
+                    chunks: keys.to_vec(),
+                    bytes,
+                    failure,
+                });
                 self.want_status = true;
                 if let Some(wait) = failure.retry_after {
                     self.trouble.hold(Op::Push, now + wait);
@@ -217,12 +262,17 @@ impl Machine {
     }
 
     pub(super) fn bytes_of(&self, keys: &[Key]) -> u64 {
-        keys.iter().filter_map(|&key| self.ledger.get(key)).map(|chunk| chunk.bytes).sum()
+        keys.iter()
+            .filter_map(|&key| self.ledger.get(key))
+            .map(|chunk| chunk.bytes)
+            .sum()
     }
 
     /// Why was a push refused? By what is left in the input buffer, not by the status code.
     fn judge(&mut self, now: Time, remaining: Option<u64>) {
-        let Some(verdict) = self.verdict.take() else { return };
+        let Some(verdict) = self.verdict.take() else {
+            return;
+        };
         let full = match remaining {
             Some(remaining) => remaining < verdict.bytes,
             None => self.ledger.outstanding() > 0,
@@ -238,7 +288,9 @@ impl Machine {
         }
         let alone = verdict.chunks.len() == 1;
         for key in verdict.chunks {
-            let Some(chunk) = self.ledger.get_mut(key) else { continue };
+            let Some(chunk) = self.ledger.get_mut(key) else {
+                continue;
+            };
             if chunk.state() != State::Ready {
                 continue;
             }
@@ -259,10 +311,20 @@ impl Machine {
 
     /// The chunk can't be pushed as it is.
     pub(super) fn oversized(&mut self, key: Key) {
-        let Some(chunk) = self.ledger.get(key) else { return };
+        let Some(chunk) = self.ledger.get(key) else {
+            return;
+        };
         let bytes = chunk.bytes;
         let capacity = self.buffers.too_small_for(bytes, true).unwrap_or(bytes);
-        self.give_up(key, Reason::Oversized, Ending::Oversized { key, bytes, capacity });
+        self.give_up(
+            key,
+            Reason::Oversized,
+            Ending::Oversized {
+                key,
+                bytes,
+                capacity,
+            },
+        );
     }
 
     pub(super) fn split(&mut self, key: Key) {
@@ -322,15 +384,27 @@ impl Machine {
             self.buffers.nothing_to_pull();
             let repeated = self.account.resubmissions > 0;
             match facts {
-                Some(facts) => self.drain.saw(flight.issued, request, sign(facts, repeated)),
+                Some(facts) => self
+                    .drain
+                    .saw(flight.issued, request, sign(facts, repeated)),
                 // The answer was silent about the batch.
                 None => self.want_status = true,
             }
-            let unclear = self.loss_suspected || !matches!(self.batch, Batch::Open) || self.resuming;
+            let unclear =
+                self.loss_suspected || !matches!(self.batch, Batch::Open) || self.resuming;
             let patience = self.settings.patience;
-            self.drain.empty_pull(flight.issued, request, self.settings.confirm, patience, unclear);
+            self.drain.empty_pull(
+                flight.issued,
+                request,
+                self.settings.confirm,
+                patience,
+                unclear,
+            );
         }
-        self.pull_limit = self.pull_limit.saturating_mul(2).min(self.settings.pull_chunks.max(1));
+        self.pull_limit = self
+            .pull_limit
+            .saturating_mul(2)
+            .min(self.settings.pull_chunks.max(1));
     }
 
     fn result(&mut self, now: Time, result: &Pulled) {
@@ -400,7 +474,9 @@ impl Machine {
             self.account.batches_in_doubt += 1;
         }
         match failure.what {
-            What::Refused | What::TooLarge | What::AlreadyThere => self.end(Ending::Denied(Op::Create)),
+            What::Refused | What::TooLarge | What::AlreadyThere => {
+                self.end(Ending::Denied(Op::Create))
+            }
             _ => self.failed(now, Op::Create, failure),
         }
     }
@@ -409,7 +485,10 @@ impl Machine {
     fn failed(&mut self, now: Time, op: Op, failure: Failure) {
         match failure.what {
             What::Fatal => return self.end(Ending::Denied(op)),
-            What::Gone if op != Op::Create && (self.resuming || matches!(self.batch, Batch::Draining(_))) => {
+            What::Gone
+                if op != Op::Create
+                    && (self.resuming || matches!(self.batch, Batch::Draining(_))) =>
+            {
                 self.batch = Batch::Draining(Left::Gone);
                 return;
             }
@@ -423,7 +502,10 @@ impl Machine {
             }
             _ => {}
         }
-        if self.trouble.failed(now, op, failure.retry_after, &self.settings) {
+        if self
+            .trouble
+            .failed(now, op, failure.retry_after, &self.settings)
+        {
             self.end(Ending::Outage(op));
         }
     }
@@ -438,13 +520,20 @@ impl Machine {
         }
         self.buffers.saw(now, request, facts);
         if flight.call == Call::Status {
-            self.drain.saw(flight.issued, request, sign(facts, self.account.resubmissions > 0));
+            self.drain.saw(
+                flight.issued,
+                request,
+                sign(facts, self.account.resubmissions > 0),
+            );
         }
         self.take_over(facts.state);
         if flight.quiet && flight.pushes_before == self.pushes_issued {
             self.compare_counts(now, flight, facts);
         }
-        if self.verdict.as_ref().is_some_and(|verdict| verdict.from <= request)
+        if self
+            .verdict
+            .as_ref()
+            .is_some_and(|verdict| verdict.from <= request)
             && (facts.input_remaining.is_some() || flight.call == Call::Status)
         {
             if facts.state == BatchState::Completed {
@@ -476,7 +565,10 @@ impl Machine {
 
     /// No push was under way while this answer was made: the service's counts can be compared with ours.
     fn compare_counts(&mut self, now: Time, flight: &Flight, facts: &Facts) {
-        let theirs = facts.chunks_submitted.map(|chunks| Submitted { chunks, records: facts.records_submitted });
+        let theirs = facts.chunks_submitted.map(|chunks| Submitted {
+            chunks,
+            records: facts.records_submitted,
+        });
         let mut pushes: BTreeMap<RequestId, Vec<Key>> = BTreeMap::new();
         if self.ledger.doubtful() > 0 {
             for (key, chunk) in self.ledger.iter() {
@@ -511,8 +603,15 @@ impl Machine {
     }
 
     fn doubt(&self, keys: &[Key]) -> Doubt {
-        let records = keys.iter().filter_map(|&key| self.ledger.get(key)).map(|chunk| chunk.records).sum();
-        Doubt { chunks: keys.len() as u64, records }
+        let records = keys
+            .iter()
+            .filter_map(|&key| self.ledger.get(key))
+            .map(|chunk| chunk.records)
+            .sum();
+        Doubt {
+            chunks: keys.len() as u64,
+            records,
+        }
     }
 
     /// Pushes a chunk again that the service may have or have had, by the same id and in a request of its own.
@@ -532,13 +631,18 @@ impl Machine {
             return;
         };
         // At the end of all work a failed close is worth as much patience as any other request; after an error it is not.
-        let patient = matches!(self.phase, Phase::Running | Phase::Ending(Ending::Complete, _));
+        let patient = matches!(
+            self.phase,
+            Phase::Running | Phase::Ending(Ending::Complete, _)
+        );
         self.cleanups += 1;
         match failure.what {
             What::Gone => self.account.closed = true,
             What::Fatal => self.cleanup_failed = true,
             _ => {
-                let late = self.trouble.failed(now, Op::End, failure.retry_after, &self.settings);
+                let late = self
+                    .trouble
+                    .failed(now, Op::End, failure.retry_after, &self.settings);
                 self.cleanup_failed |= late || (!patient && self.cleanups >= 4);
             }
         }
@@ -548,7 +652,13 @@ impl Machine {
 /// Whether anything that only work can change has changed.
 fn moved(before: &Facts, after: &Facts) -> bool {
     let of = |facts: &Facts| {
-        (facts.chunks_completed, facts.records_completed, facts.chunks_available, facts.input_used, facts.output_used)
+        (
+            facts.chunks_completed,
+            facts.records_completed,
+            facts.chunks_available,
+            facts.input_used,
+            facts.output_used,
+        )
     };
     of(before) != of(after)
 }

@@ -29,7 +29,11 @@ pub(super) struct Buffers {
 
 impl Buffers {
     pub(super) fn pushed(&mut self, request: RequestId, bytes: u64) {
-        self.unseen.push(Unseen { request, bytes, settled: None });
+        self.unseen.push(Unseen {
+            request,
+            bytes,
+            settled: None,
+        });
     }
 
     /// A push was answered, or its answer was lost: requests from `next` on see what came of it.
@@ -55,8 +59,9 @@ impl Buffers {
             if self.capacity > 0 && self.input.is_none_or(|(_, latest)| latest < request) {
                 self.input = Some((remaining, request));
                 self.input_at = now;
-                self.unseen
-                    .retain(|push| push.request != request && push.settled.is_none_or(|next| next > request));
+                self.unseen.retain(|push| {
+                    push.request != request && push.settled.is_none_or(|next| next > request)
+                });
             }
         }
         if let Some(remaining) = facts.output_remaining
@@ -85,7 +90,8 @@ impl Buffers {
     /// The size of the whole input buffer, if a chunk of `bytes` can never fit into it. `idle` says that nothing of ours
     /// is in it.
     pub(super) fn too_small_for(&self, bytes: u64, idle: bool) -> Option<u64> {
-        (self.capacity > 0 && bytes > self.capacity && (self.capacity_counts_used || idle)).then_some(self.capacity)
+        (self.capacity > 0 && bytes > self.capacity && (self.capacity_counts_used || idle))
+            .then_some(self.capacity)
     }
 
     /// Whether the output buffer is nearly full, so that pulling comes first.
@@ -109,7 +115,11 @@ mod tests {
     use super::*;
 
     fn facts(used: u64, remaining: u64) -> Facts {
-        Facts { input_used: Some(used), input_remaining: Some(remaining), ..Facts::default() }
+        Facts {
+            input_used: Some(used),
+            input_remaining: Some(remaining),
+            ..Facts::default()
+        }
     }
 
     #[test]
@@ -126,7 +136,11 @@ mod tests {
         buffers.saw(Time::ZERO, 4, &facts(300, 700));
         assert_eq!(buffers.room(), Some(700));
         buffers.saw(Time::ZERO, 3, &facts(0, 1000));
-        assert_eq!(buffers.room(), Some(700), "an overtaken answer changes nothing");
+        assert_eq!(
+            buffers.room(),
+            Some(700),
+            "an overtaken answer changes nothing"
+        );
     }
 
     #[test]
@@ -137,7 +151,11 @@ mod tests {
         buffers.pushed(3, 100);
         buffers.settled(2, 4);
         buffers.saw(Time::ZERO, 2, &facts(300, 700));
-        assert_eq!(buffers.room(), Some(600), "only the other push is left to count");
+        assert_eq!(
+            buffers.room(),
+            Some(600),
+            "only the other push is left to count"
+        );
         buffers.not_taken(3);
         assert_eq!(buffers.room(), Some(700));
     }
@@ -151,18 +169,43 @@ mod tests {
         assert_eq!(buffers.too_small_for(900, false), None);
         assert_eq!(buffers.too_small_for(901, false), Some(900));
         let mut silent = Buffers::default();
-        silent.saw(Time::ZERO, 1, &Facts { input_remaining: Some(300), ..Facts::default() });
-        assert_eq!(silent.too_small_for(400, false), None, "the rest may be in use");
+        silent.saw(
+            Time::ZERO,
+            1,
+            &Facts {
+                input_remaining: Some(300),
+                ..Facts::default()
+            },
+        );
+        assert_eq!(
+            silent.too_small_for(400, false),
+            None,
+            "the rest may be in use"
+        );
         assert_eq!(silent.too_small_for(400, true), Some(300));
     }
 
     #[test]
     fn a_nearly_full_output_buffer_is_told() {
-        for (used, remaining, tight) in [(0, 0, false), (0, 10, false), (89, 11, false), (90, 10, true), (100, 0, true)] {
+        for (used, remaining, tight) in [
+            (0, 0, false),
+            (0, 10, false),
+            (89, 11, false),
+            (90, 10, true),
+            (100, 0, true),
+        ] {
             let mut buffers = Buffers::default();
-            let facts = Facts { output_used: Some(used), output_remaining: Some(remaining), ..Facts::default() };
+            let facts = Facts {
+                output_used: Some(used),
+                output_remaining: Some(remaining),
+                ..Facts::default()
+            };
             buffers.saw(Time::ZERO, 1, &facts);
-            assert_eq!(buffers.output_tight(), tight, "{used} used, {remaining} left");
+            assert_eq!(
+                buffers.output_tight(),
+                tight,
+                "{used} used, {remaining} left"
+            );
         }
     }
 }

@@ -40,7 +40,11 @@ pub(crate) struct Cuts {
 impl Position {
     /// The number of the first record that was not delivered. A source may begin there.
     pub(crate) fn first_open(&self) -> u64 {
-        self.done.iter().map(|&(start, end)| start..end).collect::<Ranges>().first_gap()
+        self.done
+            .iter()
+            .map(|&(start, end)| start..end)
+            .collect::<Ranges>()
+            .first_gap()
     }
 
     /// Adds a chunk that was cut; chunks come in the order of the input.
@@ -53,7 +57,12 @@ impl Position {
             last.times += 1;
             return;
         }
-        self.chunks.push(Cuts { first, records, times: 1, sent });
+        self.chunks.push(Cuts {
+            first,
+            records,
+            times: 1,
+            sent,
+        });
     }
 
     /// The cuts one by one: first record to (records, sent).
@@ -64,9 +73,13 @@ impl Position {
         let mut end = 0;
         for group in self.chunks.iter().filter(|group| group.records > 0) {
             for nth in 0..group.times.min(MOST_CUTS) {
-                let first = nth.checked_mul(group.records).and_then(|offset| group.first.checked_add(offset));
+                let first = nth
+                    .checked_mul(group.records)
+                    .and_then(|offset| group.first.checked_add(offset));
                 let Some(first) = first else { break };
-                let Some(next) = first.checked_add(group.records) else { break };
+                let Some(next) = first.checked_add(group.records) else {
+                    break;
+                };
                 if first >= end {
                     cuts.insert(first, (group.records, group.sent));
                     end = next;
@@ -82,13 +95,22 @@ mod tests {
     use super::*;
 
     fn position() -> Position {
-        Position { run: RunId::from_random(9), done: vec![(0, 400), (600, 800)], chunks: Vec::new() }
+        Position {
+            run: RunId::from_random(9),
+            done: vec![(0, 400), (600, 800)],
+            chunks: Vec::new(),
+        }
     }
 
     #[test]
     fn equal_neighbours_are_one_entry() {
         let mut position = position();
-        for (first, records, sent) in [(400, 200, true), (800, 200, true), (1000, 200, true), (1200, 50, true)] {
+        for (first, records, sent) in [
+            (400, 200, true),
+            (800, 200, true),
+            (1000, 200, true),
+            (1200, 50, true),
+        ] {
             position.cut(first, records, sent);
         }
         position.cut(1250, 50, false);
@@ -112,15 +134,28 @@ mod tests {
         let mut position = position();
         position.cut(400, 200, true);
         let text = serde_json::to_string(&position).expect("serialise");
-        assert_eq!(serde_json::from_str::<Position>(&text).expect("deserialise"), position);
+        assert_eq!(
+            serde_json::from_str::<Position>(&text).expect("deserialise"),
+            position
+        );
     }
 
     #[test]
     fn nonsense_is_not_believed() {
         let mut position = position();
         position.chunks = vec![
-            Cuts { first: 10, records: 0, times: 5, sent: true },
-            Cuts { first: u64::MAX - 1, records: 2, times: 3, sent: true },
+            Cuts {
+                first: 10,
+                records: 0,
+                times: 5,
+                sent: true,
+            },
+            Cuts {
+                first: u64::MAX - 1,
+                records: 2,
+                times: 3,
+                sent: true,
+            },
         ];
         assert!(position.cuts().is_empty());
     }

@@ -63,9 +63,14 @@ impl Counters {
         if self.unreliable || self.blurred || doubts.len() > 12 {
             return None;
         }
-        let more_chunks = theirs.chunks.checked_sub(mark.chunks)?.checked_sub(self.chunks - chunks)?;
+        let more_chunks = theirs
+            .chunks
+            .checked_sub(mark.chunks)?
+            .checked_sub(self.chunks - chunks)?;
         let more_records = match (theirs.records, mark.records) {
-            (Some(now), Some(then)) => Some(now.checked_sub(then)?.checked_sub(self.records - records)?),
+            (Some(now), Some(then)) => {
+                Some(now.checked_sub(then)?.checked_sub(self.records - records)?)
+            }
             _ => None,
         };
         let mut found = None;
@@ -77,7 +82,10 @@ impl Counters {
                     r += doubt.records;
                 }
             }
-            if c == more_chunks && more_records.is_none_or(|records| records == r) && found.replace(taken).is_some() {
+            if c == more_chunks
+                && more_records.is_none_or(|records| records == r)
+                && found.replace(taken).is_some()
+            {
                 return None;
             }
         }
@@ -90,11 +98,17 @@ mod tests {
     use super::*;
 
     fn count(chunks: u64, records: u64) -> Count {
-        Count { chunks, records: Some(records) }
+        Count {
+            chunks,
+            records: Some(records),
+        }
     }
 
     fn doubts(pushes: &[(u64, u64)]) -> Vec<Doubt> {
-        pushes.iter().map(|&(chunks, records)| Doubt { chunks, records }).collect()
+        pushes
+            .iter()
+            .map(|&(chunks, records)| Doubt { chunks, records })
+            .collect()
     }
 
     #[test]
@@ -106,17 +120,43 @@ mod tests {
             (&[(1, 200)], count(11, 2200), Some(vec![true])),
             (&[(1, 200)], count(12, 2400), None),
             (&[(1, 200)], count(9, 1800), None),
-            (&[(1, 200), (3, 600)], count(13, 2600), Some(vec![false, true])),
+            (
+                &[(1, 200), (3, 600)],
+                count(13, 2600),
+                Some(vec![false, true]),
+            ),
             (&[(1, 200), (1, 200)], count(11, 2200), None),
-            (&[(1, 200), (1, 150)], count(11, 2150), Some(vec![false, true])),
-            (&[(1, 200), (1, 150)], Count { chunks: 11, records: None }, None),
-            (&[(1, 200), (1, 150)], Count { chunks: 12, records: None }, Some(vec![true, true])),
+            (
+                &[(1, 200), (1, 150)],
+                count(11, 2150),
+                Some(vec![false, true]),
+            ),
+            (
+                &[(1, 200), (1, 150)],
+                Count {
+                    chunks: 11,
+                    records: None,
+                },
+                None,
+            ),
+            (
+                &[(1, 200), (1, 150)],
+                Count {
+                    chunks: 12,
+                    records: None,
+                },
+                Some(vec![true, true]),
+            ),
         ];
         for (pushes, theirs, expected) in table {
             let mut counters = Counters::default();
             counters.quiet(count(0, 0));
             counters.accepted(10, 2000);
-            assert_eq!(&counters.resolve(*theirs, &doubts(pushes)), expected, "{pushes:?} {theirs:?}");
+            assert_eq!(
+                &counters.resolve(*theirs, &doubts(pushes)),
+                expected,
+                "{pushes:?} {theirs:?}"
+            );
         }
     }
 
@@ -126,7 +166,10 @@ mod tests {
         counters.quiet(count(70, 7000));
         counters.accepted(2, 400);
         counters.quiet(count(72, 7400));
-        assert_eq!(counters.resolve(count(73, 7600), &doubts(&[(1, 200)])), Some(vec![true]));
+        assert_eq!(
+            counters.resolve(count(73, 7600), &doubts(&[(1, 200)])),
+            Some(vec![true])
+        );
     }
 
     #[test]
@@ -146,6 +189,9 @@ mod tests {
         counters.accepted(1, 200);
         assert_eq!(counters.resolve(count(1, 200), &doubts(&[(1, 200)])), None);
         counters.quiet(count(2, 400));
-        assert_eq!(counters.resolve(count(3, 600), &doubts(&[(1, 200)])), Some(vec![true]));
+        assert_eq!(
+            counters.resolve(count(3, 600), &doubts(&[(1, 200)])),
+            Some(vec![true])
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What to do next.
 
-use super::*;
 use super::pace::Load;
+use super::*;
 
 impl Machine {
     pub(super) fn decide(&mut self, now: Time) -> Option<Action> {
@@ -15,16 +15,18 @@ impl Machine {
             self.watch(now);
             self.complete();
         }
-        let action = match self.phase {
-            Phase::Over(_) => None,
-            Phase::Ending(ending, cleanup) => self.clean_up(now, ending, cleanup),
-            Phase::Running => self
+        let mut action = None;
+        if self.phase == Phase::Running {
+            action = self
                 .create(now)
                 .or_else(|| self.push(now))
                 .or_else(|| self.pull(now))
                 .or_else(|| self.status(now))
-                .or_else(|| self.read()),
-        };
+                .or_else(|| self.read());
+        }
+        if let (None, Phase::Ending(ending, cleanup)) = (&action, self.phase) {
+            action = self.clean_up(now, ending, cleanup);
+        }
         // What was decided on the way may have left actions of its own; they come first.
         match self.out.pop_front() {
             Some(first) => {
@@ -40,8 +42,10 @@ impl Machine {
         let at_end = matches!(self.phase, Phase::Over(_));
         while let Some(key) = self.ledger.first_held() {
             if self.settings.order == Order::Input && !at_end {
-                while let Some(range) =
-                    self.done.around(self.next_delivery).or_else(|| self.given_up.around(self.next_delivery))
+                while let Some(range) = self
+                    .done
+                    .around(self.next_delivery)
+                    .or_else(|| self.given_up.around(self.next_delivery))
                 {
                     self.next_delivery = range.end;
                 }
@@ -59,7 +63,10 @@ impl Machine {
         let request = self.next_request;
         self.next_request += 1;
         let requests = &mut self.account.requests;
-        let quiet = !self.flights.values().any(|flight| flight.call.op() == Op::Push);
+        let quiet = !self
+            .flights
+            .values()
+            .any(|flight| flight.call.op() == Op::Push);
         *match call.op() {
             Op::Create => &mut requests.create,
             Op::Push => {
@@ -70,7 +77,12 @@ impl Machine {
             Op::Status => &mut requests.status,
             Op::End => &mut requests.end,
         } += 1;
-        let flight = Flight { call: call.clone(), issued: now, quiet, pushes_before: self.pushes_issued };
+        let flight = Flight {
+            call: call.clone(),
+            issued: now,
+            quiet,
+            pushes_before: self.pushes_issued,
+        };
         self.flights.insert(request, flight);
         Action::Send { request, call }
     }
@@ -88,7 +100,9 @@ impl Machine {
 
     fn create(&mut self, now: Time) -> Option<Action> {
         let wanted = !self.paused && self.ledger.ready().next().is_some();
-        let may_close = self.batch == Batch::Retiring && self.in_flight(Op::End) == 0 && self.free(now, Op::End);
+        let may_close = self.batch == Batch::Retiring
+            && self.in_flight(Op::End) == 0
+            && self.free(now, Op::End);
         match self.batch {
             Batch::Dead(ending) if wanted => {
                 self.end(ending);
@@ -130,7 +144,10 @@ impl Machine {
         if !empty {
             return self.wake_at(silent_at);
         }
-        for key in self.ledger.keys(|state| matches!(state, State::Accepted | State::Doubtful(_))) {
+        for key in self
+            .ledger
+            .keys(|state| matches!(state, State::Accepted | State::Doubtful(_)))
+        {
             self.again(key);
             if let Some(chunk) = self.ledger.get_mut(key) {
                 (chunk.known, chunk.repairs) = (false, 0);
@@ -165,7 +182,8 @@ impl Machine {
 
     /// The service has nothing left for us: what is missing now was lost.
     fn repair(&mut self, now: Time) {
-        let quiet = self.in_flight(Op::Push) + self.in_flight(Op::Pull) == 0 && self.ledger.doubtful() == 0;
+        let quiet =
+            self.in_flight(Op::Push) + self.in_flight(Op::Pull) == 0 && self.ledger.doubtful() == 0;
         if !quiet || self.batch != Batch::Open || !self.drain.is_drained() {
             return;
         }
@@ -178,7 +196,9 @@ impl Machine {
         }
         let (mut known, mut pushed_again) = (Vec::new(), false);
         for key in self.ledger.keys(|state| state == State::Accepted) {
-            let Some(chunk) = self.ledger.get_mut(key) else { continue };
+            let Some(chunk) = self.ledger.get_mut(key) else {
+                continue;
+            };
             if chunk.resubmissions >= self.settings.resubmissions {
                 self.drop_chunk(key, Reason::Lost);
             } else if chunk.known || chunk.repairs >= 2 {
@@ -211,7 +231,12 @@ impl Machine {
         let used = self.memory_in_use();
         // A part is kept for results, or pulls would starve when everything is pushed.
         let limit = self.settings.memory - self.settings.memory / 8;
-        used == 0 || used.saturating_add(self.chunk_size.max(self.expected_result())) <= limit
+        // When nothing is under way, only reading can get the run on: results may wait for a chunk before them.
+        let stuck = used == 0
+            || (self.ledger.unfinished() == 0
+                && self.ledger.offered() == 0
+                && self.in_flight(Op::Pull) == 0);
+        stuck || used.saturating_add(self.chunk_size.max(self.expected_result())) <= limit
     }
 
     fn read(&mut self) -> Option<Action> {
@@ -225,26 +250,47 @@ impl Machine {
         }
         let first = self.next_record;
         let cut = match self.cuts.get(&first) {
-            Some(&(records, _)) if !self.covered.overlaps(&(first..first + records)) => Cut::Exactly(records),
+            Some(&(records, _)) if !self.covered.overlaps(&(first..first + records)) => {
+                Cut::Exactly(records)
+            }
             _ => {
-                let next_cut = self.cuts.range(first.saturating_add(1)..).next().map(|(&key, _)| key);
-                let next = [next_cut, self.covered.next_start(first)].into_iter().flatten().min();
+                let next_cut = self
+                    .cuts
+                    .range(first.saturating_add(1)..)
+                    .next()
+                    .map(|(&key, _)| key);
+                let next = [next_cut, self.covered.next_start(first)]
+                    .into_iter()
+                    .flatten()
+                    .min();
                 next.map_or(Cut::Free, |next| Cut::AtMost(next - first))
             }
         };
+        self.read_until = match cut {
+            Cut::Free => u64::MAX,
+            Cut::AtMost(records) | Cut::Exactly(records) => first.saturating_add(records),
+        };
         self.source = Source::Reading { stopping: false };
-        Some(Action::Read { skip: first - from, cut })
+        Some(Action::Read {
+            skip: first - from,
+            cut,
+        })
     }
 
     // Requests
 
     fn push(&mut self, now: Time) -> Option<Action> {
-        let blocked = self.paused || self.resuming || self.verdict.is_some() || self.ledger.doubtful() > 0;
+        let blocked =
+            self.paused || self.resuming || self.verdict.is_some() || self.ledger.doubtful() > 0;
         if blocked || self.batch != Batch::Open {
             return None;
         }
         let in_flight = self.in_flight(Op::Push);
-        let most = if self.trouble.in_trouble(Op::Push) { 1 } else { self.settings.pushes.max(1) };
+        let most = if self.trouble.in_trouble(Op::Push) {
+            1
+        } else {
+            self.settings.pushes.max(1)
+        };
         if in_flight >= most || (self.buffers.output_tight() && self.ledger.outstanding() > 0) {
             return None;
         }
@@ -278,7 +324,9 @@ impl Machine {
             self.buffers.pushed(request, self.bytes_of(&keys));
         }
         for key in keys {
-            let Some(chunk) = self.ledger.get_mut(key) else { continue };
+            let Some(chunk) = self.ledger.get_mut(key) else {
+                continue;
+            };
             chunk.sent = true;
             chunk.accepted_at = now;
             if std::mem::take(&mut chunk.repeat) {
@@ -319,14 +367,21 @@ impl Machine {
     }
 
     fn pull(&mut self, now: Time) -> Option<Action> {
-        if !matches!(self.batch, Batch::Open | Batch::Draining(Left::TimedOut | Left::ClosedElsewhere)) {
+        if !matches!(
+            self.batch,
+            Batch::Open | Batch::Draining(Left::TimedOut | Left::ClosedElsewhere)
+        ) {
             return None;
         }
         let outstanding = self.ledger.outstanding();
         let keep_alive = self.last_contact + self.settings.keep_alive;
         let expects = outstanding > 0 || self.resuming;
         let in_flight = self.in_flight(Op::Pull);
-        let most = if self.trouble.in_trouble(Op::Pull) { 1 } else { self.settings.pulls.max(1) };
+        let most = if self.trouble.in_trouble(Op::Pull) {
+            1
+        } else {
+            self.settings.pulls.max(1)
+        };
         if in_flight >= most {
             return None;
         }
@@ -334,9 +389,19 @@ impl Machine {
             // A second pull only for what the first leaves.
             let asked: u64 = self
                 .flights_of(Op::Pull)
-                .map(|flight| if let Call::Pull(max) = flight.call { u64::from(max) } else { 0 })
+                .map(|flight| {
+                    if let Call::Pull(max) = flight.call {
+                        u64::from(max)
+                    } else {
+                        0
+                    }
+                })
                 .sum();
-            if self.latest.chunks_available.is_none_or(|available| available <= asked) {
+            if self
+                .latest
+                .chunks_available
+                .is_none_or(|available| available <= asked)
+            {
                 return None;
             }
         } else {
@@ -381,12 +446,18 @@ impl Machine {
             outstanding: self.ledger.outstanding(),
             workers: self.latest.workers,
             limited: waiting || (self.source == Source::Idle && !self.may_read()),
-            output_room: self.buffers.output_room().map(|bytes| bytes / self.expected_result().max(1)),
+            output_room: self
+                .buffers
+                .output_room()
+                .map(|bytes| bytes / self.expected_result().max(1)),
         }
     }
 
     fn status(&mut self, now: Time) -> Option<Action> {
-        let live = matches!(self.batch, Batch::Open | Batch::Draining(Left::TimedOut | Left::ClosedElsewhere));
+        let live = matches!(
+            self.batch,
+            Batch::Open | Batch::Draining(Left::TimedOut | Left::ClosedElsewhere)
+        );
         if !live || self.in_flight(Op::Status) > 0 {
             return None;
         }
@@ -451,7 +522,11 @@ impl Machine {
             && self.ledger.unfinished() == 0
             && !self.resuming
         {
-            self.end(if failed { Ending::SourceFailed } else { Ending::Complete });
+            self.end(if failed {
+                Ending::SourceFailed
+            } else {
+                Ending::Complete
+            });
         }
     }
 
@@ -474,11 +549,19 @@ impl Machine {
             return None;
         }
         match cleanup {
-            Some(cleanup) if matches!(self.batch, Batch::Open | Batch::Retiring) && !self.account.closed && !self.cleanup_failed => {
+            Some(cleanup)
+                if matches!(self.batch, Batch::Open | Batch::Retiring)
+                    && !self.account.closed
+                    && !self.cleanup_failed =>
+            {
                 if !self.free(now, Op::End) {
                     return None;
                 }
-                let call = if cleanup == Cleanup::Close { Call::Close } else { Call::Cancel };
+                let call = if cleanup == Cleanup::Close {
+                    Call::Close
+                } else {
+                    Call::Cancel
+                };
                 Some(self.issue(now, call))
             }
             _ => {
@@ -495,7 +578,10 @@ impl Machine {
         let mut unfinished = std::mem::take(&mut self.account.unfinished);
         for (key, chunk) in self.ledger.iter() {
             if !matches!(chunk.state(), State::Held | State::Offered) {
-                unfinished.push((key..key + chunk.records, chunk.reason.unwrap_or(Reason::Ended(ending))));
+                unfinished.push((
+                    key..key + chunk.records,
+                    chunk.reason.unwrap_or(Reason::Ended(ending)),
+                ));
             }
         }
         unfinished.sort_by_key(|(records, _)| records.start);

@@ -49,7 +49,12 @@ pub(super) struct Drain {
 impl Drain {
     /// A push was taken, a result came, or an answer was lost: start over.
     pub(super) fn disturbed(&mut self, now: Time, next: RequestId) {
-        *self = Self { from: next, quiet_since: now, idle: None, drained: false };
+        *self = Self {
+            from: next,
+            quiet_since: now,
+            idle: None,
+            drained: false,
+        };
     }
 
     /// An answer told a sign.
@@ -97,7 +102,13 @@ impl Drain {
 mod tests {
     use super::*;
 
-    fn facts(available: i64, input_used: i64, workers: i64, completed: i64, submitted: i64) -> Facts {
+    fn facts(
+        available: i64,
+        input_used: i64,
+        workers: i64,
+        completed: i64,
+        submitted: i64,
+    ) -> Facts {
         let known = |n: i64| u64::try_from(n).ok();
         Facts {
             chunks_available: known(available),
@@ -161,7 +172,10 @@ mod tests {
         drain.empty_pull(ms(5000), 2, ms(1000), ms(9000), true);
         assert!(!drain.is_drained());
         drain.empty_pull(ms(9100), 3, ms(1000), ms(9000), false);
-        assert!(!drain.is_drained(), "no answer was lost, so none is presumed lost");
+        assert!(
+            !drain.is_drained(),
+            "no answer was lost, so none is presumed lost"
+        );
         drain.empty_pull(ms(9100), 4, ms(1000), ms(9000), true);
         assert!(drain.is_drained());
     }

@@ -24,7 +24,8 @@ impl RunId {
 
     /// The id of the chunk of `records` records that begins with record number `first`.
     pub(crate) fn mint(self, first: u64, records: u64) -> Uuid {
-        let mask = (u128::from(records & ((1 << COUNT_BITS) - 1)) << 80) | u128::from(first & ((1 << FIRST_BITS) - 1));
+        let mask = (u128::from(records & ((1 << COUNT_BITS) - 1)) << 80)
+            | u128::from(first & ((1 << FIRST_BITS) - 1));
         Builder::from_custom_bytes((self.0.as_u128() ^ mask).to_be_bytes()).into_uuid()
     }
 
@@ -50,7 +51,13 @@ mod tests {
     #[test]
     fn an_id_is_a_valid_uuid_and_reads_back() {
         let run = RunId::from_random(0x1234_5678_9abc_def0_0fed_cba9_8765_4321);
-        for (first, records) in [(0, 1), (0, 200), (200, 200), (1 << 40, 7), ((1 << 62) - 1, u64::from(u32::MAX))] {
+        for (first, records) in [
+            (0, 1),
+            (0, 200),
+            (200, 200),
+            (1 << 40, 7),
+            ((1 << 62) - 1, u64::from(u32::MAX)),
+        ] {
             let id = run.mint(first, records);
             assert_eq!(id.get_version_num(), 8);
             assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
@@ -65,6 +72,10 @@ mod tests {
         let other = RunId::from_random(0xdead_beef_dead_beef_dead_beef_dead_beef);
         assert_eq!(run.read(other.mint(0, 200)), None);
         assert_eq!(run.read(Uuid::nil()), None);
-        assert_eq!(run.read(run.mint(0, 0)), None, "a chunk of no records is never minted");
+        assert_eq!(
+            run.read(run.mint(0, 0)),
+            None,
+            "a chunk of no records is never minted"
+        );
     }
 }

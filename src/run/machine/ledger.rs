@@ -118,7 +118,9 @@ impl Ledger {
     }
 
     pub(super) fn set(&mut self, key: Key, state: State) {
-        let Some(chunk) = self.chunks.get_mut(&key) else { return };
+        let Some(chunk) = self.chunks.get_mut(&key) else {
+            return;
+        };
         let old = std::mem::replace(&mut chunk.state, state);
         self.leave(key, old);
         self.enter(key, state);
@@ -190,7 +192,9 @@ impl Ledger {
 
     /// Chunks to push, in the order of the input.
     pub(super) fn ready(&self) -> impl Iterator<Item = (Key, &Chunk)> {
-        self.ready.iter().filter_map(|key| Some((*key, self.chunks.get(key)?)))
+        self.ready
+            .iter()
+            .filter_map(|key| Some((*key, self.chunks.get(key)?)))
     }
 
     /// The first result that waits for its turn.

@@ -36,8 +36,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub(crate) use self::checkpoint::{Cuts, Position};
 pub(crate) use self::event::{
-    Action, BatchState, Call, Cut, Ending, Event, Facts, Failure, Key, Next, Op, Pulled, Reason, Reply, RequestId, Time,
-    What,
+    Action, BatchState, Call, Cut, Ending, Event, Facts, Failure, Key, Next, Op, Pulled, Reason,
+    Reply, RequestId, Time, What,
 };
 pub(crate) use self::id::RunId;
 pub(crate) use self::settings::{AfterError, Order, Settings};
@@ -94,8 +94,12 @@ enum Left {
 enum Source {
     Idle,
     /// A read is under way; `stopping` says that it was told to come to an end.
-    Reading { stopping: bool },
-    Ended { failed: bool },
+    Reading {
+        stopping: bool,
+    },
+    Ended {
+        failed: bool,
+    },
 }
 
 /// A request that has no answer yet.
@@ -132,6 +136,8 @@ pub(crate) struct Machine {
     source: Source,
     /// The first record that the source has not given.
     next_record: u64,
+    /// The first record beyond what a read under way may give.
+    read_until: u64,
     /// Records beyond `next_record` that need not be read.
     covered: Ranges,
     /// Cuts of the run that this one resumes.
@@ -193,6 +199,7 @@ impl Machine {
             wake: None,
             source: Source::Idle,
             next_record: 0,
+            read_until: 0,
             covered: Ranges::default(),
             cuts: BTreeMap::new(),
             resuming: false,
@@ -226,7 +233,11 @@ impl Machine {
             progress_at: Time::ZERO,
             cleanups: 0,
             cleanup_failed: false,
-            account: Account { batches: u64::from(open), closed: !open, ..Account::default() },
+            account: Account {
+                batches: u64::from(open),
+                closed: !open,
+                ..Account::default()
+            },
             settings,
             run,
         }
@@ -237,7 +248,11 @@ impl Machine {
     pub(crate) fn resume(settings: Settings, position: &Position, open: bool) -> Self {
         let mut machine = Self::new(settings, position.run, open);
         machine.cuts = position.cuts();
-        machine.done = position.done.iter().map(|&(start, end)| start..end).collect();
+        machine.done = position
+            .done
+            .iter()
+            .map(|&(start, end)| start..end)
+            .collect();
         machine.covered = machine.done.clone();
         machine.next_delivery = machine.done.first_gap();
         machine.resuming = open;
@@ -265,10 +280,13 @@ impl Machine {
     pub(crate) fn wants(&self, result: &Pulled) -> bool {
         let range = result.key..result.key.saturating_add(result.records);
         match self.ledger.get(result.key) {
-            Some(chunk) => chunk.records == result.records && !matches!(chunk.state(), State::Held | State::Offered),
+            Some(chunk) => {
+                chunk.records == result.records
+                    && !matches!(chunk.state(), State::Held | State::Offered)
+            }
             // A result of the run that this one resumes, of records that have not been read here.
             None => {
-                range.start >= self.next_record
+                range.start >= self.read_until
                     && range.start < range.end
                     && !self.done.overlaps(&range)
                     && !self.covered.overlaps(&range)
@@ -283,7 +301,11 @@ impl Machine {
 
     /// Bytes of the memory budget in use: encoded chunks, results, and what reads and pulls under way may bring.
     pub(crate) fn memory_in_use(&self) -> u64 {
-        let reading = if matches!(self.source, Source::Reading { .. }) { self.chunk_size } else { 0 };
+        let reading = if matches!(self.source, Source::Reading { .. }) {
+            self.chunk_size
+        } else {
+            0
+        };
         self.ledger.charged() + reading + self.pulling()
     }
 
@@ -299,8 +321,16 @@ impl Machine {
 
     /// Where the run stands, for a new process to go on from.
     pub(crate) fn position(&self) -> Position {
-        let done = self.done.iter().map(|range| (range.start, range.end)).collect();
-        let mut position = Position { run: self.run, done, chunks: Vec::new() };
+        let done = self
+            .done
+            .iter()
+            .map(|range| (range.start, range.end))
+            .collect();
+        let mut position = Position {
+            run: self.run,
+            done,
+            chunks: Vec::new(),
+        };
         for (key, chunk) in self.ledger.iter() {
             position.cut(key, chunk.records, chunk.sent);
         }
@@ -314,7 +344,9 @@ impl Machine {
     }
 
     fn flights_of(&self, op: Op) -> impl Iterator<Item = &Flight> {
-        self.flights.values().filter(move |flight| flight.call.op() == op)
+        self.flights
+            .values()
+            .filter(move |flight| flight.call.op() == op)
     }
 
     fn in_flight(&self, op: Op) -> usize {
@@ -325,7 +357,13 @@ impl Machine {
     fn pulling(&self) -> u64 {
         let chunks: u64 = self
             .flights_of(Op::Pull)
-            .map(|flight| if let Call::Pull(max) = flight.call { u64::from(max) } else { 0 })
+            .map(|flight| {
+                if let Call::Pull(max) = flight.call {
+                    u64::from(max)
+                } else {
+                    0
+                }
+            })
             .sum();
         chunks.saturating_mul(self.expected_result())
     }

@@ -44,7 +44,14 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(min: Duration, max: Duration) -> Self {
-        Self { min, max: max.max(min), busy_since: None, samples: VecDeque::new(), pulled: 0, sojourn: None }
+        Self {
+            min,
+            max: max.max(min),
+            busy_since: None,
+            samples: VecDeque::new(),
+            pulled: 0,
+            sojourn: None,
+        }
     }
 
     /// The service has something of ours, or no longer; true if it just got the first.
@@ -63,7 +70,10 @@ impl Pace {
     /// A chunk's result came this long after the chunk was accepted.
     pub(super) fn result(&mut self, sojourn: Duration) {
         self.pulled += 1;
-        self.sojourn = Some(self.sojourn.map_or(sojourn, |mean| (mean * 7 + sojourn) / 8));
+        self.sojourn = Some(
+            self.sojourn
+                .map_or(sojourn, |mean| (mean * 7 + sojourn) / 8),
+        );
     }
 
     /// A pull with results ended.
@@ -88,23 +98,33 @@ impl Pace {
         let (&(start, first), &(end, last)) = (self.samples.front()?, self.samples.back()?);
         let chunks = u32::try_from(last - first).ok().filter(|&n| n > 0)?;
         // The longer nothing comes, the longer the rest is going to take.
-        let silence = now.saturating_sub(end) / u32::try_from(outstanding.max(1)).unwrap_or(u32::MAX);
+        let silence =
+            now.saturating_sub(end) / u32::try_from(outstanding.max(1)).unwrap_or(u32::MAX);
         Some(((end - start) / chunks).max(silence))
     }
 
     /// How long to wait after a pull that left nothing available.
     pub(super) fn wait(&self, now: Time, load: Load) -> Duration {
-        let Some(since) = self.busy_since else { return self.min };
+        let Some(since) = self.busy_since else {
+            return self.min;
+        };
         let late = now.saturating_sub(since) / LATE;
         let mut wait = late;
-        if let (Some(interval), Some(&(last, _))) = (self.interval(now, load.outstanding), self.samples.back()) {
-            let lasts = |chunks: u64| interval.saturating_mul(u32::try_from(chunks).unwrap_or(u32::MAX));
+        if let (Some(interval), Some(&(last, _))) =
+            (self.interval(now, load.outstanding), self.samples.back())
+        {
+            let lasts =
+                |chunks: u64| interval.saturating_mul(u32::try_from(chunks).unwrap_or(u32::MAX));
             // Far from the expected end, half of the way there is soon enough.
             wait = wait.max((last + lasts(load.outstanding)).saturating_sub(now) / 2);
             if load.limited {
                 let workers = load.workers.unwrap_or(load.outstanding / 2);
                 let queue = load.outstanding.saturating_sub(workers);
-                wait = wait.min(if queue >= workers { lasts(queue) / 4 } else { late });
+                wait = wait.min(if queue >= workers {
+                    lasts(queue) / 4
+                } else {
+                    late
+                });
             }
             if let Some(results) = load.output_room {
                 wait = wait.min(lasts(results) / 2);
@@ -112,7 +132,9 @@ impl Pace {
         }
         if let Some(sojourn) = self.sojourn {
             // Results shall not get much older by waiting here than they got at the service.
-            wait = wait.min(sojourn / if load.limited { 32 } else { 4 }).max(wait.min(late));
+            wait = wait
+                .min(sojourn / if load.limited { 32 } else { 4 })
+                .max(wait.min(late));
         }
         wait.clamp(self.min, self.max)
     }
@@ -122,7 +144,12 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const LOAD: Load = Load { outstanding: 100, workers: Some(10), limited: false, output_room: None };
+    const LOAD: Load = Load {
+        outstanding: 100,
+        workers: Some(10),
+        limited: false,
+        output_room: None,
+    };
 
     fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
@@ -160,10 +187,32 @@ mod tests {
             pace.result(ms(100_000));
             pace.pulled(ms(chunk * 1000));
         }
-        let far = pace.wait(ms(10_000), Load { outstanding: 20, ..LOAD });
-        let near = pace.wait(ms(10_000), Load { outstanding: 1, ..LOAD });
+        let far = pace.wait(
+            ms(10_000),
+            Load {
+                outstanding: 20,
+                ..LOAD
+            },
+        );
+        let near = pace.wait(
+            ms(10_000),
+            Load {
+                outstanding: 1,
+                ..LOAD
+            },
+        );
         assert_eq!((far, near), (ms(5_000), ms(500)));
-        assert_eq!(pace.wait(ms(11_500), Load { outstanding: 1, ..LOAD }), ms(11_500) / 64, "overdue");
+        assert_eq!(
+            pace.wait(
+                ms(11_500),
+                Load {
+                    outstanding: 1,
+                    ..LOAD
+                }
+            ),
+            ms(11_500) / 64,
+            "overdue"
+        );
     }
 
     #[test]
@@ -173,10 +222,26 @@ mod tests {
             pace.result(ms(1_000_000));
             pace.pulled(ms(chunk * 1000));
         }
-        let load = Load { outstanding: 50, workers: Some(10), limited: true, output_room: None };
-        assert_eq!(pace.wait(ms(10_000), load), ms(5_000), "a quarter, but the longest wait is shorter of 40 chunks at 1 s each");
-        let load = Load { outstanding: 15, ..load };
-        assert_eq!(pace.wait(ms(10_000), load), ms(10_000) / 64, "workers may be idle soon");
+        let load = Load {
+            outstanding: 50,
+            workers: Some(10),
+            limited: true,
+            output_room: None,
+        };
+        assert_eq!(
+            pace.wait(ms(10_000), load),
+            ms(5_000),
+            "a quarter, but the longest wait is shorter of 40 chunks at 1 s each"
+        );
+        let load = Load {
+            outstanding: 15,
+            ..load
+        };
+        assert_eq!(
+            pace.wait(ms(10_000), load),
+            ms(10_000) / 64,
+            "workers may be idle soon"
+        );
     }
 
     #[test]
@@ -186,6 +251,15 @@ mod tests {
             pace.result(ms(1_000_000));
             pace.pulled(ms(chunk * 1000));
         }
-        assert_eq!(pace.wait(ms(10_000), Load { output_room: Some(4), ..LOAD }), ms(2000));
+        assert_eq!(
+            pace.wait(
+                ms(10_000),
+                Load {
+                    output_room: Some(4),
+                    ..LOAD
+                }
+            ),
+            ms(2000)
+        );
     }
 }

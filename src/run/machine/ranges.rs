@@ -45,7 +45,10 @@ impl Ranges {
 
     /// The start of the first range that begins after this number.
     pub(crate) fn next_start(&self, number: u64) -> Option<u64> {
-        self.spans.range(number.saturating_add(1)..).next().map(|(&start, _)| start)
+        self.spans
+            .range(number.saturating_add(1)..)
+            .next()
+            .map(|(&start, _)| start)
     }
 
     /// The lowest number that is not in the set.

@@ -24,15 +24,28 @@ pub(super) struct Trouble {
 
 impl Trouble {
     pub(super) fn new(seed: u64) -> Self {
-        Self { streaks: Default::default(), hold_all: Time::ZERO, jitter: seed }
+        Self {
+            streaks: Default::default(),
+            hold_all: Time::ZERO,
+            jitter: seed,
+        }
     }
 
     /// Notes a failure; true if the run has to give up, because it lasts too long.
-    pub(super) fn failed(&mut self, now: Time, op: Op, retry_after: Option<Duration>, settings: &Settings) -> bool {
+    pub(super) fn failed(
+        &mut self,
+        now: Time,
+        op: Op,
+        retry_after: Option<Duration>,
+        settings: &Settings,
+    ) -> bool {
         let spread = self.spread();
         let streak = &mut self.streaks[op as usize];
         let since = *streak.since.get_or_insert(now);
-        let doubled = settings.backoff_min.saturating_mul(1 << streak.tries.min(20)).min(settings.backoff_max);
+        let doubled = settings
+            .backoff_min
+            .saturating_mul(1 << streak.tries.min(20))
+            .min(settings.backoff_max);
         streak.tries += 1;
         let deadline = since.saturating_add(settings.outage);
         let own = now.saturating_add(doubled.mul_f64(spread));
@@ -99,18 +112,26 @@ mod tests {
         let mut now = Time::ZERO;
         for doubling in 0..6 {
             assert!(!trouble.failed(now, Op::Pull, None, &settings));
-            let wait = (trouble.free_at(Op::Pull) - now).as_secs_f64() / (0.25 * f64::from(1 << doubling));
+            let wait =
+                (trouble.free_at(Op::Pull) - now).as_secs_f64() / (0.25 * f64::from(1 << doubling));
             assert!((0.75..=1.25).contains(&wait), "{wait}");
             now = trouble.free_at(Op::Pull);
         }
-        assert_eq!(trouble.free_at(Op::Push), Time::ZERO, "kinds are held back apart");
+        assert_eq!(
+            trouble.free_at(Op::Push),
+            Time::ZERO,
+            "kinds are held back apart"
+        );
         trouble.succeeded(Op::Pull);
         assert_eq!(trouble.free_at(Op::Pull), Time::ZERO);
     }
 
     #[test]
     fn gives_up_at_the_deadline_and_not_before() {
-        let settings = Settings { outage: secs(60), ..Settings::default() };
+        let settings = Settings {
+            outage: secs(60),
+            ..Settings::default()
+        };
         let mut trouble = Trouble::new(7);
         let (mut now, mut tries) = (secs(100), 0);
         while !trouble.failed(now, Op::Push, None, &settings) {
@@ -123,10 +144,16 @@ mod tests {
 
     #[test]
     fn retry_after_is_respected_even_past_the_own_wait() {
-        let settings = Settings { outage: secs(60), ..Settings::default() };
+        let settings = Settings {
+            outage: secs(60),
+            ..Settings::default()
+        };
         let mut trouble = Trouble::new(7);
         assert!(!trouble.failed(secs(1), Op::Pull, Some(secs(20)), &settings));
         assert_eq!(trouble.free_at(Op::Pull), secs(21));
-        assert!(trouble.failed(secs(21), Op::Pull, Some(secs(600)), &settings), "longer than the run may wait");
+        assert!(
+            trouble.failed(secs(21), Op::Pull, Some(secs(600)), &settings),
+            "longer than the run may wait"
+        );
     }
 }

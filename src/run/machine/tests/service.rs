@@ -94,14 +94,27 @@ pub(super) enum Pushed {
 
 impl Service {
     pub(super) fn new(traits: Traits) -> Self {
-        Self { traits, batches: Vec::new(), computed: BTreeMap::new(), times: Vec::new() }
+        Self {
+            traits,
+            batches: Vec::new(),
+            computed: BTreeMap::new(),
+            times: Vec::new(),
+        }
     }
 
     pub(super) fn create(&mut self, now: Time) {
-        self.batches.push(Batch { last_activity: now, ..Batch::default() });
+        self.batches.push(Batch {
+            last_activity: now,
+            ..Batch::default()
+        });
     }
 
-    pub(super) fn push(&mut self, batch: usize, chunks: &[(Key, u64, u64)], random: &mut Random) -> Pushed {
+    pub(super) fn push(
+        &mut self,
+        batch: usize,
+        chunks: &[(Key, u64, u64)],
+        random: &mut Random,
+    ) -> Pushed {
         let traits = &self.traits;
         let batch = &mut self.batches[batch];
         if !batch.takes_pushes() {
@@ -111,7 +124,8 @@ impl Service {
         if batch.used() + bytes > traits.input_buffer {
             return Pushed::Full;
         }
-        let known = |batch: &Batch, chunk: &(Key, u64, u64)| batch.known.contains_key(&(chunk.0, chunk.1));
+        let known =
+            |batch: &Batch, chunk: &(Key, u64, u64)| batch.known.contains_key(&(chunk.0, chunk.1));
         if traits.repeated == Repeated::Refused && chunks.iter().any(|chunk| known(batch, chunk)) {
             return Pushed::Known;
         }
@@ -122,7 +136,11 @@ impl Service {
             batch.known.insert((chunk.0, chunk.1), ());
             batch.submitted += 1;
             batch.records += chunk.1;
-            batch.input.push_back(Item { key: chunk.0, records: chunk.1, bytes: chunk.2 });
+            batch.input.push_back(Item {
+                key: chunk.0,
+                records: chunk.1,
+                bytes: chunk.2,
+            });
         }
         if random.percent(traits.strangers) {
             batch.submitted += 1;
@@ -148,7 +166,11 @@ impl Service {
         {
             batch.computing += 1;
             let growth = random.within(self.traits.growth.0, self.traits.growth.1);
-            let result = Pulled { key: item.key, records: item.records, bytes: (item.bytes * growth / 100).max(1) };
+            let result = Pulled {
+                key: item.key,
+                records: item.records,
+                bytes: (item.bytes * growth / 100).max(1),
+            };
             let time = random.time(self.traits.compute);
             self.times.push(time);
             started.push((time, result));
@@ -163,8 +185,15 @@ impl Service {
             return;
         }
         batch.completed += 1;
-        *self.computed.entry((result.key, result.records)).or_default() += 1;
-        let at = if self.traits.shuffles { random.within(0, batch.output.len() as u64) as usize } else { batch.output.len() };
+        *self
+            .computed
+            .entry((result.key, result.records))
+            .or_default() += 1;
+        let at = if self.traits.shuffles {
+            random.within(0, batch.output.len() as u64) as usize
+        } else {
+            batch.output.len()
+        };
         batch.output.insert(at, result);
     }
 
@@ -176,7 +205,15 @@ impl Service {
 
     pub(super) fn facts(&self, batch: usize) -> Facts {
         let batch = &self.batches[batch];
-        let [available, submitted, records, completed, input_used, output, workers] = self.traits.tells;
+        let [
+            available,
+            submitted,
+            records,
+            completed,
+            input_used,
+            output,
+            workers,
+        ] = self.traits.tells;
         let output_used = batch.output_used();
         Facts {
             state: batch.state,
@@ -188,7 +225,8 @@ impl Service {
             input_used: input_used.then_some(batch.used()),
             input_remaining: Some(self.traits.input_buffer.saturating_sub(batch.used())),
             output_used: output.then_some(output_used),
-            output_remaining: output.then_some(self.traits.output_buffer.saturating_sub(output_used)),
+            output_remaining: output
+                .then_some(self.traits.output_buffer.saturating_sub(output_used)),
             workers: workers.then_some(batch.computing),
         }
     }

@@ -3,14 +3,15 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
 
 use super::random::Random;
 use super::service::{Pushed, Repeated, Service, Traits};
 use crate::run::machine::ranges::Ranges;
 use crate::run::machine::{
-    Account, Action, BatchState, Call, Cut, Event, Facts, Failure, Key, Machine, Next, Order, Pulled, Reply, RequestId,
-    RunId, Settings, Time, What,
+    Account, Action, BatchState, Call, Cut, Event, Facts, Failure, Key, Machine, Next, Op, Order,
+    Pulled, Reply, RequestId, RunId, Settings, Time, What,
 };
 
 /// The world around the run.
@@ -30,6 +31,10 @@ pub(super) struct World {
     /// Chance in percent that a request meets a fault, and until when.
     pub(super) faults: u64,
     pub(super) faults_until: Time,
+    /// Faults by plan: which requests of a kind (counted from 0) meet which.
+    pub(super) script: Vec<(Op, Range<u64>, Fault)>,
+    /// How many pulls lose the results that they carry.
+    pub(super) lose_results: u64,
     /// How often a process dies and another resumes.
     pub(super) crashes: u32,
     /// Chance in percent that the process that resumes finds the batch's id lost.
@@ -39,12 +44,22 @@ pub(super) struct World {
 #[derive(Clone, Debug)]
 enum Happening {
     Source,
-    Arrives(u32, RequestId, Call),
+    Arrives(u32, RequestId, Call, Option<usize>),
     Answer(u32, RequestId, Option<Facts>, Result<Reply, Failure>),
     Computed(usize, Pulled),
     Consumer,
     Crash,
     Told(Event),
+    Strikes(BatchState),
+}
+
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// The service does not get to see it.
+    Before(What),
+    /// The service does what it was asked for, but the client is told otherwise.
+    After(What),
 }
 
 /// One run of a schedule.
@@ -82,6 +97,10 @@ pub(super) struct Sim {
     pub(super) trace: Vec<String>,
     pub(super) done_at: Time,
     crashed: bool,
+    /// Requests that arrived, by kind.
+    seen: BTreeMap<u8, u64>,
+    /// Every push: when, and which chunks.
+    pub(super) pushes: Vec<(Time, Vec<Key>)>,
 }
 
 impl Sim {
@@ -116,10 +135,15 @@ impl Sim {
             trace: Vec::new(),
             done_at: Time::ZERO,
             crashed: false,
+            seen: BTreeMap::new(),
+            pushes: Vec::new(),
             world,
         };
         for nth in 0..sim.world.crashes {
-            let at = sim.random.time((Duration::from_millis(200), Duration::from_secs(5 * u64::from(nth + 1))));
+            let at = sim.random.time((
+                Duration::from_millis(200),
+                Duration::from_secs(5 * u64::from(nth + 1)),
+            ));
             sim.plan(at, Happening::Crash);
         }
         sim
@@ -128,6 +152,11 @@ impl Sim {
     /// An event that comes from outside at this time.
     pub(super) fn tell(&mut self, at: Time, event: Event) {
         self.plan(at, Happening::Told(event));
+    }
+
+    /// All batches get into this state at this time.
+    pub(super) fn strike(&mut self, at: Time, state: BatchState) {
+        self.plan(at, Happening::Strikes(state));
     }
 
     fn plan(&mut self, at: Time, happening: Happening) {
@@ -148,7 +177,11 @@ impl Sim {
         let mut steps = 0u64;
         loop {
             steps += 1;
-            assert!(steps < 3_000_000, "the run does not come to an end: {:?}", self.machine);
+            assert!(
+                steps < 3_000_000,
+                "the run does not come to an end: {:?}",
+                self.machine
+            );
             let wake = match self.machine.next(self.now) {
                 Next::Do(action) => {
                     self.note(|| format!("do {action:?}"));
@@ -166,14 +199,20 @@ impl Sim {
             let next = self.agenda.peek().map(|Reverse((at, _))| *at);
             match (next, wake) {
                 (Some(at), wake) if wake.is_none_or(|wake| at <= wake) => {
-                    let Some(Reverse((at, serial))) = self.agenda.pop() else { unreachable!() };
+                    let Some(Reverse((at, serial))) = self.agenda.pop() else {
+                        unreachable!()
+                    };
                     self.now = at;
                     let happening = self.happenings.remove(&serial).expect("planned");
                     self.note(|| format!("{happening:?}"));
                     self.happen(happening);
                 }
                 (_, Some(wake)) => {
-                    assert!(wake > self.now, "a wait that is over at once: {:?}", self.machine);
+                    assert!(
+                        wake > self.now,
+                        "a wait that is over at once: {:?}",
+                        self.machine
+                    );
                     self.now = wake;
                 }
                 (_, None) => panic!("nothing will ever happen: {:?}", self.machine),
@@ -247,32 +286,55 @@ impl Sim {
             // Promise 5: nothing is pushed that does not fit, by what the last answer said.
             if let Some((_, room)) = self.room {
                 let under_way: u64 = self.pushing.values().sum();
-                assert!(bytes + under_way <= room, "push of {bytes} with {under_way} under way into {room}");
+                assert!(
+                    bytes + under_way <= room,
+                    "push of {bytes} with {under_way} under way into {room}"
+                );
             }
             self.pushing.insert(request, bytes);
+            self.pushes.push((self.now, keys.clone()));
         }
         let wait = self.random.time(self.world.latency);
-        self.plan(self.now + wait, Happening::Arrives(self.life, request, call));
+        let batch = self.service.batches.len().checked_sub(1);
+        self.plan(
+            self.now + wait,
+            Happening::Arrives(self.life, request, call, batch),
+        );
     }
 
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Source => self.read_chunk(),
-            Happening::Arrives(life, request, call) => self.arrive(life, request, call),
-            Happening::Answer(life, request, facts, outcome) => self.answer(life, request, facts, outcome),
+            Happening::Arrives(life, request, call, batch) => {
+                self.arrive(life, request, call, batch)
+            }
+            Happening::Strikes(state) => {
+                for batch in &mut self.service.batches {
+                    batch.state = state;
+                }
+            }
+            Happening::Answer(life, request, facts, outcome) => {
+                self.answer(life, request, facts, outcome)
+            }
             Happening::Computed(batch, result) => {
                 self.service.finish(batch, result, &mut self.random);
                 self.compute(batch);
             }
             Happening::Consumer => {
                 self.consumer_busy = false;
-                let Some(key) = self.outbox.pop_front() else { return };
+                let Some(key) = self.outbox.pop_front() else {
+                    return;
+                };
                 let records = self.chunk_sizes[&key];
                 // Promise 1 and 2: exactly once.
-                assert!(!self.delivered.overlaps(&(key..key + records)), "delivered twice: {key}");
+                assert!(
+                    !self.delivered.overlaps(&(key..key + records)),
+                    "delivered twice: {key}"
+                );
                 self.delivered.insert(key..key + records);
                 self.drop_payload(key);
-                self.machine.handle(self.now, Event::Taken { key, failed: 0 });
+                self.machine
+                    .handle(self.now, Event::Taken { key, failed: 0 });
                 self.wake_consumer();
             }
             Happening::Crash => self.crash(),
@@ -284,8 +346,13 @@ impl Sim {
         let Some(cut) = self.reading else { return };
         let wanted = match cut {
             Cut::Exactly(records) => records,
-            Cut::Free => self.random.within(self.world.chunk_records.0, self.world.chunk_records.1),
-            Cut::AtMost(most) => self.random.within(self.world.chunk_records.0, self.world.chunk_records.1).min(most),
+            Cut::Free => self
+                .random
+                .within(self.world.chunk_records.0, self.world.chunk_records.1),
+            Cut::AtMost(most) => self
+                .random
+                .within(self.world.chunk_records.0, self.world.chunk_records.1)
+                .min(most),
         };
         let records = wanted.min(self.world.records.saturating_sub(self.read));
         self.reading = None;
@@ -293,12 +360,18 @@ impl Sim {
             self.machine.handle(self.now, Event::SourceEnded);
             return;
         }
-        let bytes = (0..records).map(|_| self.random.within(self.world.record_bytes.0, self.world.record_bytes.1)).sum();
+        let bytes = (0..records)
+            .map(|_| {
+                self.random
+                    .within(self.world.record_bytes.0, self.world.record_bytes.1)
+            })
+            .sum();
         self.largest.0 = self.largest.0.max(bytes);
         self.hold(self.read, (bytes, 0));
         self.chunk_sizes.insert(self.read, records);
         self.read += records;
-        self.machine.handle(self.now, Event::Read { records, bytes });
+        self.machine
+            .handle(self.now, Event::Read { records, bytes });
         if self.stopping {
             self.machine.handle(self.now, Event::SourceEnded);
         }
@@ -311,10 +384,33 @@ impl Sim {
     }
 
     /// A request reaches the service, or a fault on the way.
-    fn arrive(&mut self, life: u32, request: RequestId, call: Call) {
-        let failure = |what| Failure { what, retry_after: None };
+    fn arrive(&mut self, life: u32, request: RequestId, call: Call, batch: Option<usize>) {
+        let failure = |what| Failure {
+            what,
+            retry_after: None,
+        };
         let faulty = self.now < self.world.faults_until && self.random.percent(self.world.faults);
         let late = self.now + self.random.time(self.world.latency);
+        let seen = self.seen.entry(call.op() as u8).or_default();
+        let nth = std::mem::replace(seen, *seen + 1);
+        let planned = self
+            .world
+            .script
+            .iter()
+            .find(|(op, which, _)| *op == call.op() && which.contains(&nth));
+        if let Some(&(_, _, fault)) = planned {
+            let what = match fault {
+                Fault::Before(what) => what,
+                Fault::After(what) => {
+                    drop(self.serve(&call, batch));
+                    what
+                }
+            };
+            return self.plan(
+                late,
+                Happening::Answer(life, request, None, Err(failure(what))),
+            );
+        }
         if faulty {
             let fault = self.random.within(0, 5);
             let (at, failure) = match fault {
@@ -322,29 +418,56 @@ impl Sim {
                 1 => (late, failure(What::Busy)),
                 2 => {
                     let wait = Duration::from_millis(self.random.within(1, 3000));
-                    (late, Failure { what: What::Busy, retry_after: Some(wait) })
+                    (
+                        late,
+                        Failure {
+                            what: What::Busy,
+                            retry_after: Some(wait),
+                        },
+                    )
                 }
                 // Lost on the way there, after a long or a short wait.
                 3 => (late + Duration::from_secs(10), failure(What::Unknown)),
                 // Lost on the way back.
                 _ => {
-                    drop(self.serve(&call));
+                    drop(self.serve(&call, batch));
                     (late, failure(What::Unknown))
                 }
             };
             return self.plan(at, Happening::Answer(life, request, None, Err(failure)));
         }
-        let (facts, outcome) = self.serve(&call);
+        let (facts, outcome) = self.serve(&call, batch);
+        if let Ok(Reply::Pulled { results, .. }) = &outcome
+            && !results.is_empty()
+            && self.world.lose_results > 0
+        {
+            self.world.lose_results -= 1;
+            return self.plan(
+                late,
+                Happening::Answer(life, request, None, Err(failure(What::Unknown))),
+            );
+        }
         self.plan(late, Happening::Answer(life, request, facts, outcome));
     }
 
-    fn serve(&mut self, call: &Call) -> (Option<Facts>, Result<Reply, Failure>) {
+    fn serve(
+        &mut self,
+        call: &Call,
+        batch: Option<usize>,
+    ) -> (Option<Facts>, Result<Reply, Failure>) {
         if *call == Call::Create {
             self.service.create(self.now);
             return (None, Ok(Reply::Done));
         }
-        let refused = |what| Err(Failure { what, retry_after: None });
-        let Some(nth) = self.service.batches.len().checked_sub(1) else { return (None, refused(What::Gone)) };
+        let refused = |what| {
+            Err(Failure {
+                what,
+                retry_after: None,
+            })
+        };
+        let Some(nth) = batch else {
+            return (None, refused(What::Gone));
+        };
         let traits = self.service.traits.clone();
         let batch = &mut self.service.batches[nth];
         if batch.takes_pushes() && self.now >= batch.last_activity + traits.idle_limit {
@@ -360,14 +483,30 @@ impl Sim {
         }
         let outcome = match call {
             Call::Push(keys) => {
-                let chunks: Vec<_> =
-                    keys.iter().map(|key| (*key, self.chunk_sizes[key], self.payloads.get(key).map_or(0, |p| p.0))).collect();
+                let chunks: Vec<_> = keys
+                    .iter()
+                    .map(|key| {
+                        (
+                            *key,
+                            self.chunk_sizes[key],
+                            self.payloads.get(key).map_or(0, |p| p.0),
+                        )
+                    })
+                    .collect();
                 match self.service.push(nth, &chunks, &mut self.random) {
                     Pushed::Taken => {
                         self.compute(nth);
                         Ok(Reply::Done)
                     }
-                    Pushed::Full => return (None, refused(self.random.pick(&[What::Busy, What::Refused, What::TooLarge]))),
+                    Pushed::Full => {
+                        return (
+                            None,
+                            refused(
+                                self.random
+                                    .pick(&[What::Busy, What::Refused, What::TooLarge]),
+                            ),
+                        );
+                    }
                     Pushed::Known => return (None, refused(What::AlreadyThere)),
                     Pushed::Closed => return (None, refused(What::Refused)),
                 }
@@ -375,7 +514,10 @@ impl Sim {
             Call::Pull(max) => {
                 let results = self.service.pull(nth, *max);
                 self.compute(nth);
-                Ok(Reply::Pulled { results, foreign: 0 })
+                Ok(Reply::Pulled {
+                    results,
+                    foreign: 0,
+                })
             }
             Call::Close => {
                 batch.state = BatchState::Closed;
@@ -390,7 +532,13 @@ impl Sim {
         (Some(self.service.facts(nth)), outcome)
     }
 
-    fn answer(&mut self, life: u32, request: RequestId, facts: Option<Facts>, outcome: Result<Reply, Failure>) {
+    fn answer(
+        &mut self,
+        life: u32,
+        request: RequestId,
+        facts: Option<Facts>,
+        outcome: Result<Reply, Failure>,
+    ) {
         if life != self.life {
             return;
         }
@@ -413,12 +561,21 @@ impl Sim {
             // A batch was created or ended: what was said about the one before is void.
             self.room = None;
         }
-        self.machine.handle(self.now, Event::Answered { request, facts, outcome });
+        self.machine.handle(
+            self.now,
+            Event::Answered {
+                request,
+                facts,
+                outcome,
+            },
+        );
     }
 
     /// The process dies; another one goes on from the checkpoint.
     fn crash(&mut self) {
-        if matches!(self.machine.next(self.now), Next::Over) || self.machine.account().ending.is_some() {
+        if matches!(self.machine.next(self.now), Next::Over)
+            || self.machine.account().ending.is_some()
+        {
             return;
         }
         let text = serde_json::to_string(&self.machine.position()).expect("serialise");
@@ -454,19 +611,28 @@ impl Sim {
     pub(super) fn check_account(&self, account: &Account) {
         let mut all = self.delivered.clone();
         for (records, _) in &account.unfinished {
-            assert!(!self.delivered.overlaps(records), "both delivered and unfinished: {records:?}");
+            assert!(
+                !self.delivered.overlaps(records),
+                "both delivered and unfinished: {records:?}"
+            );
             all.insert(records.clone());
         }
         // Promise 1: nothing is missing.
         let whole: Ranges = std::iter::once(0..self.read).collect();
         assert_eq!(all, whole, "{account:?}");
         if !self.crashed {
-            assert_eq!(account.delivered.records, self.delivered.iter().map(|r| r.end - r.start).sum::<u64>());
+            assert_eq!(
+                account.delivered.records,
+                self.delivered.iter().map(|r| r.end - r.start).sum::<u64>()
+            );
             assert_eq!(account.pulled, account.delivered);
             // Promise 2: computed twice only where the summary says so.
             let twice: u64 = self.service.computed.values().map(|times| times - 1).sum();
             let reported = self.resubmissions + account.resubmissions;
-            assert!(twice <= reported, "{twice} chunks computed again, {reported} reported");
+            assert!(
+                twice <= reported,
+                "{twice} chunks computed again, {reported} reported"
+            );
             if self.service.traits.repeated != Repeated::Computed && account.batches == 1 {
                 assert_eq!(twice, 0);
             }

@@ -12,7 +12,10 @@ use crate::run::machine::{Ending, Settings};
 fn world(workers: u64, chunks: u64, compute: (Duration, Duration), memory: u64) -> World {
     let none = (Duration::ZERO, Duration::ZERO);
     World {
-        settings: Settings { memory, ..Settings::default() },
+        settings: Settings {
+            memory,
+            ..Settings::default()
+        },
         traits: Traits {
             workers,
             input_buffer: 200_000_000,
@@ -37,6 +40,8 @@ fn world(workers: u64, chunks: u64, compute: (Duration, Duration), memory: u64) 
         gap: Duration::ZERO,
         faults: 0,
         faults_until: Duration::ZERO,
+        script: Vec::new(),
+        lose_results: 0,
         crashes: 0,
         forgets_batch: 0,
     }
@@ -49,18 +54,27 @@ fn ideal(workers: u64, times: &[Duration]) -> Duration {
         let Reverse(at) = free.pop().expect("a worker");
         free.push(Reverse(at + *time));
     }
-    free.into_iter().map(|Reverse(at)| at).max().expect("a worker")
+    free.into_iter()
+        .map(|Reverse(at)| at)
+        .max()
+        .expect("a worker")
 }
 
 /// Time over the ideal one in percent, and requests.
 fn measure(workers: u64, chunks: u64, compute: (u64, u64), memory: u64) -> (f64, u64) {
-    let compute = (Duration::from_millis(compute.0), Duration::from_millis(compute.1));
+    let compute = (
+        Duration::from_millis(compute.0),
+        Duration::from_millis(compute.1),
+    );
     let mut sim = Sim::new(world(workers, chunks, compute, memory), workers);
     let account = sim.play();
     assert_eq!(account.ending, Some(Ending::Complete));
     sim.check_account(&account);
     let ideal = ideal(workers, &sim.service.times).as_secs_f64();
-    ((sim.done_at.as_secs_f64() / ideal - 1.0) * 100.0, sim.requests)
+    (
+        (sim.done_at.as_secs_f64() / ideal - 1.0) * 100.0,
+        sim.requests,
+    )
 }
 
 #[test]
@@ -81,7 +95,9 @@ fn the_makespan_is_near_the_ideal_one() {
     let mut worst = 0f64;
     for (workers, chunks, compute, memory) in table {
         let (over, requests) = measure(workers, chunks, compute, memory << 20);
-        report += &format!("{workers:>5} workers, {chunks:>6} chunks of {compute:?} ms, {memory} MB: {over:+.2} %, {requests} requests\n");
+        report += &format!(
+            "{workers:>5} workers, {chunks:>6} chunks of {compute:?} ms, {memory} MB: {over:+.2} %, {requests} requests\n"
+        );
         worst = worst.max(over);
     }
     assert!(worst <= 2.0, "\n{report}");
