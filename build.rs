@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(source) => fs::write(Path::new(&env::var("OUT_DIR")?).join("raw.rs"), source)?,
         Err(problems) => {
             for problem in problems.iter() {
-                println!("cargo::error={DESCRIPTION}: {problem}");
+                println!("cargo::error={DESCRIPTION}:{problem}");
             }
         }
     }

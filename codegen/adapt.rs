@@ -7,7 +7,7 @@ use openapiv3::{
     StatusCode, StringFormat, StringType, Type, VariantOrUnknownOrEmpty,
 };
 
-use super::Problems;
+use super::problems::Problems;
 
 /// Changes the description in place. `bulk_request` and `bulk_response` name operations whose payload passes as bytes.
 pub(super) fn adapt(
@@ -48,32 +48,13 @@ pub(super) fn adapt(
     }
     match left.as_slice() {
         [] => Ok(()),
-        names => Err(Problems::one(format!(
-            "paths: no operation `{}` whose payload could pass as bytes",
-            names.join("`, `")
-        ))),
-    }
-}
-
-/// The names of schemas that the generator is told to treat specially have to be there: it ignores others silently.
-pub(super) fn check_names<'a>(
-    api: &OpenAPI,
-    names: impl Iterator<Item = &'a str>,
-) -> Result<(), Problems> {
-    let known = api
-        .components
-        .as_ref()
-        .map(|components| &components.schemas);
-    let missing: Vec<String> = names
-        .filter(|name| !known.is_some_and(|schemas| schemas.contains_key(*name)))
-        .map(|name| {
-            format!("components.schemas: `{name}` is missing, and codegen/mod.rs has a type for it")
-        })
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(Problems(missing))
+        names => Err(Problems::one(
+            &["paths"],
+            format!(
+                "codegen/mod.rs wants an operation `{}` whose payload can pass as bytes",
+                names.join("`, `")
+            ),
+        )),
     }
 }
 
@@ -114,6 +95,7 @@ fn drop_header_parameters(
 
 /// A declared error whose body is not JSON would lose its status; an undeclared one arrives whole.
 fn drop_error_responses(operation: &mut Operation) {
+    operation.responses.default = None;
     operation
         .responses
         .responses

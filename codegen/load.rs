@@ -1,165 +1,151 @@
-//! Reading the description, and refusing what would otherwise go wrong later without a word about the place.
+//! Reading the description, and refusing what the reader would drop without a word or misplace.
 
-use openapiv3::{OpenAPI, ReferenceOr, Schema, SchemaKind, Type};
+use openapiv3::OpenAPI;
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::Problems;
+use super::outline::{Kind, Node, nodes};
+use super::problems::Problems;
 
-/// Keys whose values are free: nothing below them is read as OpenAPI.
-const FREE: [&str; 3] = ["example", "default", "x-open-enum"];
+/// Reads YAML. Keys that come twice are problems.
+pub(super) fn yaml(text: &str) -> Result<Value, Problems> {
+    // By way of the reader's own values, since those of serde_json take the last of two equal keys.
+    serde_norway::from_str::<serde_norway::Value>(text)
+        .and_then(serde_norway::from_value)
+        .map_err(|error| {
+            let (mut what, line) = (error.to_string(), error.location().map(|it| it.line()));
+            if let Some(at) = error.location() {
+                what = what.replace(
+                    &format!(" at line {} column {}", at.line(), at.column()),
+                    "",
+                );
+            }
+            Problems::on_line(line.unwrap_or(1), format!("not YAML: {what}"))
+        })
+}
 
-/// Reads the description and checks it.
+/// Reads the description.
 ///
 /// Keys that OpenAPI does not know and references to nothing are problems: the reader drops the first without a word,
-/// the generator panics on the second. So are items without the text that becomes their rustdoc.
-pub(super) fn load(text: &str) -> Result<OpenAPI, Problems> {
-    let source: Value = serde_norway::from_str(text)
-        .map_err(|error| Problems::one(format!("not YAML: {error}")))?;
-    let api: OpenAPI = serde_path_to_error::deserialize(&source)
-        .map_err(|error| Problems::one(format!("{}: {}", error.path(), error.inner())))?;
+/// the generator panics on the second.
+pub(super) fn openapi(source: &Value) -> Result<OpenAPI, Problems> {
+    let nodes = nodes(source);
+    unreadable(&nodes)?;
+    let api =
+        OpenAPI::deserialize(source).map_err(|error| Problems::one(&[], error.to_string()))?;
     let understood =
-        serde_json::to_value(&api).map_err(|error| Problems::one(error.to_string()))?;
+        serde_json::to_value(&api).map_err(|error| Problems::one(&[], error.to_string()))?;
 
-    let mut problems = Vec::new();
-    let mut place = Vec::new();
-    unknown_keys(&source, &understood, &mut place, &mut problems);
-    dangling_references(&source, &source, &mut place, &mut problems);
-    undescribed(&api, &mut problems);
-    if problems.is_empty() {
-        Ok(api)
-    } else {
-        Err(Problems(problems))
+    let mut problems = Problems::default();
+    for node in &nodes {
+        unknown_keys(node, &understood, &mut problems);
+        dangling_reference(node, source, &mut problems);
     }
+    problems.or(api)
+}
+
+/// The reader names no place below the paths or the components, so each part is read by itself, the innermost first.
+fn unreadable(nodes: &[Node<'_>]) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    let mut places: Vec<&[String]> = Vec::new();
+    for node in nodes.iter().rev() {
+        // What is no object is the fault of the part around it.
+        let is_part = node.value.is_object() && reference(node.value).is_none();
+        let Some(kind) = node.kind.filter(|_| is_part) else {
+            continue;
+        };
+        // What is wrong in a part is wrong in all around it.
+        if places.iter().any(|place| place.starts_with(&node.place)) {
+            continue;
+        }
+        if let Some(failure) = kind.failure(node.value) {
+            let at = pinpoint(kind, node.value, &failure)
+                .map_or(node.place.clone(), |key| node.below(&key));
+            problems.add(&at, failure);
+            places.push(&node.place);
+        }
+    }
+    problems.or(())
+}
+
+/// The key that a part can't be read because of: without it, the failure would be another one, or none.
+fn pinpoint(kind: Kind, value: &Value, failure: &str) -> Option<String> {
+    if failure.starts_with("missing field") {
+        return None;
+    }
+    let members = value.as_object()?;
+    let is_to_blame = |key: &&String| {
+        let mut others = members.clone();
+        others.remove(*key);
+        kind.failure(&Value::Object(others))
+            .is_none_or(|other| other != failure)
+    };
+    members.keys().find(is_to_blame).cloned()
 }
 
 /// Whatever is in the source and not in what was understood of it is a key that the reader dropped.
-fn unknown_keys(
-    source: &Value,
-    understood: &Value,
-    place: &mut Vec<String>,
-    problems: &mut Vec<String>,
-) {
-    match (source, understood) {
-        (Value::Object(source), Value::Object(understood)) => {
-            for (key, value) in source {
-                place.push(key.clone());
-                match understood.get(key) {
-                    Some(_) if is_free(place) => {}
-                    Some(known) => unknown_keys(value, known, place, problems),
-                    // The reader leaves out what is the default anyway.
-                    None if is_default(value) => {}
-                    None => {
-                        problems.push(format!("{}: OpenAPI has no such key here", place.join(".")))
-                    }
-                }
-                place.pop();
-            }
-        }
-        (Value::Array(source), Value::Array(understood)) => {
-            for (index, (value, known)) in source.iter().zip(understood).enumerate() {
-                place.push(index.to_string());
-                unknown_keys(value, known, place, problems);
-                place.pop();
-            }
-        }
-        _ => {}
-    }
-}
-
-fn is_default(value: &Value) -> bool {
-    *value == Value::Bool(false)
-}
-
-/// Whether the place holds data rather than OpenAPI. A property may well be called `example`, and is not free.
-fn is_free(place: &[String]) -> bool {
-    let [.., parent, key] = place else {
-        return false;
-    };
-    let named_by_us = ["properties", "schemas", "parameters"].contains(&parent.as_str());
-    let example_value = key == "value" && place.iter().any(|part| part == "examples");
-    !named_by_us && (example_value || FREE.contains(&key.as_str()))
-}
-
-fn dangling_references(
-    all: &Value,
-    here: &Value,
-    place: &mut Vec<String>,
-    problems: &mut Vec<String>,
-) {
-    match here {
-        Value::Object(members) => {
-            for (key, value) in members {
-                place.push(key.clone());
-                match value {
-                    Value::String(target) if key == "$ref" => {
-                        if !target
-                            .strip_prefix('#')
-                            .is_some_and(|pointer| all.pointer(pointer).is_some())
-                        {
-                            problems
-                                .push(format!("{}: nothing stands at `{target}`", place.join(".")));
-                        }
-                    }
-                    _ if is_free(place) => {}
-                    _ => dangling_references(all, value, place, problems),
-                }
-                place.pop();
-            }
-        }
-        Value::Array(elements) => {
-            for (index, value) in elements.iter().enumerate() {
-                place.push(index.to_string());
-                dangling_references(all, value, place, problems);
-                place.pop();
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Descriptions become rustdoc, and the crate documents every public item.
-fn undescribed(api: &OpenAPI, problems: &mut Vec<String>) {
-    let mut want = |text: &Option<String>, place: String| {
-        if text.as_deref().is_none_or(|text| text.trim().is_empty()) {
-            problems.push(format!(
-                "{place}: a text is wanted here, the generated item is named or documented by it"
-            ));
-        }
-    };
-    for (name, schema) in api
-        .components
+fn unknown_keys(node: &Node<'_>, understood: &Value, problems: &mut Problems) {
+    let understood = node
+        .place
         .iter()
-        .flat_map(|components| &components.schemas)
-    {
-        let ReferenceOr::Item(schema) = schema else {
+        .try_fold(understood, |value, key| match value {
+            Value::Array(elements) => elements.get(key.parse::<usize>().ok()?),
+            _ => value.get(key),
+        });
+    let (Some(keys), Some(known)) = (
+        node.value.as_object(),
+        understood.and_then(Value::as_object),
+    ) else {
+        return;
+    };
+    for (key, value) in keys {
+        if known.contains_key(key) || is_default(value) {
             continue;
-        };
-        want(
-            &schema.schema_data.description,
-            format!("components.schemas.{name}"),
-        );
-        for (property, schema) in properties(schema) {
-            // A bare reference has no room for a text; `allOf` with the reference in it has.
-            let text = schema
-                .as_item()
-                .and_then(|schema| schema.schema_data.description.clone());
-            want(
-                &text,
-                format!("components.schemas.{name}.properties.{property}"),
-            );
         }
-    }
-    for (path, method, operation) in api.operations() {
-        let place = format!("paths.{path}.{method}");
-        want(&operation.description, place.clone());
-        want(&operation.operation_id, format!("{place}.operationId"));
+        let what = if reference(node.value).is_some() {
+            "beside `$ref` no other key counts; put the reference into `allOf`"
+        } else if value.is_null() {
+            "a value is wanted here"
+        } else {
+            "OpenAPI has no such key here"
+        };
+        problems.add(&node.below(key), what);
     }
 }
 
-fn properties(schema: &Schema) -> impl Iterator<Item = (&String, &ReferenceOr<Box<Schema>>)> {
-    let object = match &schema.schema_kind {
-        SchemaKind::Type(Type::Object(object)) => Some(object),
-        _ => None,
+/// Whether the reader leaves it out when printing, since it says nothing.
+fn is_default(value: &Value) -> bool {
+    match value {
+        Value::Bool(value) => !value,
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+fn dangling_reference(node: &Node<'_>, source: &Value, problems: &mut Problems) {
+    let Some(target) = reference(node.value) else {
+        return;
     };
-    object.into_iter().flat_map(|object| &object.properties)
+    let found = target
+        .strip_prefix('#')
+        .and_then(|pointer| source.pointer(pointer));
+    let Some(section) = node.kind.and_then(Kind::section) else {
+        problems.add(&node.place, "no reference can stand here");
+        return;
+    };
+    let wanted = format!("#/components/{section}/");
+    if !target.starts_with(&wanted) {
+        problems.add(
+            &node.place,
+            format!("`{target}` does not begin with `{wanted}`"),
+        );
+    } else if found.is_none() {
+        problems.add(&node.place, format!("nothing stands at `{target}`"));
+    }
+}
+
+/// The target, if the value is a reference.
+pub(super) fn reference(value: &Value) -> Option<&str> {
+    value.get("$ref")?.as_str()
 }

@@ -3,18 +3,25 @@
 //! `build.rs` runs this at build time; `tests/description_changes.rs` runs it on changed descriptions. The steps, one
 //! file each:
 //!
-//! 1. [`load`]: read the description, refuse what the tools behind would drop silently or choke on.
-//! 2. [`adapt`]: turn what is true for any reader of OpenAPI into what progenitor can take.
-//! 3. [`generate`]: run progenitor, with our own types in the places of some schemas.
-//! 4. [`polish`]: make the result generic over the records, lenient with numbers, and readable.
+//! 1. [`load`]: read the description, and refuse what the reader would drop silently.
+//! 2. [`check`]: refuse what the generator would choke on.
+//! 3. [`adapt`]: turn what is true for any reader of OpenAPI into what progenitor can take.
+//! 4. [`generate`]: run progenitor, with our own types in the places of some schemas.
+//! 5. [`polish`]: make the result generic over the records, lenient with numbers, and readable.
+//!
+//! [`outline`] knows what stands where in a description, and [`problems`] on which line.
 
 mod adapt;
+mod check;
 mod load;
 mod open_enum;
+mod outline;
 mod polish;
+mod problems;
 
-use std::fmt;
+use std::panic;
 
+use problems::Problems;
 use progenitor::{GenerationSettings, Generator, HooksMode, InterfaceStyle, TypeImpl};
 
 /// Schemas that stand for the caller's own data. Every type that holds one, at whatever depth, becomes generic.
@@ -44,41 +51,30 @@ const HANDWRITTEN: [(&str, &str); 4] = [
 const BULK_REQUEST: &str = "push";
 const BULK_RESPONSE: &str = "pull";
 
-/// What stands in the way of generating code, each with the place in the description.
-#[derive(Debug)]
-pub(crate) struct Problems(Vec<String>);
-
-impl Problems {
-    fn one(problem: impl Into<String>) -> Self {
-        Self(vec![problem.into()])
-    }
-
-    /// The problems, one line each.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
-}
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
 /// Generates the source of the module `raw` from the text of the description (YAML).
 ///
 /// The same text always gives the same source.
 pub(crate) fn generate(description: &str) -> Result<String, Problems> {
-    let mut api = load::load(description)?;
+    generate_from(description).map_err(|problems| problems.in_text(description))
+}
+
+fn generate_from(description: &str) -> Result<String, Problems> {
+    let source = load::yaml(description)?;
+    let mut api = load::openapi(&source)?;
+    let left_alone: Vec<&str> = CALLER_TYPED
+        .into_iter()
+        .chain(HANDWRITTEN.map(|(schema, _)| schema))
+        .collect();
+    check::check(&source, &left_alone)?;
     let open_enums = open_enum::find(&api);
     adapt::adapt(&mut api, BULK_REQUEST, BULK_RESPONSE)?;
-    let replaced = replacements(&open_enums);
-    adapt::check_names(&api, replaced.iter().map(|(schema, _)| schema.as_str()))?;
 
-    let tokens = Generator::new(&settings(&replaced))
-        .generate_tokens(&api)
-        .map_err(|error| Problems::one(error.to_string()))?;
-    let mut file = syn::parse2(tokens).map_err(|error| Problems::one(error.to_string()))?;
+    // What the generator panics on is checked before; this is for what is not known yet.
+    let settings = settings(&open_enums);
+    let tokens = panic::catch_unwind(|| Generator::new(&settings).generate_tokens(&api))
+        .map_err(|_| Problems::one(&[], "progenitor panicked; its message is above"))?
+        .map_err(|error| Problems::one(&[], error.to_string()))?;
+    let mut file = syn::parse2(tokens).map_err(|error| Problems::one(&[], error.to_string()))?;
     polish::polish(
         &mut file,
         TYPE_PARAMETER,
@@ -87,25 +83,17 @@ pub(crate) fn generate(description: &str) -> Result<String, Problems> {
     Ok(prettyplease::unparse(&file))
 }
 
-fn replacements(open_enums: &[open_enum::OpenEnum]) -> Vec<(String, String)> {
-    let caller_typed = CALLER_TYPED.iter().map(|schema| (*schema, TYPE_PARAMETER));
-    let open = open_enums
-        .iter()
-        .map(|e| (e.name.as_str(), e.name.as_str()));
-    caller_typed
-        .chain(HANDWRITTEN)
-        .chain(open)
-        .map(|(schema, path)| (schema.to_owned(), path.to_owned()))
-        .collect()
-}
-
-fn settings(replaced: &[(String, String)]) -> GenerationSettings {
+fn settings(open_enums: &[open_enum::OpenEnum]) -> GenerationSettings {
     let mut settings = GenerationSettings::new();
     settings
         .with_interface(InterfaceStyle::Positional)
         .with_hooks(HooksMode::Expected)
         .with_inner_type(quote::quote!(crate::transport::Hooks));
-    for (schema, path) in replaced {
+    let caller_typed = CALLER_TYPED.map(|schema| (schema, TYPE_PARAMETER));
+    let open = open_enums
+        .iter()
+        .map(|e| (e.name.as_str(), e.name.as_str()));
+    for (schema, path) in caller_typed.into_iter().chain(HANDWRITTEN).chain(open) {
         settings.with_replacement(schema, path, std::iter::empty::<TypeImpl>());
     }
     settings

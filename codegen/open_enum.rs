@@ -2,11 +2,16 @@
 //!
 //! typify's enums are closed, so that a single new status would fail the answer that carries it.
 
+use std::collections::BTreeSet;
+
 use openapiv3::{OpenAPI, ReferenceOr, SchemaKind, Type};
 use proc_macro2::{Ident, Span};
+use serde_json::Value;
+
+use super::outline::Node;
 
 /// The mark of an open enumeration in the description.
-const MARK: &str = "x-open-enum";
+pub(super) const MARK: &str = "x-open-enum";
 
 /// An enumeration with its known values.
 pub(super) struct OpenEnum {
@@ -14,6 +19,32 @@ pub(super) struct OpenEnum {
     pub(super) name: String,
     description: String,
     values: Vec<String>,
+}
+
+/// What speaks against the mark that a schema bears, if it bears it.
+pub(super) fn misuse(node: &Node<'_>) -> Option<String> {
+    node.value.get(MARK)?;
+    let [_, schemas, name] = node.place.as_slice() else {
+        return Some("only a schema with a name can be an open enumeration".to_owned());
+    };
+    let values = node.value["enum"].as_array();
+    if schemas != "schemas" || node.value["type"] != "string" || values.is_none() {
+        return Some(
+            "only a schema of type `string` with an `enum` can be an open enumeration".to_owned(),
+        );
+    }
+    let mut names = BTreeSet::from(["Unknown".to_owned()]);
+    let texts = values.into_iter().flatten().filter_map(Value::as_str);
+    let unfit = texts
+        .filter(|text| {
+            let name = pascal(text);
+            syn::parse_str::<Ident>(&name).is_err() || !names.insert(name)
+        })
+        .map(|text| format!("the value `{text}` makes no name of its own for a variant"));
+    let unfit_name = syn::parse_str::<Ident>(name).is_err();
+    unfit
+        .chain(unfit_name.then(|| format!("`{name}` is no name for a Rust type")))
+        .next()
 }
 
 /// The open enumerations among the schemas.

@@ -154,11 +154,11 @@ impl Chunk {
 }
 
 /// The body of a push of these chunks.
-pub(crate) fn push_body(chunks: &[Chunk]) -> Result<Bytes> {
-    let inputs: usize = chunks.iter().map(|chunk| chunk.inputs.len()).sum();
-    let mut body = Vec::with_capacity(inputs + 256 * chunks.len() + 16);
+pub(crate) fn push_body<'a>(chunks: impl Iterator<Item = &'a Chunk> + Clone) -> Result<Bytes> {
+    let length: usize = chunks.clone().map(|chunk| chunk.inputs.len() + 256).sum();
+    let mut body = Vec::with_capacity(length);
     body.extend_from_slice(br#"{"chunks":["#);
-    for (index, chunk) in chunks.iter().enumerate() {
+    for (index, chunk) in chunks.enumerate() {
         if index > 0 {
             body.push(b',');
         }
@@ -197,7 +197,7 @@ mod tests {
             .chunks([json!({"a": null}), json!({"a": "null"}), json!({"a": 1.0})])
             .map(|chunk| chunk.unwrap().with_id("null"))
             .collect();
-        let body = push_body(&chunks).unwrap();
+        let body = push_body(chunks.iter()).unwrap();
         let read: types::PushRequest<Box<RawValue>> = serde_json::from_slice(&body).unwrap();
         assert_eq!(serde_json::to_vec(&read).unwrap(), body);
         assert_eq!(read.chunks.len(), 2);

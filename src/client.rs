@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::config::{ClientBuilder, Settings};
 use crate::transport::Transport;
-use crate::{Result, raw};
+use crate::{Batches, Result, raw};
 
 /// A connection to one tenant of Spark. Cheap to clone, and shared freely between tasks.
 ///
@@ -87,9 +87,15 @@ impl Client {
         self.transport.health().await
     }
 
-    #[allow(dead_code, reason = "the seam for the batches")]
+    #[cfg(test)]
     pub(crate) fn transport(&self) -> &Arc<Transport> {
         &self.transport
+    }
+
+    /// The batches of the tenant.
+    #[must_use]
+    pub fn batches(&self) -> Batches {
+        Batches::new(Arc::clone(&self.transport))
     }
 }
 

@@ -8,7 +8,7 @@ mod tokens;
 
 pub(crate) use oauth::ClientCredentials;
 pub use provider::{AccessToken, TokenError, TokenFuture, TokenProvider};
-pub(crate) use secret::{Redactor, Secret};
+pub(crate) use secret::{Redactor, Secret, Secrets};
 pub(crate) use sources::{Auth, Credential, Source};
 
 use std::sync::Arc;

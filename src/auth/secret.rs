@@ -1,8 +1,9 @@
 //! Text that must not be shown, and its removal from text that may be.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What stands where a secret stood.
 pub(crate) const MASK: &str = "[masked]";
@@ -28,8 +29,48 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// How many issued tokens are remembered: the one in use and some that late answers may echo.
+const REMEMBERED: usize = 8;
+
+/// Every secret that a client has, so that none comes back in an error.
+#[derive(Debug)]
+pub(crate) struct Secrets {
+    fixed: Vec<Secret>,
+    issued: Mutex<VecDeque<Secret>>,
+}
+
+impl Secrets {
+    pub(crate) fn new(fixed: Vec<Secret>) -> Self {
+        Self {
+            fixed,
+            issued: Mutex::default(),
+        }
+    }
+
+    /// Takes note of a token that is about to be sent.
+    pub(crate) fn remember(&self, secret: &Secret) {
+        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.fixed.contains(secret) || issued.contains(secret) {
+            return;
+        }
+        if issued.len() == REMEMBERED {
+            issued.pop_front();
+        }
+        issued.push_back(secret.clone());
+    }
+
+    pub(crate) fn redactor(&self) -> Redactor {
+        let mut redactor = Redactor::default();
+        let issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in self.fixed.iter().chain(issued.iter()) {
+            redactor.add(secret);
+        }
+        redactor
+    }
+}
+
 /// Masks known secrets in text that comes from outside.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Redactor {
     /// Every spelling of every secret, longest first, so that a secret that is part of another
     /// does not leave the rest of it behind.
@@ -37,7 +78,7 @@ pub(crate) struct Redactor {
 }
 
 impl Redactor {
-    pub(crate) fn add(&mut self, secret: &Secret) {
+    fn add(&mut self, secret: &Secret) {
         let text = secret.expose();
         if text.is_empty() {
             return;

@@ -165,11 +165,6 @@ impl Chunker {
         }
     }
 
-    /// The same settings with chunks of all records.
-    pub(crate) fn one_chunk(self) -> Self {
-        self.chunk_size(usize::MAX)
-    }
-
     fn set_wrong(&mut self, error: Error) {
         self.wrong.get_or_insert(error);
     }

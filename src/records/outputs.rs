@@ -50,6 +50,12 @@ impl<T> Outputs<T> {
     }
 }
 
+impl<T> From<Vec<Option<T>>> for Outputs<T> {
+    fn from(outputs: Vec<Option<T>>) -> Self {
+        Self(outputs)
+    }
+}
+
 impl<T> Default for Outputs<T> {
     fn default() -> Self {
         Self(Vec::new())

@@ -10,7 +10,7 @@ pub(crate) fn check_batch_id(id: &str) -> Result<()> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
     let why = if id.is_empty() {
         "it is empty"
-    } else if matches!(id, "." | "..") {
+    } else if matches!(id, "." | ".." | "status") {
         "it stands for another path"
     } else if id.len() > LONGEST {
         "it is longer than 200 bytes"
@@ -43,8 +43,8 @@ mod tests {
         }
         let long = "x".repeat(LONGEST + 1);
         for id in [
-            "", ".", "..", "a/b", "/", "..\\..", "a\\b", "a\0b", "a\nb", "a b", "\u{a0}", "%2e%2e",
-            "%2F", "a?b", "a#b", "é", &long,
+            "", "status", ".", "..", "a/b", "/", "..\\..", "a\\b", "a\0b", "a\nb", "a b", "\u{a0}",
+            "%2e%2e", "%2F", "a?b", "a#b", "é", &long,
         ] {
             let error = check_batch_id(id).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Input, "{id}");

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::attempt::Failure;
 use super::retry::{Outcome, Repeat};
-use crate::auth::{Redactor, Secret};
+use crate::auth::Redactor;
 use crate::{Error, ErrorKind, Operation};
 
 /// What is asked of the transport.
@@ -61,8 +61,6 @@ pub(crate) struct CallLog {
 #[derive(Debug, Default)]
 struct Entries {
     request_ids: Vec<String>,
-    /// Every token that was sent, to be masked should it come back.
-    secrets: Vec<Secret>,
     in_flight: bool,
     may_have_been_taken: bool,
     status: Option<StatusCode>,
@@ -102,15 +100,12 @@ impl CallLog {
         u32::try_from(self.entries().request_ids.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn attempt_starts(&self, request_id: &str, secret: Option<&Secret>) {
+    pub(super) fn attempt_starts(&self, request_id: &str) {
         let mut entries = self.entries();
         entries.request_ids.push(request_id.to_owned());
         entries.in_flight = true;
         entries.status = None;
         entries.retry_after = None;
-        if let Some(secret) = secret.filter(|secret| !entries.secrets.contains(secret)) {
-            entries.secrets.push(secret.clone());
-        }
     }
 
     pub(super) fn attempt_succeeded(&self, status: StatusCode) {
@@ -155,7 +150,6 @@ impl CallLog {
 
     /// The error for the last attempt.
     pub(super) fn failed(&self, failure: Failure, call: &Call, redactor: &Redactor) -> Error {
-        let redactor = self.redactor(redactor);
         let message = redactor.redact(&failure.message).into_owned();
         let mut error =
             Error::new(failure.outcome.kind(), message).with_can_retry(failure.outcome.can_pass());
@@ -191,14 +185,5 @@ impl CallLog {
     pub(super) fn undecodable(&self, error: Error, call: &Call) -> Error {
         self.entries().may_have_been_taken |= Outcome::Malformed.may_have_been_taken();
         self.complete(error, call)
-    }
-
-    /// What to mask in what comes back from this call.
-    pub(super) fn redactor(&self, base: &Redactor) -> Redactor {
-        let mut redactor = base.clone();
-        for secret in &self.entries().secrets {
-            redactor.add(secret);
-        }
-        redactor
     }
 }

@@ -1,5 +1,7 @@
 //! Attempts until one succeeds or the rules say stop.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::Request;
@@ -11,7 +13,7 @@ use super::headers::REQUEST_ID;
 use super::retry::{Decision, Failed, RetryPolicy, decide};
 use super::trace::CallSpan;
 use crate::Error;
-use crate::auth::{Auth, Credential, Redactor};
+use crate::auth::{Auth, Credential, Redactor, Secrets};
 use crate::config::{Limits, Settings, Timeouts};
 
 /// Sends requests; knows neither the service's paths nor what is in the bodies. Cheap to clone.
@@ -21,8 +23,7 @@ pub(crate) struct Engine {
     policy: RetryPolicy,
     timeouts: Timeouts,
     limits: Limits,
-    /// Masks the secrets that don't change: key, client secret, values of extra headers.
-    redactor: Redactor,
+    secrets: Arc<Secrets>,
 }
 
 /// How a call ended badly.
@@ -43,13 +44,13 @@ impl From<Error> for Box<Stopped> {
 }
 
 impl Engine {
-    pub(crate) fn new(client: reqwest::Client, settings: &Settings, redactor: Redactor) -> Self {
+    pub(crate) fn new(client: reqwest::Client, settings: &Settings, secrets: Secrets) -> Self {
         Self {
             client,
             policy: settings.retry.clone(),
             timeouts: settings.timeouts,
             limits: settings.limits,
-            redactor,
+            secrets: Arc::new(secrets),
         }
     }
 
@@ -65,8 +66,9 @@ impl Engine {
         self.timeouts
     }
 
-    pub(crate) fn redactor(&self) -> &Redactor {
-        &self.redactor
+    /// Masks all that must not be seen in what comes back.
+    pub(crate) fn redactor(&self) -> Redactor {
+        self.secrets.redactor()
     }
 
     /// Sends `request`, which has all its headers except for credentials and request id, as
@@ -110,7 +112,7 @@ impl Engine {
                 .map_err(|error| log.complete(no_token(error), call))?;
             // A body that is a stream can be sent once only.
             pending = request.try_clone();
-            identify(&mut request, credential.as_ref(), log);
+            self.identify(&mut request, credential.as_ref(), log);
 
             let failure = match attempt(&self.client, request, self.terms(call)).await {
                 Ok(answer) => {
@@ -155,6 +157,21 @@ impl Engine {
         Err(Error::state("there was no request to send").into())
     }
 
+    /// Gives this attempt its own id and its credentials.
+    fn identify(&self, request: &mut Request, credential: Option<&Credential>, log: &CallLog) {
+        let id = Uuid::new_v4().to_string();
+        log.attempt_starts(&id);
+        let headers = request.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Some(credential) = credential {
+            self.secrets.remember(credential.secret());
+            let (name, value) = credential.header();
+            headers.insert(name, value);
+        }
+    }
+
     fn terms(&self, call: &Call) -> Terms {
         Terms {
             timeout: self.timeouts.request,
@@ -167,22 +184,8 @@ impl Engine {
         let answer = failure
             .status
             .map(|status| (status, failure.headers.clone(), failure.body.clone()));
-        let error = log.failed(failure, call, &self.redactor);
+        let error = log.failed(failure, call, &self.redactor());
         Box::new(Stopped { error, answer })
-    }
-}
-
-/// Gives this attempt its own id and its credentials.
-fn identify(request: &mut Request, credential: Option<&Credential>, log: &CallLog) {
-    let id = Uuid::new_v4().to_string();
-    log.attempt_starts(&id, credential.map(Credential::secret));
-    let headers = request.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    if let Some(credential) = credential {
-        let (name, value) = credential.header();
-        headers.insert(name, value);
     }
 }
 

@@ -61,9 +61,9 @@ impl Hooks {
     }
 
     /// Completes the headers.
-    fn prepare(&self, request: &mut Request) -> Result<()> {
+    fn prepare(&self, request: &mut Request, info: &OperationInfo) -> Result<()> {
         if self.call.is_none() {
-            self.check_path(request.url())?;
+            self.check_path(request.url(), info)?;
         }
         let headers = request.headers_mut();
         headers.remove(API_VERSION);
@@ -81,25 +81,27 @@ impl Hooks {
     }
 
     /// A user's batch id is only seen as part of the path that it has led to.
-    fn check_path(&self, url: &Url) -> Result<()> {
-        let base = self.transport.settings.base_url.as_string();
-        let path = url
-            .as_str()
-            .strip_prefix(&base)
-            .and_then(|path| path.strip_prefix("/api/v4/batch"));
-        let mut segments = path
-            .unwrap_or("/")
-            .split(['?', '#'])
-            .next()
-            .unwrap_or("")
-            .split('/')
-            .skip(1);
-        match (segments.next(), segments.next(), segments.next()) {
-            (None, ..) => Ok(()),
-            (Some(id), None | Some("status" | "chunks" | "chunkresults"), None) => {
-                check_batch_id(id)
-            }
-            _ => Err(Error::input("a batch id that holds a path leads nowhere")),
+    fn check_path(&self, url: &Url, info: &OperationInfo) -> Result<()> {
+        let after_id = match info.operation_id {
+            "info" | "update" => None,
+            "status" => Some("status"),
+            "push" => Some("chunks"),
+            "pull" => Some("chunkresults"),
+            _ => return Ok(()),
+        };
+        let start = format!(
+            "/{}/api/v4/batch/",
+            self.transport.settings.base_url.tenant()
+        );
+        let mut segments = url
+            .path()
+            .strip_prefix(&start)
+            .unwrap_or_default()
+            .split('/');
+        check_batch_id(segments.next().unwrap_or_default())?;
+        match (segments.next() == after_id, segments.next()) {
+            (true, None) => Ok(()),
+            _ => Err(Error::input("a batch id must not hold a path")),
         }
     }
 
@@ -197,10 +199,10 @@ impl ClientHooks<Hooks> for raw::Client {
     async fn pre<E>(
         &self,
         request: &mut Request,
-        _: &OperationInfo,
+        info: &OperationInfo,
     ) -> Result<(), progenitor_client::Error<E>> {
         let hooks = self.inner();
-        hooks.prepare(request).map_err(|error| {
+        hooks.prepare(request, info).map_err(|error| {
             let message = error.to_string();
             if let Some(typed) = &hooks.call {
                 typed.log.leave(error);

@@ -19,6 +19,16 @@ pub(super) fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Resul
         .connect_timeout(settings.timeouts.connect.min(settings.timeouts.request))
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true);
+    // Reading the system's certificates takes a while, and plain http has no use for them.
+    #[cfg(any(
+        feature = "rustls",
+        feature = "rustls-no-provider",
+        feature = "native-tls"
+    ))]
+    let builder = match proxy.is_none() && !needs_tls(settings) {
+        true => builder.tls_certs_only([]),
+        false => builder,
+    };
     let builder = match proxy {
         Some(proxy) => builder.proxy(proxy),
         None => builder,
@@ -28,6 +38,11 @@ pub(super) fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Resul
         .map_err(|error| Error::config("the HTTP client can't be set up").with_source(error))
 }
 
+fn needs_tls(settings: &Settings) -> bool {
+    let token_url = settings.token_url.as_ref();
+    settings.base_url.is_https() || token_url.is_some_and(|url| url.scheme() == "https")
+}
+
 /// https that can't work is told now, in words, rather than at the first call.
 fn check_tls(settings: &Settings) -> Result<()> {
     let has_tls = cfg!(any(
@@ -35,10 +50,7 @@ fn check_tls(settings: &Settings) -> Result<()> {
         feature = "rustls-no-provider",
         feature = "native-tls"
     ));
-    let token_url = settings.token_url.as_ref();
-    let https =
-        settings.base_url.is_https() || token_url.is_some_and(|url| url.scheme() == "https");
-    if https && !has_tls {
+    if needs_tls(settings) && !has_tls {
         return Err(Error::config(
             "https needs one of this crate's features `rustls`, `rustls-no-provider` or \
              `native-tls`, and none of them is on",

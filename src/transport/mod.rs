@@ -12,6 +12,8 @@ mod http_client;
 mod received;
 mod retry;
 mod retry_after;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use serde::de::DeserializeOwned;
 
 use self::attempt::Answer;
 use self::hooks::TypedCall;
-use crate::auth::{Auth, ClientCredentials, Credential, Credentials, Redactor, Secret, Source};
+use crate::auth::{Auth, ClientCredentials, Credential, Credentials, Secret, Secrets, Source};
 use crate::config::Settings;
 use crate::{Error, Operation, Result, raw};
 
@@ -61,7 +63,7 @@ impl Transport {
             Some(client) => client,
             None => http_client::build(&settings, proxy)?,
         };
-        let engine = Engine::new(client, &settings, redactor(&settings));
+        let engine = Engine::new(client, &settings, secrets(&settings));
         Ok(Self {
             auth: auth(&settings, &engine)?,
             headers: headers::common(&settings)?,
@@ -235,18 +237,14 @@ fn auth(settings: &Settings, engine: &Engine) -> Result<Auth> {
     })
 }
 
-/// Masks what the settings hold. Tokens are added to it call by call.
-fn redactor(settings: &Settings) -> Redactor {
-    let mut redactor = Redactor::default();
-    match &settings.credentials {
-        Credentials::ApiKey(secret) | Credentials::Token(secret) => redactor.add(secret),
-        Credentials::OAuth(client) => redactor.add(&client.secret),
-        Credentials::Open | Credentials::Provider(_) => {}
-    }
-    for value in settings.extra_headers.values() {
-        if let Ok(text) = value.to_str() {
-            redactor.add(&Secret::new(text));
-        }
-    }
-    redactor
+/// What the settings hold. Tokens are added as they are issued.
+fn secrets(settings: &Settings) -> Secrets {
+    let own = match &settings.credentials {
+        Credentials::ApiKey(secret) | Credentials::Token(secret) => Some(secret.clone()),
+        Credentials::OAuth(client) => Some(client.secret.clone()),
+        Credentials::Open | Credentials::Provider(_) => None,
+    };
+    let extra = settings.extra_headers.values();
+    let extra = extra.filter_map(|value| value.to_str().ok().map(Secret::new));
+    Secrets::new(own.into_iter().chain(extra).collect())
 }

@@ -39,7 +39,7 @@ impl Received {
     /// For a pull it has the whole answer with it, since the service no longer has the results.
     pub(crate) fn undecodable(&self, path: &str, why: impl std::fmt::Display) -> Error {
         let TypedCall { call, log } = &*self.call;
-        let redactor = log.redactor(self.transport.engine.redactor());
+        let redactor = self.transport.engine.redactor();
         // serde repeats values, and a path can hold keys that the service chose.
         let error = Error::decode(&redactor.redact(path), redactor.redact(&why.to_string()))
             .with_body(&redactor.redact_body(&self.body));

@@ -1,0 +1,296 @@
+//! The handle of a running emulator.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::answers::batch_status;
+use crate::engine::{Batch, Phase};
+use crate::faults::{Fault, RandomFaults};
+use crate::http;
+use crate::journal::{Operation, RecordedRequest, Traffic};
+use crate::settings::{Builder, Settings};
+use crate::shapes::Shapes;
+use crate::state::Shared;
+
+/// A running emulator. It stops when this is dropped.
+///
+/// Everything about it can be seen and changed while it runs: what was asked of it, what goes wrong next, what time it is.
+#[derive(Debug)]
+#[must_use = "the emulator stops when its handle is dropped"]
+pub struct Emulator {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    runner: Runner,
+}
+
+#[derive(Debug)]
+enum Runner {
+    Task(JoinHandle<()>),
+    Thread {
+        stop: Option<oneshot::Sender<()>>,
+        thread: Option<thread::JoinHandle<()>>,
+    },
+}
+
+impl Emulator {
+    /// Starts an emulator with the default settings: on a free port of 127.0.0.1, for `my-tenant`, open to everybody.
+    ///
+    /// It runs in the tokio runtime of the caller and has no threads of its own.
+    ///
+    /// # Errors
+    ///
+    /// If there is no port to listen on.
+    pub async fn start() -> io::Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// The settings, to change some of them and start then.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) async fn start_here(settings: Settings) -> io::Result<Self> {
+        let listener = TcpListener::bind(settings.address).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::new(settings));
+        let serving = http::serve(listener, Arc::clone(&shared));
+        let runner = Runner::Task(tokio::spawn(async move {
+            serving.await;
+        }));
+        Ok(Self {
+            shared,
+            address,
+            runner,
+        })
+    }
+
+    pub(crate) fn start_on_thread(settings: Settings) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let listener = std::net::TcpListener::bind(settings.address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let listener = {
+            let _runtime = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        let shared = Arc::new(Shared::new(settings));
+        let serving = http::serve(listener, Arc::clone(&shared));
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name("cspark-emulator".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        _ = serving => {}
+                        _ = stopped => {}
+                    }
+                });
+            })?;
+        Ok(Self {
+            shared,
+            address,
+            runner: Runner::Thread {
+                stop: Some(stop),
+                thread: Some(thread),
+            },
+        })
+    }
+
+    /// Stops the emulator and waits until every connection is closed.
+    pub async fn stop(mut self) {
+        if let Runner::Task(task) = &mut self.runner {
+            task.abort();
+            // The error says that it was aborted.
+            let _ = task.await;
+        }
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Scheme, host and port: `http://127.0.0.1:PORT`.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The base URL for a client: the origin and the tenant.
+    pub fn base_url(&self) -> String {
+        format!("http://{}/{}", self.address, self.shared.settings.tenant)
+    }
+
+    /// The tenant that it serves.
+    pub fn tenant(&self) -> &str {
+        &self.shared.settings.tenant
+    }
+
+    /// The token endpoint for client credentials.
+    pub fn token_url(&self) -> String {
+        format!(
+            "{}/auth/realms/{}/protocol/openid-connect/token",
+            self.origin(),
+            self.tenant()
+        )
+    }
+
+    /// Emulated time since the start.
+    pub fn now(&self) -> Duration {
+        self.shared.clock.now()
+    }
+
+    /// Lets emulated time jump ahead; tokens grow older by it, too.
+    pub fn advance(&self, by: Duration) {
+        self.shared.clock.advance(by);
+    }
+
+    /// Lets the next request to an operation go wrong. Several for one operation happen one after the other.
+    pub fn inject(&self, operation: Operation, fault: Fault) {
+        self.shared.lock().faults.inject(operation, fault);
+    }
+
+    /// Lets the nth request to an operation go wrong, counted from 1 since the start.
+    ///
+    /// Several for the same request happen all together.
+    pub fn inject_at(&self, operation: Operation, nth: u64, fault: Fault) {
+        self.shared.lock().faults.inject_at(operation, nth, fault);
+    }
+
+    /// Lets things go wrong by chance from now on; `None` ends that.
+    pub fn set_random_faults(&self, faults: Option<RandomFaults>) {
+        self.shared.lock().faults.set_random(faults);
+    }
+
+    /// Number of injected faults that have not happened yet; those by chance don't count.
+    pub fn pending_faults(&self) -> usize {
+        self.shared.lock().faults.pending()
+    }
+
+    /// Forgets all faults that have not happened yet, those by chance included.
+    pub fn clear_faults(&self) {
+        self.shared.lock().faults.clear();
+    }
+
+    /// Changes the forms of the answers. Results that are computed already keep theirs.
+    pub fn set_shapes(&self, shapes: Shapes) {
+        self.shared.lock().shapes = shapes;
+    }
+
+    /// Makes every token that was issued so far invalid.
+    pub fn revoke_tokens(&self) {
+        self.shared.lock().tokens.revoke_all();
+    }
+
+    /// The latest requests, oldest first, as many as are kept.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.shared.lock().journal.requests()
+    }
+
+    /// Forgets the requests so far; the counters stay.
+    pub fn clear_requests(&self) {
+        self.shared.lock().journal.clear();
+    }
+
+    /// What went over the wire for one operation, since the start.
+    pub fn traffic(&self, operation: Operation) -> Traffic {
+        self.shared.lock().journal.traffic(operation)
+    }
+
+    /// What went over the wire in all, requests to no operation included.
+    pub fn total_traffic(&self) -> Traffic {
+        self.shared.lock().journal.total()
+    }
+
+    /// The ids of all batches, in the order of their creation.
+    pub fn batch_ids(&self) -> Vec<String> {
+        self.shared.lock().order.clone()
+    }
+
+    /// What the emulator knows of a batch now; `None` if there is no such batch.
+    pub fn batch(&self, id: &str) -> Option<BatchView> {
+        self.with_batch(id, |batch| BatchView {
+            status: batch_status(batch).to_owned(),
+            submissions: batch.submissions().clone(),
+            records_submitted: batch.counts().records_submitted,
+            chunks_available: batch.chunks_available(),
+            input_used_bytes: batch.input_used(),
+            output_used_bytes: batch.output_used(),
+            workers_in_use: batch.workers_in_use(),
+        })
+    }
+
+    /// Closes a batch as the idle time-out does. Says whether there was such a batch and it had not ended.
+    pub fn time_out(&self, id: &str) -> bool {
+        self.with_batch(id, Batch::time_out).unwrap_or(false)
+    }
+
+    /// Lets a batch fail. Says whether there was such a batch and it had not ended.
+    pub fn fail(&self, id: &str) -> bool {
+        self.with_batch(id, |batch| batch.end(Phase::Failed))
+            .unwrap_or(false)
+    }
+
+    /// Cancels a batch as if somebody else did. Says whether there was such a batch and it had not ended.
+    pub fn cancel(&self, id: &str) -> bool {
+        self.with_batch(id, |batch| batch.end(Phase::Cancelled))
+            .unwrap_or(false)
+    }
+
+    /// Lets the workers of a batch stand still for this long (emulated time). Says whether there was such a batch.
+    pub fn stall_workers(&self, id: &str, time: Duration) -> bool {
+        self.with_batch(id, |batch| batch.stall(time)).is_some()
+    }
+
+    fn with_batch<T>(&self, id: &str, act: impl FnOnce(&mut Batch) -> T) -> Option<T> {
+        let now = self.shared.clock.now();
+        self.shared
+            .lock()
+            .batch(id, now)
+            .map(|entry| act(&mut entry.batch))
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        match &mut self.runner {
+            Runner::Task(task) => task.abort(),
+            Runner::Thread { stop, thread } => {
+                drop(stop.take());
+                if let Some(thread) = thread.take() {
+                    // It can only have panicked, and then there is nothing left to stop.
+                    let _ = thread.join();
+                }
+            }
+        }
+    }
+}
+
+/// What the emulator knows of a batch, for the assertions of a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BatchView {
+    /// The batch's status in the API's words.
+    pub status: String,
+    /// How often each chunk id was taken, and so computed.
+    pub submissions: BTreeMap<String, u32>,
+    /// Records of all chunks that were taken, repeated ones included.
+    pub records_submitted: u64,
+    /// Chunks whose results wait to be pulled.
+    pub chunks_available: usize,
+    /// Bytes in the input buffer.
+    pub input_used_bytes: u64,
+    /// Bytes in the output buffer.
+    pub output_used_bytes: u64,
+    /// Workers that compute, or that wait for room in the output buffer.
+    pub workers_in_use: usize,
+}

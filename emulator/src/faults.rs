@@ -1,0 +1,452 @@
+//! Faults: what goes wrong on demand, by script or by chance.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use crate::Operation;
+
+/// Something that goes wrong with one request.
+///
+/// "Not taken" means that the request had no effect; "taken" means that it had its whole effect, although the client does not
+/// get to know. Durations are real ones (tokio's clock), except in [`StallWorkers`](Self::StallWorkers).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Not taken; this answer instead.
+    Answer(Answer),
+    /// Taken; this answer instead of the right one.
+    AnswerAfter(Answer),
+    /// Not taken; the connection is cut without an answer.
+    CutBefore,
+    /// Taken; the connection is cut without an answer. On a pull, the results in it are lost.
+    CutAfter,
+    /// Taken; the connection is cut in the middle of the answer's body.
+    Truncate,
+    /// Not taken; no answer ever comes.
+    HangBefore,
+    /// Taken; no answer ever comes.
+    HangAfter,
+    /// Taken, and the answer comes after this delay.
+    Slow(Duration),
+    /// The workers of the batch stand still for this long in emulated time; the request itself is handled as usual.
+    StallWorkers(Duration),
+    /// The results of this pull are handed out once more, by a later pull.
+    RepeatResults,
+    /// The batch has just been closed for being idle.
+    TimeOut,
+    /// The batch has just failed.
+    Fail,
+    /// Somebody else has just cancelled the batch.
+    CancelByOther,
+    /// Every token that was issued so far has just become invalid.
+    RevokeTokens,
+}
+
+/// A ready-made answer, for [`Fault::Answer`] and [`Fault::AnswerAfter`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: AnswerBody,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AnswerBody {
+    Given(String),
+    EchoOfRequest,
+}
+
+impl Answer {
+    /// An answer with this status and a JSON body that names it. A status that HTTP does not know becomes 500.
+    pub fn status(status: u16) -> Self {
+        let body = format!(
+            "{{\"error\":{{\"code\":\"injected\",\"message\":\"injected answer {status}\"}}}}"
+        );
+        Self {
+            status,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: AnswerBody::Given(body),
+        }
+    }
+
+    /// An answer with this status and no body.
+    pub fn empty(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: AnswerBody::Given(String::new()),
+        }
+    }
+
+    /// An HTML page with this status, as a gateway or a login page gives it; with 200 it poses as a success.
+    pub fn html(status: u16) -> Self {
+        Self {
+            status,
+            headers: vec![(
+                "content-type".to_owned(),
+                "text/html; charset=utf-8".to_owned(),
+            )],
+            body: AnswerBody::Given(
+                "<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>".to_owned(),
+            ),
+        }
+    }
+
+    /// Status 200 and a body that claims to be JSON and breaks off.
+    pub fn garbage() -> Self {
+        Self::json(200, "{\"data\":[{\"id\":\"x\",\"outputs\":[{")
+    }
+
+    /// This status and this JSON text.
+    pub fn json(status: u16, body: impl Into<String>) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: AnswerBody::Given(body.into()),
+        }
+    }
+
+    /// A temporary redirect (307) to another address.
+    pub fn redirect(location: impl Into<String>) -> Self {
+        Self::empty(307).header("location", location)
+    }
+
+    /// This status and a body that repeats the request with all its headers, credentials included, as careless gateways do.
+    pub fn echo_of_request(status: u16) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+            body: AnswerBody::EchoOfRequest,
+        }
+    }
+
+    /// Adds a header. One that HTTP can't carry is left out of the answer.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds `Retry-After` in seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.header("retry-after", seconds.to_string())
+    }
+
+    /// Adds `x-retry-after` in seconds, with decimals where there are some.
+    #[must_use]
+    pub fn x_retry_after(self, after: Duration) -> Self {
+        self.header("x-retry-after", after.as_secs_f64().to_string())
+    }
+
+    /// Adds `Retry-After` as a date, so far ahead of now by the machine's clock.
+    #[must_use]
+    pub fn retry_after_date(self, ahead: Duration) -> Self {
+        let when = SystemTime::now()
+            .checked_add(ahead)
+            .unwrap_or_else(SystemTime::now);
+        self.header("retry-after", httpdate::fmt_http_date(when))
+    }
+}
+
+/// Faults by chance: how likely each kind is for a request.
+///
+/// What happens to the nth request to an operation depends on the seed, the operation and n alone, so a schedule repeats as
+/// far as the client repeats its requests. The probabilities add up; what is left of 1 is the share that goes well.
+///
+/// ```
+/// use cspark_emulator::RandomFaults;
+///
+/// let faults = RandomFaults { cut_after: 0.3, ..RandomFaults::mixed(42, 0.02) };
+/// # let _ = faults;
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct RandomFaults {
+    /// Where the random numbers start.
+    pub seed: u64,
+    /// 502, 503 or 504, not taken.
+    pub unavailable: f64,
+    /// 429 with `Retry-After`, `x-retry-after` or neither, not taken.
+    pub rate_limited: f64,
+    /// [`Fault::CutBefore`].
+    pub cut_before: f64,
+    /// [`Fault::CutAfter`].
+    pub cut_after: f64,
+    /// [`Fault::Truncate`].
+    pub truncated: f64,
+    /// HTML or broken JSON with status 200, taken.
+    pub malformed: f64,
+    /// A gateway's 502 or 504 after the request was taken.
+    pub gateway_after: f64,
+    /// [`Fault::Slow`], by [`delay`](Self::delay).
+    pub slow: f64,
+    /// [`Fault::StallWorkers`], for [`stall`](Self::stall).
+    pub stalled: f64,
+    /// [`Fault::RepeatResults`].
+    pub repeated: f64,
+    /// [`Fault::TimeOut`].
+    pub timed_out: f64,
+    /// [`Fault::RevokeTokens`].
+    pub revoked: f64,
+    /// How late a slow answer is (real time).
+    pub delay: Duration,
+    /// How long workers stand still (emulated time).
+    pub stall: Duration,
+    /// What `x-retry-after` asks for, where a 429 carries it.
+    pub retry_after: Duration,
+    /// After so many faults in a row, the next request to that operation goes well.
+    pub most_in_a_row: u32,
+    /// After so many faults in all, everything goes well.
+    pub most_in_all: u64,
+    /// The operations that suffer.
+    pub operations: Vec<Operation>,
+}
+
+impl RandomFaults {
+    /// No fault at all, to set the probabilities one by one.
+    ///
+    /// Describe, info, status, push, pull, close and cancel can suffer. Create and the token endpoint can't, because after a
+    /// lost create there is nothing that a client could go on with; name them in [`operations`](Self::operations) if wanted.
+    pub fn none(seed: u64) -> Self {
+        use Operation::{Cancel, Close, Describe, Info, Pull, Push, Status};
+        Self {
+            seed,
+            unavailable: 0.0,
+            rate_limited: 0.0,
+            cut_before: 0.0,
+            cut_after: 0.0,
+            truncated: 0.0,
+            malformed: 0.0,
+            gateway_after: 0.0,
+            slow: 0.0,
+            stalled: 0.0,
+            repeated: 0.0,
+            timed_out: 0.0,
+            revoked: 0.0,
+            delay: Duration::from_millis(5),
+            stall: Duration::from_secs(10),
+            retry_after: Duration::from_millis(5),
+            most_in_a_row: 3,
+            most_in_all: u64::MAX,
+            operations: vec![Describe, Info, Status, Push, Pull, Close, Cancel],
+        }
+    }
+
+    /// Every kind that a client can ride out within one batch, each with this probability.
+    ///
+    /// That is all of them but time-outs of the batch and revoked tokens.
+    pub fn mixed(seed: u64, probability: f64) -> Self {
+        let p = probability;
+        Self {
+            unavailable: p,
+            rate_limited: p,
+            cut_before: p,
+            cut_after: p,
+            truncated: p,
+            malformed: p,
+            gateway_after: p,
+            slow: p,
+            stalled: p,
+            repeated: p,
+            ..Self::none(seed)
+        }
+    }
+
+    /// The fault, if any, for the nth request (from 1) to an operation.
+    fn draw(&self, operation: Operation, nth: u64) -> Option<Fault> {
+        // Odd factors spread the three numbers over the seed's bits.
+        let mixed = self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            ^ (operation.index() as u64 + 1).wrapping_mul(0xD1B5_4A32_D192_ED03)
+            ^ nth.wrapping_mul(0x8CB9_2BA7_2F3D_8DD7);
+        let mut random = fastrand::Rng::with_seed(mixed);
+        let mut left = random.f64();
+        let kinds: [(f64, fn(&Self, &mut fastrand::Rng) -> Fault); 12] = [
+            (self.unavailable, |_, random| {
+                Fault::Answer(Answer::status(502 + random.u16(..3)))
+            }),
+            (self.rate_limited, |this, random| {
+                let answer = Answer::status(429);
+                Fault::Answer(match random.u8(..4) {
+                    0 => answer,
+                    1 => answer.retry_after(0),
+                    _ => answer.x_retry_after(this.retry_after),
+                })
+            }),
+            (self.cut_before, |_, _| Fault::CutBefore),
+            (self.cut_after, |_, _| Fault::CutAfter),
+            (self.truncated, |_, _| Fault::Truncate),
+            (self.malformed, |_, random| {
+                Fault::AnswerAfter(if random.bool() {
+                    Answer::html(200)
+                } else {
+                    Answer::garbage()
+                })
+            }),
+            (self.gateway_after, |_, random| {
+                Fault::AnswerAfter(Answer::html(if random.bool() { 502 } else { 504 }))
+            }),
+            (self.slow, |this, _| Fault::Slow(this.delay)),
+            (self.stalled, |this, _| Fault::StallWorkers(this.stall)),
+            (self.repeated, |_, _| Fault::RepeatResults),
+            (self.timed_out, |_, _| Fault::TimeOut),
+            (self.revoked, |_, _| Fault::RevokeTokens),
+        ];
+        for (probability, make) in kinds {
+            if left < probability {
+                return Some(make(self, &mut random));
+            }
+            left -= probability;
+        }
+        None
+    }
+}
+
+/// All that will go wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    next: BTreeMap<Operation, VecDeque<Fault>>,
+    nth: BTreeMap<(Operation, u64), Vec<Fault>>,
+    random: Option<RandomFaults>,
+    in_a_row: BTreeMap<Operation, u32>,
+    in_all: u64,
+}
+
+impl Faults {
+    pub(crate) fn inject(&mut self, operation: Operation, fault: Fault) {
+        self.next.entry(operation).or_default().push_back(fault);
+    }
+
+    pub(crate) fn inject_at(&mut self, operation: Operation, nth: u64, fault: Fault) {
+        self.nth.entry((operation, nth)).or_default().push(fault);
+    }
+
+    pub(crate) fn set_random(&mut self, random: Option<RandomFaults>) {
+        self.random = random;
+        self.in_a_row.clear();
+        self.in_all = 0;
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Scripted faults that have not happened yet.
+    pub(crate) fn pending(&self) -> usize {
+        self.next.values().map(VecDeque::len).sum::<usize>()
+            + self.nth.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// What goes wrong with this request, the nth (from 1) to its operation: by script, or else by chance.
+    pub(crate) fn take(&mut self, operation: Operation, nth: u64) -> Vec<Fault> {
+        let mut faults = self.nth.remove(&(operation, nth)).unwrap_or_default();
+        faults.extend(self.next.get_mut(&operation).and_then(VecDeque::pop_front));
+        if faults.is_empty() {
+            faults.extend(self.by_chance(operation, nth));
+        }
+        faults
+    }
+
+    fn by_chance(&mut self, operation: Operation, nth: u64) -> Option<Fault> {
+        let random = self.random.as_ref()?;
+        let in_a_row = self.in_a_row.entry(operation).or_default();
+        let allowed = random.operations.contains(&operation)
+            && *in_a_row < random.most_in_a_row
+            && self.in_all < random.most_in_all;
+        let fault = if allowed {
+            random.draw(operation, nth)
+        } else {
+            None
+        };
+        if fault.is_some() {
+            *in_a_row += 1;
+            self.in_all += 1;
+        } else {
+            *in_a_row = 0;
+        }
+        fault
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(random: RandomFaults, requests: u64) -> Vec<Option<Fault>> {
+        let mut faults = Faults::default();
+        faults.set_random(Some(random));
+        (1..=requests)
+            .map(|nth| faults.take(Operation::Push, nth).pop())
+            .collect()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_faults_and_another_seed_gives_others() {
+        let one = schedule(RandomFaults::mixed(7, 0.05), 500);
+        assert_eq!(one, schedule(RandomFaults::mixed(7, 0.05), 500));
+        assert_ne!(one, schedule(RandomFaults::mixed(8, 0.05), 500));
+    }
+
+    #[test]
+    fn each_kind_comes_about_as_often_as_asked() {
+        let random = RandomFaults {
+            most_in_a_row: u32::MAX,
+            ..RandomFaults::mixed(1, 0.05)
+        };
+        let faults = schedule(random, 20_000);
+        let count = |wanted: &Fault| {
+            faults
+                .iter()
+                .flatten()
+                .filter(|fault| *fault == wanted)
+                .count()
+        };
+        for kind in [
+            Fault::CutBefore,
+            Fault::CutAfter,
+            Fault::Truncate,
+            Fault::RepeatResults,
+        ] {
+            assert!(
+                (850..1150).contains(&count(&kind)),
+                "{kind:?}: {}",
+                count(&kind)
+            );
+        }
+        assert_eq!(count(&Fault::TimeOut), 0);
+        assert!((9_700..10_300).contains(&faults.iter().flatten().count()));
+    }
+
+    #[test]
+    fn faults_in_a_row_and_in_all_are_bounded() {
+        let random = RandomFaults {
+            cut_before: 1.0,
+            most_in_a_row: 2,
+            most_in_all: 5,
+            ..RandomFaults::none(1)
+        };
+        let happened: Vec<bool> = schedule(random, 9).iter().map(Option::is_some).collect();
+        assert_eq!(
+            happened,
+            [true, true, false, true, true, false, true, false, false]
+        );
+    }
+
+    #[test]
+    fn script_goes_before_chance() {
+        let mut faults = Faults::default();
+        faults.set_random(Some(RandomFaults {
+            cut_before: 1.0,
+            ..RandomFaults::none(1)
+        }));
+        faults.inject(Operation::Pull, Fault::Truncate);
+        faults.inject(Operation::Pull, Fault::CutAfter);
+        faults.inject_at(Operation::Pull, 3, Fault::HangAfter);
+        assert_eq!(faults.pending(), 3);
+        assert_eq!(faults.take(Operation::Pull, 1), [Fault::Truncate]);
+        assert_eq!(faults.take(Operation::Pull, 2), [Fault::CutAfter]);
+        assert_eq!(faults.take(Operation::Pull, 3), [Fault::HangAfter]);
+        assert_eq!(faults.take(Operation::Pull, 4), [Fault::CutBefore]);
+        assert_eq!(faults.take(Operation::Create, 1), []);
+        assert_eq!(faults.pending(), 0);
+    }
+}

@@ -1,0 +1,101 @@
+//! From method and path to the operation.
+
+use hyper::{Method, StatusCode};
+
+use crate::refusal::Refusal;
+
+/// What a request asks for; ids and realms as they stand in the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    Health,
+    Token {
+        realm: &'a str,
+    },
+    Describe,
+    Create,
+    Info {
+        id: &'a str,
+    },
+    /// Close or cancel, as the body says.
+    Update {
+        id: &'a str,
+    },
+    Status {
+        id: &'a str,
+    },
+    Push {
+        id: &'a str,
+    },
+    Pull {
+        id: &'a str,
+    },
+}
+
+impl<'a> Route<'a> {
+    /// Finds the operation.
+    ///
+    /// # Errors
+    ///
+    /// 404 for a path that there is not, 405 for a method that a path does not know.
+    pub(super) fn find(method: &Method, path: &'a str, tenant: &str) -> Result<Self, Refusal> {
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let unknown = || Refusal::not_found(format!("there is no path {path}"));
+        let with = |wanted: Method, route: Self| (*method == wanted).then_some(route);
+        let (route, allow) = match parts[..] {
+            ["health"] => (with(Method::GET, Self::Health), "GET"),
+            [
+                "auth",
+                "realms",
+                realm,
+                "protocol",
+                "openid-connect",
+                "token",
+            ] => (with(Method::POST, Self::Token { realm }), "POST"),
+            [given, "api", "v4", ref rest @ ..] => {
+                let found = match *rest {
+                    ["batch"] => (with(Method::POST, Self::Create), "POST"),
+                    ["batch", "status"] => (with(Method::GET, Self::Describe), "GET"),
+                    ["batch", id] if !id.is_empty() => {
+                        let route = with(Method::GET, Self::Info { id })
+                            .or(with(Method::PATCH, Self::Update { id }));
+                        (route, "GET, PATCH")
+                    }
+                    ["batch", id, "status"] => (with(Method::GET, Self::Status { id }), "GET"),
+                    ["batch", id, "chunks"] => (with(Method::POST, Self::Push { id }), "POST"),
+                    ["batch", id, "chunkresults"] => (with(Method::GET, Self::Pull { id }), "GET"),
+                    _ => return Err(unknown()),
+                };
+                if given != tenant {
+                    let message = format!("there is no tenant {given:?}");
+                    return Err(Refusal::new(
+                        StatusCode::NOT_FOUND,
+                        "tenant_not_found",
+                        message,
+                    ));
+                }
+                found
+            }
+            _ => return Err(unknown()),
+        };
+        route.ok_or_else(|| Refusal {
+            allow: Some(allow),
+            ..Refusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                format!("{path} does not know the method {method}; it knows {allow}"),
+            )
+        })
+    }
+
+    /// The batch that it is about.
+    pub(super) fn batch_id(self) -> Option<&'a str> {
+        match self {
+            Self::Info { id }
+            | Self::Update { id }
+            | Self::Status { id }
+            | Self::Push { id }
+            | Self::Pull { id } => Some(id),
+            _ => None,
+        }
+    }
+}

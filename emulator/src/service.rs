@@ -1,0 +1,389 @@
+//! Services: functions from one record to its outputs.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor, value,
+};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use crate::shapes::OutputShape;
+use crate::wire::Text;
+
+type Function = dyn Fn(&Record<'_>, &mut Output) -> Result<(), String> + Send + Sync;
+
+/// What the emulator computes for each record: a function, typed or raw.
+///
+/// ```
+/// use cspark_emulator::Service;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Deserialize)]
+/// struct Square { side: f64 }
+/// #[derive(Serialize)]
+/// struct Area { area: f64 }
+///
+/// let service = Service::new(|square: Square| {
+///     if square.side < 0.0 {
+///         return Err("side is negative".to_owned());
+///     }
+///     Ok(Area { area: square.side * square.side })
+/// });
+/// # let _ = service;
+/// ```
+#[derive(Clone)]
+pub struct Service {
+    pub(crate) function: Arc<Function>,
+    pub(crate) outputs: Option<OutputShape>,
+}
+
+impl Service {
+    /// A service from a typed function.
+    ///
+    /// A record that does not read as `I`, and one for which the function gives an error, is answered with that error;
+    /// the other records of its chunk are not affected.
+    pub fn new<I, O, F>(function: F) -> Self
+    where
+        I: DeserializeOwned,
+        O: Serialize,
+        F: Fn(I) -> Result<O, String> + Send + Sync + 'static,
+    {
+        Self::raw(move |record, output| output.write(&function(record.read()?)?))
+    }
+
+    /// A service that reads the record and writes the output itself, as JSON text where it wants to.
+    pub fn raw<F>(function: F) -> Self
+    where
+        F: Fn(&Record<'_>, &mut Output) -> Result<(), String> + Send + Sync + 'static,
+    {
+        Self {
+            function: Arc::new(function),
+            outputs: None,
+        }
+    }
+
+    /// Gives the outputs of this service in this shape, whatever the emulator's own setting is.
+    #[must_use]
+    pub fn outputs(mut self, shape: OutputShape) -> Self {
+        self.outputs = Some(shape);
+        self
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Service")
+            .field("outputs", &self.outputs)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One record of a chunk, together with the parameters that go for the whole chunk.
+///
+/// A parameter counts where the record has no field of that name.
+#[derive(Debug)]
+pub struct Record<'a> {
+    pub(crate) row: Row<'a>,
+    /// For a table only the parameters that are no columns; for an object all of them.
+    pub(crate) parameters: &'a [(Cow<'a, str>, &'a RawValue)],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Row<'a> {
+    Cells {
+        columns: &'a [Cow<'a, str>],
+        cells: &'a RawValue,
+    },
+    Object(&'a RawValue),
+}
+
+impl<'a> Record<'a> {
+    /// Reads the record into a type.
+    ///
+    /// # Errors
+    ///
+    /// Says which field does not fit, is missing or is one too many.
+    pub fn read<T: Deserialize<'a>>(&self) -> Result<T, String> {
+        match self.row {
+            Row::Cells { columns, cells } => {
+                let mut json = serde_json::Deserializer::from_str(cells.get());
+                ReadCells {
+                    columns,
+                    parameters: self.parameters,
+                    of: std::marker::PhantomData,
+                }
+                .deserialize(&mut json)
+                .map_err(|error| plain(&error))
+            }
+            Row::Object(object) if self.parameters.is_empty() => {
+                serde_json::from_str(object.get()).map_err(|error| plain(&error))
+            }
+            Row::Object(_) => {
+                let fields = self.fields()?;
+                T::deserialize(value::MapAccessDeserializer::new(FieldsAccess {
+                    fields: fields.into_iter(),
+                    value: None,
+                }))
+                .map_err(|error| plain(&error))
+            }
+        }
+    }
+
+    /// The names and the values of the record, in their order, each value as the client wrote it.
+    ///
+    /// # Errors
+    ///
+    /// Says so where the record has fewer or more values than the table has columns.
+    pub fn fields(&self) -> Result<Vec<(Cow<'a, str>, &'a RawValue)>, String> {
+        let mut fields = match self.row {
+            Row::Cells { columns, cells } => {
+                let cells: Vec<&RawValue> =
+                    serde_json::from_str(cells.get()).map_err(|error| plain(&error))?;
+                if cells.len() != columns.len() {
+                    return Err(format!(
+                        "the record has {} values for {} columns",
+                        cells.len(),
+                        columns.len()
+                    ));
+                }
+                columns.iter().cloned().zip(cells).collect()
+            }
+            Row::Object(object) => {
+                serde_json::from_str::<crate::wire::Fields<'a>>(object.get())
+                    .map_err(|error| plain(&error))?
+                    .0
+            }
+        };
+        let own = fields.len();
+        for (name, value) in self.parameters {
+            if !fields[..own].iter().any(|(taken, _)| taken == name) {
+                fields.push((name.clone(), value));
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// Where a service puts what it has computed for a record.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// The object's text, still without its closing brace where it was written field by field.
+    pub(crate) object: Vec<u8>,
+    pub(crate) warning: Option<String>,
+}
+
+impl Output {
+    /// Adds a field whose value is JSON text already; it goes out unchanged.
+    ///
+    /// # Errors
+    ///
+    /// None today; an error from here is to be handed on.
+    pub fn field(&mut self, name: &str, value: &RawValue) -> Result<(), String> {
+        self.begin_field(name)?;
+        self.object.extend_from_slice(value.get().as_bytes());
+        Ok(())
+    }
+
+    /// Adds a field.
+    ///
+    /// # Errors
+    ///
+    /// Says why the value can't be written as JSON.
+    pub fn value<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), String> {
+        self.begin_field(name)?;
+        serde_json::to_writer(&mut self.object, value).map_err(|error| error.to_string())
+    }
+
+    /// Writes the whole output at once, from a struct or a map.
+    ///
+    /// # Errors
+    ///
+    /// Says so where the value is no JSON object, or where something has been written already.
+    pub fn write<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), String> {
+        if !self.object.is_empty() {
+            return Err("the output has been written already".to_owned());
+        }
+        serde_json::to_writer(&mut self.object, value).map_err(|error| error.to_string())?;
+        if self.object.first() != Some(&b'{') {
+            return Err("the output of a service must be a struct or a map".to_owned());
+        }
+        // Left open, so that fields can still be added.
+        self.object.pop();
+        Ok(())
+    }
+
+    /// Adds a warning to the record; the last one counts.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        self.warning = Some(warning.into());
+    }
+
+    fn begin_field(&mut self, name: &str) -> Result<(), String> {
+        self.object
+            .push(if self.object.is_empty() { b'{' } else { b',' });
+        if self.object == b"{," {
+            self.object.pop();
+        }
+        serde_json::to_writer(&mut self.object, name).map_err(|error| error.to_string())?;
+        self.object.push(b':');
+        Ok(())
+    }
+}
+
+/// An error of serde_json without the position, which would point into a single record.
+pub(crate) fn plain(error: &serde_json::Error) -> String {
+    let mut text = error.to_string();
+    while let Some(end) = text.rfind(" at line ") {
+        let position = &text[end + " at line ".len()..];
+        if !position
+            .replace(" column ", "")
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+        {
+            break;
+        }
+        text.truncate(end);
+    }
+    text
+}
+
+/// Reads a row of a table as if it were an object with the columns' names.
+struct ReadCells<'a, T> {
+    columns: &'a [Cow<'a, str>],
+    parameters: &'a [(Cow<'a, str>, &'a RawValue)],
+    of: std::marker::PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for ReadCells<'de, T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ReadCells<'de, T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a row of a table")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut row: A) -> Result<T, A::Error> {
+        let access = CellsAccess {
+            columns: self.columns.iter(),
+            column: "",
+            parameters: self.parameters.iter(),
+            parameter: None,
+            row: &mut row,
+        };
+        let value = T::deserialize(value::MapAccessDeserializer::new(access))?;
+        if row.next_element::<serde::de::IgnoredAny>()?.is_some() {
+            return Err(A::Error::custom(format!(
+                "the record has more than {} values",
+                self.columns.len()
+            )));
+        }
+        Ok(value)
+    }
+}
+
+struct CellsAccess<'a, 'r, A> {
+    columns: std::slice::Iter<'a, Cow<'a, str>>,
+    column: &'a str,
+    parameters: std::slice::Iter<'a, (Cow<'a, str>, &'a RawValue)>,
+    parameter: Option<&'a (Cow<'a, str>, &'a RawValue)>,
+    row: &'r mut A,
+}
+
+impl<'de, A: SeqAccess<'de>> MapAccess<'de> for CellsAccess<'de, '_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        let name = match self.columns.next() {
+            Some(column) => {
+                self.column = column;
+                self.column
+            }
+            None => {
+                self.parameter = self.parameters.next();
+                match self.parameter {
+                    Some((name, _)) => name,
+                    None => return Ok(None),
+                }
+            }
+        };
+        seed.deserialize(value::StrDeserializer::new(name))
+            .map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        if let Some((name, value)) = self.parameter {
+            return seed
+                .deserialize(&mut serde_json::Deserializer::from_str(value.get()))
+                .map_err(|error| A::Error::custom(format!("{name}: {}", plain(&error))));
+        }
+        match self.row.next_element_seed(seed) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(A::Error::custom(format!(
+                "the record has no value for column {}",
+                self.column
+            ))),
+            Err(error) => Err(A::Error::custom(format!("{}: {error}", self.column))),
+        }
+    }
+}
+
+struct FieldsAccess<'a, I> {
+    fields: I,
+    value: Option<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'de, I: Iterator<Item = (Cow<'de, str>, &'de RawValue)>> MapAccess<'de>
+    for FieldsAccess<'de, I>
+{
+    type Error = serde_json::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Self::Error> {
+        self.value = self.fields.next();
+        match &self.value {
+            Some((name, _)) => seed
+                .deserialize(value::StrDeserializer::new(name))
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, Self::Error> {
+        let Some((name, value)) = self.value.take() else {
+            return Err(serde_json::Error::custom("no value"));
+        };
+        seed.deserialize(&mut serde_json::Deserializer::from_str(value.get()))
+            .map_err(|error| serde_json::Error::custom(format!("{name}: {}", plain(&error))))
+    }
+}
+
+/// The column names of a table's header row.
+pub(crate) fn columns(header: &RawValue) -> Result<Vec<Cow<'_, str>>, String> {
+    let names: Vec<Text<'_>> = serde_json::from_str(header.get())
+        .map_err(|_| "must hold the column names as texts".to_owned())?;
+    let names: Vec<Cow<'_, str>> = names.into_iter().map(|Text(name)| name).collect();
+    for (index, name) in names.iter().enumerate() {
+        if names[..index].contains(name) {
+            return Err(format!("names the column {name:?} twice"));
+        }
+    }
+    Ok(names)
+}

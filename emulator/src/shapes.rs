@@ -1,0 +1,108 @@
+//! The forms in which the service has been seen, or must be expected, to answer.
+
+/// How records come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputShape {
+    /// A list of objects: `[{"value":42},{"value":43}]`.
+    #[default]
+    Objects,
+    /// A table whose first row names the columns: `[["value"],[42],[43]]`.
+    Table,
+}
+
+/// What stands in `outputs` for a record that could not be computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailedOutput {
+    /// `null`.
+    #[default]
+    Null,
+    /// `{}` among objects, `[]` in a table.
+    Empty,
+}
+
+/// What stands in `errors` for a record that could not be computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorShape {
+    /// The message as a text.
+    #[default]
+    Text,
+    /// `{"error_type":"SERVICE_ERROR","message":"..."}`.
+    Object,
+    /// A list of one such object.
+    List,
+}
+
+/// How a pull says that there is nothing to pull.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NothingToPull {
+    /// `"data": []` beside the status.
+    #[default]
+    EmptyList,
+    /// `"data": null` beside the status.
+    Null,
+    /// The status alone under its name.
+    Absent,
+    /// The bare status object, as the answer to a status request.
+    BareStatus,
+}
+
+/// What becomes of fields that the service need not give.
+///
+/// These are the timestamps, the `chunks_*` counters, the descriptive fields of a batch, and in results `warnings`,
+/// `process_time`, `summary_output`, and `errors` where no record failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OptionalFields {
+    /// They are all there.
+    #[default]
+    Given,
+    /// They are null.
+    Null,
+    /// They are left out.
+    Absent,
+}
+
+/// The name under which the answer to close and cancel keeps its details.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Envelope {
+    /// `data`, as the API document has it.
+    #[default]
+    Data,
+    /// `meta`, as the official SDKs' types have it.
+    Meta,
+}
+
+/// Which of the forms seen in the real world the emulator answers in.
+///
+/// The default is what the API document shows. Take what differs and leave the rest:
+///
+/// ```
+/// use cspark_emulator::{NothingToPull, Shapes};
+///
+/// let shapes = Shapes { nothing_to_pull: NothingToPull::BareStatus, ..Shapes::default() };
+/// # let _ = shapes;
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shapes {
+    /// How records come back, where their service says nothing of its own.
+    pub outputs: OutputShape,
+    /// What stands for the output of a failed record.
+    pub failed_output: FailedOutput,
+    /// What stands for the error of a failed record.
+    pub errors: ErrorShape,
+    /// How a pull says that there is nothing to pull.
+    pub nothing_to_pull: NothingToPull,
+    /// Under which name close and cancel answer.
+    pub envelope: Envelope,
+    /// Whether the fields that need not be there are there.
+    pub optional_fields: OptionalFields,
+    /// `compute_time_ms` and the other times in milliseconds have decimals.
+    pub fractional_times: bool,
+    /// Answers hold fields that no description knows.
+    pub unknown_fields: bool,
+    /// `records_completed` and `chunks_completed` leave out what failed.
+    pub completed_without_failed: bool,
+    /// A text to give as `batch_status`, whatever the truth is.
+    pub batch_status: Option<String>,
+    /// A text to give as `pipeline_status`, whatever the truth is.
+    pub pipeline_status: Option<String>,
+}

@@ -1,0 +1,92 @@
+//! What the emulator keeps while it runs.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::auth::Tokens;
+use crate::catalogue::{Catalogue, Entry};
+use crate::clock::Clock;
+use crate::engine::Batch;
+use crate::faults::Faults;
+use crate::journal::Journal;
+use crate::settings::Settings;
+use crate::shapes::Shapes;
+use crate::wire::BatchConfiguration;
+
+/// What every connection shares.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) clock: Clock,
+    state: Mutex<State>,
+}
+
+/// What changes.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) batches: BTreeMap<String, BatchEntry>,
+    /// The ids of the batches in the order of their creation.
+    pub(crate) order: Vec<String>,
+    pub(crate) shapes: Shapes,
+    pub(crate) faults: Faults,
+    pub(crate) journal: Journal,
+    pub(crate) tokens: Tokens,
+    pub(crate) request_ids: HashSet<Uuid>,
+    pub(crate) random: fastrand::Rng,
+}
+
+/// A batch, and what was said when it was created.
+#[derive(Debug)]
+pub(crate) struct BatchEntry {
+    pub(crate) batch: Batch,
+    pub(crate) service: Arc<Entry>,
+    pub(crate) selected: Vec<String>,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) source_system: Option<String>,
+    pub(crate) unique_record_key: Option<String>,
+    pub(crate) configuration: BatchConfiguration,
+}
+
+impl Shared {
+    pub(crate) fn new(mut settings: Settings) -> Self {
+        let mut faults = Faults::default();
+        faults.set_random(settings.random_faults.take());
+        let state = State {
+            batches: BTreeMap::new(),
+            order: Vec::new(),
+            shapes: settings.shapes.clone(),
+            faults,
+            journal: Journal::new(settings.recorded_requests, settings.recorded_bytes),
+            tokens: Tokens::default(),
+            request_ids: HashSet::new(),
+            random: settings
+                .seed
+                .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+        };
+        Self {
+            catalogue: Catalogue::new(std::mem::take(&mut settings.services)),
+            clock: Clock::new(settings.time_scale),
+            state: Mutex::new(state),
+            settings,
+        }
+    }
+
+    /// The state. It is locked for moments only: no record is computed and nothing is awaited meanwhile.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the state as usable as it was.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The batch of this id, brought to this time.
+    pub(crate) fn batch(&mut self, id: &str, now: Duration) -> Option<&mut BatchEntry> {
+        let entry = self.batches.get_mut(id)?;
+        entry.batch.advance(now);
+        Some(entry)
+    }
+}

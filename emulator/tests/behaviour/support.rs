@@ -1,0 +1,197 @@
+//! A plain HTTP client that sends what the API asks for, and lets a test leave something out.
+
+use cspark_emulator::Emulator;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+/// An answer, with its body read as JSON where it is JSON.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    /// The body, provided that the request was granted.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        self.body
+    }
+
+    /// Checks that the request was refused with this status and a message that holds this text.
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16, message: &str) {
+        assert_eq!(self.status, status, "{}", self.text);
+        let given = self.body["error"]["message"].as_str().unwrap_or_default();
+        assert!(
+            given.contains(message),
+            "{:?} does not hold {message:?}",
+            self.text
+        );
+        assert!(self.body["error"]["code"].is_string());
+    }
+}
+
+pub(crate) struct Client {
+    http: reqwest::Client,
+    origin: String,
+    tenant: String,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Client {
+    pub(crate) fn new(emulator: &Emulator) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert("user-agent", HeaderValue::from_static("behaviour-tests/0"));
+        headers.insert(
+            "x-tenant-name",
+            HeaderValue::from_str(emulator.tenant()).unwrap(),
+        );
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
+        Self {
+            http,
+            origin: emulator.origin(),
+            tenant: emulator.tenant().to_owned(),
+            headers,
+        }
+    }
+
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_str(value).unwrap(),
+        );
+        self
+    }
+
+    /// Sends a request to a path below the origin; the body is JSON text.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<impl Into<reqwest::Body>>,
+    ) -> Result<Reply, reqwest::Error> {
+        let mut headers = self.headers.clone();
+        headers.entry("x-request-id").or_insert_with(|| {
+            HeaderValue::from_str(&uuid::Uuid::from_u128(fastrand::u128(..)).to_string()).unwrap()
+        });
+        let mut request = self.http.request(method, format!("{}{path}", self.origin));
+        if let Some(body) = body {
+            headers
+                .entry("content-type")
+                .or_insert(HeaderValue::from_static("application/json"));
+            request = request.body(body);
+        }
+        let answer = request.headers(headers).send().await?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let text = String::from_utf8(answer.bytes().await?.to_vec()).unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Ok(Reply {
+            status,
+            headers,
+            text,
+            body,
+        })
+    }
+
+    /// Sends a request to a path below `/{tenant}/api/v4/`.
+    pub(crate) async fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Reply, reqwest::Error> {
+        let path = format!("/{}/api/v4/{path}", self.tenant);
+        self.send(method, &path, body.map(|body| body.to_string()))
+            .await
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        self.try_call(method, path, body).await.unwrap()
+    }
+
+    pub(crate) async fn create(&self, body: Value) -> Reply {
+        self.call(Method::POST, "batch", Some(body)).await
+    }
+
+    /// A new batch of a service.
+    pub(crate) async fn batch(&self, service: &str) -> String {
+        let body = self.create(json!({ "service": service })).await.ok();
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn describe(&self) -> Value {
+        self.call(Method::GET, "batch/status", None).await.ok()
+    }
+
+    pub(crate) async fn info(&self, id: &str) -> Value {
+        self.call(Method::GET, &format!("batch/{id}"), None)
+            .await
+            .ok()
+    }
+
+    pub(crate) async fn status(&self, id: &str) -> Value {
+        self.call(Method::GET, &format!("batch/{id}/status"), None)
+            .await
+            .ok()
+    }
+
+    pub(crate) async fn push(&self, id: &str, chunks: Value) -> Reply {
+        self.try_push(id, chunks).await.unwrap()
+    }
+
+    pub(crate) async fn try_push(&self, id: &str, chunks: Value) -> Result<Reply, reqwest::Error> {
+        self.try_call(
+            Method::POST,
+            &format!("batch/{id}/chunks"),
+            Some(json!({ "chunks": chunks })),
+        )
+        .await
+    }
+
+    pub(crate) async fn pull(&self, id: &str) -> Reply {
+        self.try_pull(id, "").await.unwrap()
+    }
+
+    pub(crate) async fn try_pull(&self, id: &str, query: &str) -> Result<Reply, reqwest::Error> {
+        self.try_call(
+            Method::GET,
+            &format!("batch/{id}/chunkresults{query}"),
+            None,
+        )
+        .await
+    }
+
+    pub(crate) async fn update(&self, id: &str, status: &str) -> Reply {
+        self.call(
+            Method::PATCH,
+            &format!("batch/{id}"),
+            Some(json!({ "batch_status": status })),
+        )
+        .await
+    }
+}
+
+/// A chunk of `records` records for the echo service, all of the same length as text.
+pub(crate) fn echo_chunk(id: &str, records: usize) -> Value {
+    let mut inputs = vec![json!(["n"])];
+    inputs.extend((0..records).map(|n| json!([format!("{n:04}")])));
+    json!({ "id": id, "size": records, "data": { "inputs": inputs } })
+}
+
+/// The ids of the chunks in an answer to a pull.
+pub(crate) fn ids(pulled: &Value) -> Vec<String> {
+    let chunks = pulled["data"].as_array().cloned().unwrap_or_default();
+    chunks
+        .iter()
+        .map(|chunk| chunk["id"].as_str().unwrap().to_owned())
+        .collect()
+}

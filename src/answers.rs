@@ -1,0 +1,88 @@
+//! What answers mean, where the fields alone don't tell.
+
+use serde_json::value::RawValue;
+
+use crate::raw::types::{Batch, BatchDetails, BatchStatus, ChunkResult, Status};
+use crate::{Outputs, RecordMessage};
+
+impl Batch {
+    /// The details, under whichever of the two names they came.
+    pub fn details(&self) -> Option<&BatchDetails> {
+        self.data.as_ref().or(self.meta.as_ref())
+    }
+
+    /// Where the batch stands, if the answer says so.
+    pub fn status(&self) -> Option<&BatchStatus> {
+        self.details()?.batch_status.as_ref()
+    }
+}
+
+impl BatchStatus {
+    /// Whether the batch has ended in a way that takes no more chunks. A status that this crate does
+    /// not know is none.
+    pub fn is_terminal(&self) -> bool {
+        match self {
+            Self::Closed
+            | Self::ClosedByTimeout
+            | Self::Completed
+            | Self::CompletedByTimeout
+            | Self::Failed
+            | Self::Cancelled => true,
+            Self::Created | Self::InProgress | Self::Unknown(_) => false,
+        }
+    }
+}
+
+impl Status {
+    /// The records pushed so far, under whichever of the two names they came.
+    pub fn submitted(&self) -> Option<u64> {
+        self.records_submitted.or(self.record_submitted)
+    }
+}
+
+impl<T> ChunkResult<Outputs<T>> {
+    /// The results record by record, in the order in which the records were pushed.
+    pub fn records(&self) -> impl Iterator<Item = RecordResult<'_, T>> {
+        let outputs = self.outputs.as_ref().map_or(&[][..], Outputs::as_slice);
+        let messages =
+            |list: &'_ Option<Vec<Option<RecordMessage>>>| list.as_ref().map_or(0, Vec::len);
+        let count = outputs
+            .len()
+            .max(messages(&self.errors))
+            .max(messages(&self.warnings));
+        (0..count).map(move |index| RecordResult {
+            index,
+            output: outputs.get(index).and_then(Option::as_ref),
+            error: entry(self.errors.as_deref(), index),
+            warning: entry(self.warnings.as_deref(), index),
+            process_time_ms: entry(self.process_time.as_deref(), index).copied(),
+        })
+    }
+}
+
+impl<R> ChunkResult<R> {
+    /// The aggregates that the chunk's summary asked for, as JSON.
+    pub fn summary_json(&self) -> Option<&RawValue> {
+        self.summary_output.as_deref()
+    }
+}
+
+fn entry<E>(list: Option<&[Option<E>]>, index: usize) -> Option<&E> {
+    list?.get(index)?.as_ref()
+}
+
+/// What became of one record.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RecordResult<'a, T> {
+    /// The number of the record within its chunk, from 0.
+    pub index: usize,
+    /// The output; nothing if the record failed.
+    pub output: Option<&'a T>,
+    /// The service's error for the record, if it failed.
+    pub error: Option<&'a RecordMessage>,
+    /// The service's warning for the record.
+    pub warning: Option<&'a RecordMessage>,
+    /// The time that the record took to compute, in milliseconds.
+    pub process_time_ms: Option<f64>,
+}

@@ -1,0 +1,331 @@
+//! The batches of a tenant: describe them, create one, or take up one that exists.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::raw::types::{CreateRequest, DescribeResponse};
+use crate::transport::{Call, Transport};
+use crate::{Error, Operation, Pipeline, Result, ServiceUri, Timestamp};
+
+/// What a batch says it is for, unless told otherwise.
+const CALL_PURPOSE: &str = "Async Batch Execution";
+/// Who a batch says created it, unless told otherwise.
+const SOURCE_SYSTEM: &str = "Spark Rust SDK";
+
+/// The batches of a tenant. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Batches {
+    transport: Arc<Transport>,
+}
+
+impl Batches {
+    pub(crate) fn new(transport: Arc<Transport>) -> Self {
+        Self { transport }
+    }
+
+    /// Lists the batches that are in progress or ended within the past hour, with the tenant's
+    /// configuration and load.
+    ///
+    /// They are those of the caller, unless the caller may see others' (`supervisor:pf`).
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps an answer from coming, after retries.
+    pub async fn describe(&self) -> Result<DescribeResponse> {
+        let call = Call::new(Operation::Describe);
+        self.transport
+            .call(call, async |raw| raw.describe().await)
+            .await
+    }
+
+    /// Creates a batch for a service: `my-folder/my-service`, or anything else that a
+    /// [`ServiceUri`] is made of. Nothing happens before the result is awaited.
+    ///
+    /// Close the batch when all is pushed, so that its workers and buffers become free.
+    ///
+    /// ```no_run
+    /// # async fn example(spark: cspark_batches::Client) -> cspark_batches::Result<()> {
+    /// let pipeline = spark.batches().create("my-folder/my-service").max_runners(200).accuracy(0.95).await?;
+    /// println!("batch {}", pipeline.id());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn create<U>(&self, service: U) -> Create
+    where
+        U: TryInto<ServiceUri>,
+        Error: From<U::Error>,
+    {
+        let request = service
+            .try_into()
+            .map_err(Error::from)
+            .map(|uri| CreateRequest {
+                service: uri.to_wire(),
+                version_id: uri.version_id().map(ToOwned::to_owned),
+                call_purpose: Some(CALL_PURPOSE.to_owned()),
+                source_system: Some(SOURCE_SYSTEM.to_owned()),
+                ..CreateRequest::default()
+            });
+        Create {
+            transport: Arc::clone(&self.transport),
+            request,
+        }
+    }
+
+    /// Takes up a batch by its id. No request is made, and the id is checked with the first one.
+    ///
+    /// The pipeline counts as open until the service says otherwise, and its statistics hold what is
+    /// pushed through it, not what was pushed before.
+    pub fn of(&self, id: impl Into<String>) -> Pipeline {
+        Pipeline::new(Arc::clone(&self.transport), id.into(), None)
+    }
+}
+
+/// A batch that is to be created: set options, then `.await` it.
+///
+/// Options that are not set are left to the service. Those from [`min_runners`](Self::min_runners)
+/// on are experimental in the API, and may change.
+#[must_use = "nothing is created before it is awaited"]
+pub struct Create {
+    transport: Arc<Transport>,
+    request: Result<CreateRequest>,
+}
+
+impl Create {
+    /// The transaction date, by which the version of the service is found that was active then: ISO
+    /// 8601 text, a [`SystemTime`](std::time::SystemTime), or [`Timestamp::from_unix_millis`].
+    #[doc(alias = "activeSince")]
+    pub fn active_since(self, moment: impl Into<Timestamp>) -> Self {
+        self.set(|request| request.version_by_timestamp = Some(moment.into().to_string()))
+    }
+
+    /// The system that creates the batch; `Spark Rust SDK` unless set.
+    #[doc(alias = "sourceSystem")]
+    pub fn source_system(self, name: impl Into<String>) -> Self {
+        self.set(|request| request.source_system = Some(name.into()))
+    }
+
+    /// An id of your own, which the batch's details show again.
+    #[doc(alias = "correlationId")]
+    pub fn correlation_id(self, id: impl Into<String>) -> Self {
+        self.set(|request| request.correlation_id = Some(id.into()))
+    }
+
+    /// Why the batch is created; `Async Batch Execution` unless set.
+    #[doc(alias = "callPurpose")]
+    pub fn call_purpose(self, purpose: impl Into<String>) -> Self {
+        self.set(|request| request.call_purpose = Some(purpose.into()))
+    }
+
+    /// The outputs to return, rather than all.
+    #[doc(alias = "selectedOutputs")]
+    pub fn selected_outputs<S: AsRef<str>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        self.set(|request| request.output = joined(names))
+    }
+
+    /// The sub-services to output.
+    pub fn subservices<S: AsRef<str>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        self.set(|request| request.subservice = joined(names))
+    }
+
+    /// The inputs that identify a record.
+    #[doc(alias = "inputKey")]
+    #[doc(alias = "unique_record_key")]
+    pub fn input_key<S: AsRef<str>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        self.set(|request| request.unique_record_key = joined(names))
+    }
+
+    /// Concurrent runners to start with, at least 1. The service starts with 10 unless set.
+    #[doc(alias = "minRunners")]
+    #[doc(alias = "initial_workers")]
+    pub fn min_runners(self, runners: u32) -> Self {
+        self.set_positive("min_runners", runners, |request| {
+            &mut request.initial_workers
+        })
+    }
+
+    /// The most concurrent runners, at least 1. The service takes 100 unless set.
+    #[doc(alias = "maxRunners")]
+    #[doc(alias = "max_workers")]
+    pub fn max_runners(self, runners: u32) -> Self {
+        self.set_positive("max_runners", runners, |request| &mut request.max_workers)
+    }
+
+    /// Chunks that a VM takes at a time, at least 1. The service takes 2 unless set.
+    #[doc(alias = "chunksPerVm")]
+    #[doc(alias = "chunks_per_request")]
+    pub fn chunks_per_vm(self, chunks: u32) -> Self {
+        self.set_positive("chunks_per_vm", chunks, |request| {
+            &mut request.chunks_per_request
+        })
+    }
+
+    /// Runners in each VM, at least 1. The service takes 2 unless set.
+    #[doc(alias = "runnersPerVm")]
+    #[doc(alias = "runner_thread_count")]
+    pub fn runners_per_vm(self, runners: u32) -> Self {
+        self.set_positive("runners_per_vm", runners, |request| {
+            &mut request.runner_thread_count
+        })
+    }
+
+    /// The size of the input buffer in megabytes, at least 1.
+    #[doc(alias = "maxInputSize")]
+    pub fn max_input_size(self, megabytes: u32) -> Self {
+        self.set_positive("max_input_size", megabytes, |request| {
+            &mut request.max_input_size_in_mb
+        })
+    }
+
+    /// The size of the output buffer in megabytes, at least 1.
+    #[doc(alias = "maxOutputSize")]
+    pub fn max_output_size(self, megabytes: u32) -> Self {
+        self.set_positive("max_output_size", megabytes, |request| {
+            &mut request.max_output_size_in_mb
+        })
+    }
+
+    /// The share of records that have to succeed, from 0.0 to 1.0. The service takes 1.0 unless set.
+    ///
+    /// The wire has whole percents of acceptable errors, rounded up: 0.95 is 5 percent, and so is
+    /// 0.955.
+    #[doc(alias = "acceptable_error_percentage")]
+    pub fn accuracy(mut self, share: f64) -> Self {
+        match error_percentage(share) {
+            Some(percent) => {
+                self.set(|request| request.acceptable_error_percentage = Some(percent))
+            }
+            None => {
+                self.refuse(Error::input(format!(
+                    "accuracy is {share}; it has to be between 0.0 and 1.0"
+                )));
+                self
+            }
+        }
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut CreateRequest)) -> Self {
+        if let Ok(request) = &mut self.request {
+            set(request);
+        }
+        self
+    }
+
+    fn set_positive(
+        mut self,
+        option: &str,
+        value: u32,
+        field: impl FnOnce(&mut CreateRequest) -> &mut Option<NonZeroU64>,
+    ) -> Self {
+        match NonZeroU64::new(value.into()) {
+            Some(value) => self.set(|request| *field(request) = Some(value)),
+            None => {
+                self.refuse(Error::input(format!(
+                    "{option} is 0; it has to be at least 1"
+                )));
+                self
+            }
+        }
+    }
+
+    /// The first mistake is the one that is told.
+    fn refuse(&mut self, error: Error) {
+        if self.request.is_ok() {
+            self.request = Err(error.with_operation(Operation::Create));
+        }
+    }
+
+    async fn send(self) -> Result<Pipeline> {
+        let request = self.request?;
+        let call = Call::new(Operation::Create);
+        let batch = self
+            .transport
+            .call(call, async |raw| raw.create(&request).await)
+            .await?;
+        match batch.id.clone().filter(|id| !id.is_empty()) {
+            Some(id) => Ok(Pipeline::new(self.transport, id, Some(batch))),
+            None => Err(Error::decode("id", "the answer has no id of the new batch")
+                .with_operation(Operation::Create)
+                .with_may_have_been_taken(true)),
+        }
+    }
+}
+
+impl IntoFuture for Create {
+    type Output = Result<Pipeline>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Pipeline>> + Send>>;
+
+    /// Creates the batch.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the locator or an option is wrong: nothing
+    /// was sent. Otherwise whatever kept an answer from coming: creation is repeated only where the
+    /// service surely did not take the request, and
+    /// [`may_have_been_taken`](crate::Error::may_have_been_taken) tells whether a batch may be there
+    /// that nobody has the id of.
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for Create {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Create")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}
+
+fn joined<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Option<String> {
+    let names: Vec<S> = names.into_iter().collect();
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    (!names.is_empty()).then(|| names.join(","))
+}
+
+/// `ceil((1 - share) * 100)`, computed on the decimal digits that the caller wrote: in binary
+/// fractions, `1.0 - 0.95` is a little more than 0.05 and would give 6.
+fn error_percentage(share: f64) -> Option<u64> {
+    if !(0.0..=1.0).contains(&share) {
+        return None;
+    }
+    // Display never writes an exponent, and gives the shortest digits that mean this number.
+    let digits = share.to_string();
+    let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
+    let mut percent = u64::from(whole == "1") * 100;
+    for (digit, weight) in fraction.chars().zip([10, 1]) {
+        percent += u64::from(digit.to_digit(10)?) * weight;
+    }
+    Some(100 - percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracy_is_taken_in_decimals() {
+        let table = [
+            (1.0, 0),
+            (0.99, 1),
+            (0.95, 5),
+            (0.955, 5),
+            (0.9, 10),
+            (0.57, 43),
+            (0.29, 71),
+            (0.07, 93),
+            (0.001, 100),
+            (1e-300, 100),
+            (-0.0, 100),
+            (0.0, 100),
+            (0.999_999_999_999_999_9, 1),
+        ];
+        for (share, percent) in table {
+            assert_eq!(error_percentage(share), Some(percent), "{share}");
+        }
+        for share in [-0.01, 1.01, f64::NAN, f64::INFINITY] {
+            assert_eq!(error_percentage(share), None, "{share}");
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! One batch: push, pull, watch, close, cancel.
+
+mod ledger;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::de::DeserializeOwned;
+
+use self::ledger::{Ledger, Reservation};
+use crate::chunk::push_body;
+use crate::raw::types::{Batch, BatchStatus, BatchTransition, Status, UpdateRequest};
+use crate::transport::{Call, RawResult, Repeat, Transport};
+use crate::{Error, ErrorKind, Operation, Pulled, Push, Pushed, Result, raw};
+
+pub use ledger::{State, Stats};
+
+/// A batch, by its id. Cheap to clone; clones share state and statistics, and may be used from
+/// many tasks at a time.
+///
+/// Made by [`Batches::create`](crate::Batches::create) and [`Batches::of`](crate::Batches::of).
+#[derive(Clone)]
+pub struct Pipeline {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    transport: Arc<Transport>,
+    id: String,
+    created: Option<Batch>,
+    ledger: Mutex<Ledger>,
+}
+
+impl Pipeline {
+    pub(crate) fn new(transport: Arc<Transport>, id: String, created: Option<Batch>) -> Self {
+        let ledger = Mutex::default();
+        Self {
+            shared: Arc::new(Shared {
+                transport,
+                id,
+                created,
+                ledger,
+            }),
+        }
+    }
+
+    /// The batch's id. Keep it: it is what the batch can be taken up with again.
+    pub fn id(&self) -> &str {
+        &self.shared.id
+    }
+
+    /// What the service said when this batch was created; nothing for one taken up by its id.
+    pub fn created(&self) -> Option<&Batch> {
+        self.shared.created.as_ref()
+    }
+
+    /// What can be done with the batch, as far as this pipeline knows.
+    pub fn state(&self) -> State {
+        self.ledger().state()
+    }
+
+    /// The chunks that the service accepted from this pipeline, with their numbers of records.
+    pub fn stats(&self) -> Stats {
+        self.ledger().stats()
+    }
+
+    /// Gets the details of the batch: totals, configuration, who created it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps an answer from coming, after retries.
+    #[doc(alias = "getInfo")]
+    #[doc(alias = "get_info")]
+    pub async fn info(&self) -> Result<Batch> {
+        let id = self.id();
+        let batch = self
+            .call(Operation::Info, async |raw| raw.info(id).await)
+            .await?;
+        self.ledger().learn(batch.status());
+        Ok(batch)
+    }
+
+    /// Gets the status of the batch: its counters and the fill of its buffers.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps an answer from coming, after retries.
+    #[doc(alias = "getStatus")]
+    #[doc(alias = "get_status")]
+    pub async fn status(&self) -> Result<Status> {
+        let id = self.id();
+        let status = self
+            .call(Operation::Status, async |raw| raw.status(id).await)
+            .await?;
+        self.ledger().learn(status.batch_status.as_ref());
+        Ok(status)
+    }
+
+    /// Adds chunks to the input buffer, in one request: all of them or none.
+    ///
+    /// A chunk counts as sent once the service has accepted it. If the push fails, ids and
+    /// statistics are as before; pushing the same [`Chunk`](crate::Chunk)s again keeps their ids.
+    ///
+    /// ```no_run
+    /// # async fn example(pipeline: cspark_batches::Pipeline) -> cspark_batches::Result<()> {
+    /// use cspark_batches::Push;
+    /// use serde_json::json;
+    ///
+    /// let records = [json!({"value": 42}), json!({"value": 43})];
+    /// let pushed = pipeline.push(Push::records(&records).chunk_size(2)).await?;
+    /// println!("{} chunks, {:?} records in all", pushed.chunks.len(), pushed.status.submitted());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Before any request: [`ErrorKind::State`] if the batch is closed or cancelled,
+    /// [`ErrorKind::Input`] if the records can't be encoded or an id is empty or taken.
+    /// Otherwise whatever the service answers; a push that does not fit into the input buffer is
+    /// refused as a whole. It is repeated only where the service surely did not take it, since
+    /// chunks that come twice may be computed twice;
+    /// [`may_have_been_taken`](Error::may_have_been_taken) tells the doubtful cases.
+    pub async fn push(&self, push: impl Into<Push<'_>> + Send) -> Result<Pushed> {
+        let operation = Operation::Push;
+        self.ledger()
+            .state()
+            .allows(operation)
+            .map_err(|why| self.forbidden(operation, why))?;
+        let here = |error: Error| error.with_operation(operation).with_batch(self.id());
+        let (chunks, duplicates) = push.into().into_parts().map_err(here)?;
+        let reservation =
+            Reservation::new(&self.shared.ledger, chunks, duplicates).map_err(here)?;
+        if reservation.chunks().is_empty() {
+            let (chunks, skipped) = reservation.accept();
+            return Ok(Pushed {
+                status: Status::default(),
+                chunks,
+                skipped,
+            });
+        }
+        let body = push_body(reservation.chunks().iter().map(|(chunk, _)| chunk)).map_err(here)?;
+        let id = self.id();
+        let status: Status = self
+            .call(operation, async |raw| raw.push(id, body).await)
+            .await?;
+        self.ledger().learn(status.batch_status.as_ref());
+        let (chunks, skipped) = reservation.accept();
+        Ok(Pushed {
+            status,
+            chunks,
+            skipped,
+        })
+    }
+
+    /// Takes results out of the output buffer: up to 100 chunks, in any order, unless told
+    /// otherwise. Nothing happens before the result is awaited.
+    ///
+    /// `T` is what the outputs of one record are read into; see [`Outputs`](crate::Outputs).
+    ///
+    /// ```no_run
+    /// # async fn example(pipeline: cspark_batches::Pipeline) -> cspark_batches::Result<()> {
+    /// #[derive(Debug, serde::Deserialize)]
+    /// struct Volume {
+    ///     volume: f64,
+    /// }
+    ///
+    /// let pulled = pipeline.pull::<Volume>().max_chunks(2).await?;
+    /// for chunk in &pulled.chunks {
+    ///     for record in chunk.records() {
+    ///         println!("{:?} {}: {:?} {:?}", chunk.id, record.index, record.output, record.error);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pull<T: DeserializeOwned>(&self) -> Pull<'_, T> {
+        Pull {
+            pipeline: self,
+            max_chunks: None,
+            output: PhantomData,
+        }
+    }
+
+    /// Closes the batch: no more chunks; pending ones are still computed, and can be pulled.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] before any request if it is closed or cancelled already. Otherwise
+    /// whatever keeps an answer from coming, after retries; the pipeline stays open then.
+    pub async fn close(&self) -> Result<Batch> {
+        self.update(Operation::Close, BatchTransition::Closed).await
+    }
+
+    /// Cancels the batch: it stops at once, and drops all that is in its buffers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] before any request if it is cancelled already. Otherwise whatever keeps
+    /// an answer from coming, after retries; the pipeline stays as it was then.
+    pub async fn cancel(&self) -> Result<Batch> {
+        self.update(Operation::Cancel, BatchTransition::Cancelled)
+            .await
+    }
+
+    async fn update(&self, operation: Operation, batch_status: BatchTransition) -> Result<Batch> {
+        self.ledger()
+            .state()
+            .allows(operation)
+            .map_err(|why| self.forbidden(operation, why))?;
+        let id = self.id();
+        let request = UpdateRequest { batch_status };
+        let updated = self
+            .call(operation, async |raw| raw.update(id, &request).await)
+            .await;
+        let batch = match updated {
+            Ok(batch) => batch,
+            Err(error) => self.after_all(operation, error).await?,
+        };
+        let mut ledger = self.ledger();
+        ledger.learn(Some(&match batch_status {
+            BatchTransition::Closed => BatchStatus::Closed,
+            BatchTransition::Cancelled => BatchStatus::Cancelled,
+        }));
+        ledger.learn(batch.status());
+        drop(ledger);
+        Ok(batch)
+    }
+
+    /// A request whose answer was lost may have done its work, and its repetition be refused for
+    /// just that reason: asks the service before telling the caller that it failed.
+    async fn after_all(&self, operation: Operation, error: Error) -> Result<Batch> {
+        if !(error.may_have_been_taken() && error.kind() == ErrorKind::Refused) {
+            return Err(error);
+        }
+        match self.info().await {
+            Ok(batch) if self.state().allows(operation).is_err() => Ok(batch),
+            _ => Err(error),
+        }
+    }
+
+    async fn call<T, F>(
+        &self,
+        operation: Operation,
+        send: impl FnOnce(raw::Client) -> F,
+    ) -> Result<T>
+    where
+        T: DeserializeOwned,
+        F: Future<Output = RawResult<T>>,
+    {
+        self.shared
+            .transport
+            .call(Call::new(operation).batch(self.id()), send)
+            .await
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.shared
+            .ledger
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forbidden(&self, operation: Operation, why: &'static str) -> Error {
+        Error::state(why)
+            .with_operation(operation)
+            .with_batch(self.id())
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("id", &self.shared.id)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Results that are to be pulled: set the most chunks if wanted, then `.await` it.
+#[must_use = "nothing is pulled before it is awaited"]
+pub struct Pull<'a, T> {
+    pipeline: &'a Pipeline,
+    max_chunks: Option<u32>,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<T> Pull<'_, T> {
+    /// The most chunks to take, at least 1; 100 unless set.
+    pub fn max_chunks(mut self, chunks: u32) -> Self {
+        self.max_chunks = Some(chunks);
+        self
+    }
+}
+
+impl<'a, T: DeserializeOwned + Send + 'a> IntoFuture for Pull<'a, T> {
+    type Output = Result<Pulled<T>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Pulled<T>>> + Send + 'a>>;
+
+    /// Pulls.
+    ///
+    /// # Errors
+    ///
+    /// Before any request: [`ErrorKind::State`] if the batch is cancelled, [`ErrorKind::Input`] if
+    /// the most chunks are 0. Otherwise whatever keeps an answer from coming. The pull is repeated
+    /// only where the service surely has not handed anything out; if
+    /// [`may_have_been_taken`](Error::may_have_been_taken) says that it may have, the results in the
+    /// lost answer are gone, and their chunks have to be pushed again.
+    ///
+    /// [`ErrorKind::Decode`] if the results are not what `T` expects. They exist nowhere else
+    /// then, so [`Error::answer`] has the whole answer, and [`Pulled::parse`] reads it with another
+    /// type.
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let pipeline = self.pipeline;
+            let operation = Operation::Pull;
+            pipeline
+                .state()
+                .allows(operation)
+                .map_err(|why| pipeline.forbidden(operation, why))?;
+            let max = match self.max_chunks.map(NonZeroU32::new) {
+                Some(None) => {
+                    let error = Error::input("max_chunks is 0; it has to be at least 1");
+                    return Err(error.with_operation(operation).with_batch(pipeline.id()));
+                }
+                max => max.flatten(),
+            };
+            let call = Call::new(operation)
+                .batch(pipeline.id())
+                .repeat(Repeat::IfNotTaken);
+            let id = pipeline.id();
+            let transport = &pipeline.shared.transport;
+            let received = transport
+                .call_bytes(call, async |raw| raw.pull(id, max, max).await)
+                .await?;
+            let pulled = Pulled::read(&received)?;
+            pipeline.ledger().learn(pulled.status.batch_status.as_ref());
+            Ok(pulled)
+        })
+    }
+}
+
+impl<T> fmt::Debug for Pull<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pull")
+            .field("pipeline", self.pipeline)
+            .field("max_chunks", &self.max_chunks)
+            .finish()
+    }
+}

@@ -1,0 +1,192 @@
+//! What a pipeline knows of its batch: its state, and the chunks that were sent.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use crate::raw::types::BatchStatus;
+use crate::{Chunk, Duplicates, Error, Operation, PushedChunk, Result};
+
+/// What can be done with a batch. It only ever goes from one to a later one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Everything.
+    #[default]
+    Open,
+    /// Pull what is left, or cancel it: the batch was closed, by the caller or by the system, or it
+    /// completed or failed.
+    Closed,
+    /// Nothing but look at it: the batch was cancelled, and its data dropped.
+    Cancelled,
+}
+
+impl State {
+    /// Why the state forbids the operation, if it does.
+    pub(super) fn allows(self, operation: Operation) -> std::result::Result<(), &'static str> {
+        match (self, operation) {
+            (Self::Closed, Operation::Push) => Err("the batch is closed, and takes no more chunks"),
+            (Self::Cancelled, Operation::Push) => {
+                Err("the batch is cancelled, and takes no more chunks")
+            }
+            (Self::Cancelled, Operation::Pull) => {
+                Err("the batch is cancelled, and its results were dropped")
+            }
+            (Self::Closed, Operation::Close) => Err("the batch is closed already"),
+            (Self::Cancelled, Operation::Close) => Err("the batch is cancelled already"),
+            (Self::Cancelled, Operation::Cancel) => Err("the batch is cancelled already"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The chunks that the service accepted from a pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    records: BTreeMap<String, u64>,
+}
+
+impl Stats {
+    /// The number of chunks.
+    pub fn chunks(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The number of records in all chunks.
+    pub fn records(&self) -> u64 {
+        self.records.values().sum()
+    }
+
+    /// The number of records in one chunk.
+    pub fn records_in(&self, chunk_id: &str) -> Option<u64> {
+        self.records.get(chunk_id).copied()
+    }
+
+    /// The chunks' ids with their numbers of records, by id.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.records
+            .iter()
+            .map(|(id, records)| (id.as_str(), *records))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    state: State,
+    accepted: Stats,
+    /// Ids of chunks whose push has not been answered yet.
+    in_flight: HashSet<String>,
+}
+
+impl Ledger {
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        self.accepted.clone()
+    }
+
+    /// Takes over a status that the service told. Answers may arrive out of order, so that one from
+    /// before a change can't take the change back.
+    pub(super) fn learn(&mut self, status: Option<&BatchStatus>) {
+        let told = match status {
+            Some(BatchStatus::Cancelled) => State::Cancelled,
+            Some(status) if status.is_terminal() => State::Closed,
+            _ => State::Open,
+        };
+        self.state = self.state.max(told);
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.accepted.records.contains_key(id) || self.in_flight.contains(id)
+    }
+}
+
+/// The ids of chunks that are being pushed. Dropped before they are accepted, it makes them free
+/// again.
+#[derive(Debug)]
+pub(super) struct Reservation<'a> {
+    ledger: &'a Mutex<Ledger>,
+    /// Each with the id that it had, if that was a duplicate and replaced.
+    chunks: Vec<(Chunk, Option<String>)>,
+    skipped: Vec<String>,
+}
+
+impl<'a> Reservation<'a> {
+    /// Reserves the ids of all chunks, or none.
+    pub(super) fn new(
+        ledger: &'a Mutex<Ledger>,
+        chunks: Vec<Chunk>,
+        duplicates: Duplicates,
+    ) -> Result<Self> {
+        let mut guard = lock(ledger);
+        let (mut reserved, mut skipped) = (Vec::with_capacity(chunks.len()), Vec::new());
+        let mut here = HashSet::new();
+        for chunk in chunks {
+            let id = chunk.id().to_owned();
+            if id.is_empty() {
+                return Err(Error::input("a chunk has an empty id"));
+            }
+            let is_duplicate = guard.knows(&id) || here.contains(&id);
+            let chunk = match duplicates {
+                _ if !is_duplicate => (chunk, None),
+                Duplicates::Refuse => {
+                    return Err(Error::input(format!(
+                        "chunk id `{id}` was used before in this batch; see `Push::if_duplicate` for other ways"
+                    )));
+                }
+                Duplicates::Replace => (chunk.with_id(Uuid::new_v4().to_string()), Some(id)),
+                Duplicates::Skip => {
+                    skipped.push(id);
+                    continue;
+                }
+            };
+            here.insert(chunk.0.id().to_owned());
+            reserved.push(chunk);
+        }
+        guard.in_flight.extend(here);
+        Ok(Self {
+            ledger,
+            chunks: reserved,
+            skipped,
+        })
+    }
+
+    pub(super) fn chunks(&self) -> &[(Chunk, Option<String>)] {
+        &self.chunks
+    }
+
+    /// Counts the chunks as sent, and tells which they were, and which were skipped.
+    pub(super) fn accept(mut self) -> (Vec<PushedChunk>, Vec<String>) {
+        let mut ledger = lock(self.ledger);
+        let accepted = std::mem::take(&mut self.chunks)
+            .into_iter()
+            .map(|(chunk, replaced)| {
+                let id = chunk.id().to_owned();
+                ledger.in_flight.remove(&id);
+                ledger.accepted.records.insert(id.clone(), chunk.records());
+                PushedChunk {
+                    id,
+                    records: chunk.records(),
+                    replaced,
+                }
+            });
+        let accepted = accepted.collect();
+        drop(ledger);
+        (accepted, std::mem::take(&mut self.skipped))
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let mut ledger = lock(self.ledger);
+        for (chunk, _) in &self.chunks {
+            ledger.in_flight.remove(chunk.id());
+        }
+    }
+}
+
+fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
