@@ -69,14 +69,17 @@ mod on {
             log: &CallLog,
             wait: Duration,
         ) {
+            let status = failure.status.map(|status| status.as_u16());
             warn!(
                 target: TARGET,
                 parent: &self.0,
-                http.request.resend_count = log.attempts(),
-                http.response.status_code = failure.status.map(|status| status.as_u16()),
-                error.r#type = error_type(failure.outcome.kind(), failure.status.map(|s| s.as_u16())),
-                cspark.request.id = log.last_request_id().as_deref(),
-                cspark.wait_ms = millis(wait),
+                {
+                    http.request.resend_count = log.attempts(),
+                    http.response.status_code = status,
+                    error.r#type = error_type(failure.outcome.kind(), status),
+                    cspark.request.id = log.last_request_id().as_deref(),
+                    cspark.wait_ms = millis(wait),
+                },
                 "an attempt failed, another follows"
             );
         }
@@ -109,7 +112,7 @@ mod on {
                     let kind = error_type(error.kind(), status);
                     span.record("otel.status_code", "ERROR");
                     span.record("error.type", kind.as_str());
-                    debug!(target: TARGET, parent: span, error.r#type = kind, "failed");
+                    debug!(target: TARGET, parent: span, { error.r#type = kind }, "failed");
                 }
             }
         }
