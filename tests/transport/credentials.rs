@@ -116,7 +116,7 @@ async fn tokens_are_renewed_before_they_expire_and_after_they_were_revoked() {
     assert_eq!(requests(&emulator, Operation::Token).len(), 1);
 
     emulator.revoke_tokens();
-    pipeline.push(Push::records(&cylinders())).await.unwrap();
+    pipeline.push(Push::records(cylinders())).await.unwrap();
     let pushes = requests(&emulator, Operation::Push);
     assert_eq!(
         pushes.iter().map(|push| push.status).collect::<Vec<_>>(),

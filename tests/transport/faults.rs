@@ -92,7 +92,7 @@ async fn create_push_and_pull_are_never_done_twice_unnoticed() {
         let pipeline = client.batches().create(SERVICE).await.unwrap();
         emulator.inject(Operation::Push, fault.clone());
         let before = requests(&emulator, Operation::Push).len();
-        let pushed = pipeline.push(Push::records(&cylinders())).await;
+        let pushed = pipeline.push(Push::records(cylinders())).await;
         let sent = requests(&emulator, Operation::Push).len() - before;
         match pushed {
             Ok(_) => assert_eq!(sent, 2, "{fault:?}"),
@@ -117,7 +117,7 @@ async fn results_that_cannot_be_read_are_kept() {
     let emulator = emulator().start().await.unwrap();
     let client = settings(&emulator).api_key("open").build().unwrap();
     let pipeline = client.batches().create(SERVICE).await.unwrap();
-    pipeline.push(Push::records(&cylinders())).await.unwrap();
+    pipeline.push(Push::records(cylinders())).await.unwrap();
     while pipeline.status().await.unwrap().chunks_available != Some(1) {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

@@ -72,7 +72,7 @@ async fn every_verb(client: &Client) -> cspark_batches::Result<()> {
     client.batches().describe().await?;
     let pipeline = client.batches().create(SERVICE).await?;
     pipeline.info().await?;
-    pipeline.push(Push::records(&cylinders())).await?;
+    pipeline.push(Push::records(cylinders())).await?;
     pipeline.status().await?;
     pull_some(&pipeline).await?;
     pipeline.close().await?;

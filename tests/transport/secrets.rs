@@ -52,7 +52,7 @@ pub(super) async fn provoke(emulator: &Emulator, client: &Client, fault: &Fault)
             Operation::Create => client.batches().create(SERVICE).await.err(),
             Operation::Info => pipeline.info().await.err(),
             Operation::Status => pipeline.status().await.err(),
-            Operation::Push => pipeline.push(Push::records(&cylinders())).await.err(),
+            Operation::Push => pipeline.push(Push::records(cylinders())).await.err(),
             Operation::Pull => pipeline.pull::<Volume>().await.err(),
             Operation::Close => pipeline.close().await.err(),
             Operation::Cancel => pipeline.cancel().await.err(),
