@@ -90,7 +90,7 @@ impl Shared {
         json(&describe)
     }
 
-    pub(crate) fn create(&self, body: &[u8]) -> Answer {
+    pub(crate) fn create(&self, body: &str) -> Answer {
         let Object(asked): Object<wire::CreateBatch> = read(body, "")?;
         if asked.service.is_none() && asked.version_id.is_none() {
             return Err(Refusal::invalid(
@@ -181,7 +181,7 @@ impl Shared {
         })
     }
 
-    pub(crate) fn push(&self, id: &str, body: &[u8]) -> Answer {
+    pub(crate) fn push(&self, id: &str, body: &str) -> Answer {
         let Object(push): Object<wire::Push<'_>> = read(body, "")?;
         if push.chunks.is_empty() {
             return Err(Refusal::invalid(
@@ -191,7 +191,7 @@ impl Shared {
         let mut chunks = Vec::with_capacity(push.chunks.len());
         for (index, chunk) in push.chunks.iter().enumerate() {
             let Object(read): Object<wire::Chunk<'_>> =
-                read(chunk.get().as_bytes(), &format!("chunks[{index}]"))?;
+                read(chunk.get(), &format!("chunks[{index}]"))?;
             if read.id.trim().is_empty() {
                 return Err(Refusal::invalid(format!(
                     "chunks[{index}].id: is empty; every chunk needs an id of its own"
@@ -234,10 +234,12 @@ impl Shared {
                 time_per_record: self.settings.time_per_record,
             }
         };
+        let no_summary = wire::Summary::default();
         let mut computed = Vec::with_capacity(chunks.len());
         for (index, ((chunk, weight), inputs)) in chunks.iter().zip(&all_inputs).enumerate() {
-            let done =
-                compute(&chunk.id, inputs, &chunk.data.0.summary.0, &job).map_err(at(index))?;
+            let summary = chunk.data.0.summary.as_ref().map(|Object(summary)| summary);
+            let done = compute(&chunk.id, inputs, summary.unwrap_or(&no_summary), &job)
+                .map_err(at(index))?;
             let records = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
             computed.push(Chunk {
                 id: chunk.id.clone().into_owned(),
@@ -307,7 +309,7 @@ impl Shared {
         })
     }
 
-    pub(crate) fn update(&self, id: &str, body: &[u8]) -> Answer {
+    pub(crate) fn update(&self, id: &str, body: &str) -> Answer {
         let Object(wire::UpdateBatch {
             batch_status: wanted,
         }): Object<_> = read(body, "")?;
@@ -456,10 +458,10 @@ fn max_chunks(query: Option<&str>) -> Result<usize, Refusal> {
 }
 
 /// Reads a body, or says which part of it is wrong. `place` is where in the whole body the text stands.
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8], place: &str) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| {
+fn read<'a, T: Deserialize<'a>>(body: &'a str, place: &str) -> Result<T, Refusal> {
+    serde_json::from_str(body).map_err(|error| {
         // Read once more, this time with an eye on the path, which would cost too much where nothing is wrong.
-        let mut json = serde_json::Deserializer::from_slice(body);
+        let mut json = serde_json::Deserializer::from_str(body);
         let path = match serde_path_to_error::deserialize::<_, T>(&mut json) {
             Err(error) => error.path().to_string(),
             Ok(_) => String::new(),

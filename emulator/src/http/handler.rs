@@ -226,6 +226,9 @@ fn perform(
         check_headers(shared, &head.headers)?;
     }
     check_form(route, head, body)?;
+    // Checked once for the whole body, so that reading the JSON in it need not do so for each value.
+    let body = std::str::from_utf8(body)
+        .map_err(|error| Refusal::invalid(format!("the body is no UTF-8: {error}")))?;
     match route {
         Route::Describe | Route::Health | Route::Token { .. } => shared.describe(),
         Route::Create => shared.create(body),
