@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+
 use crate::Operation;
 
 /// Something that goes wrong with one request.
@@ -52,7 +54,7 @@ pub struct Answer {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AnswerBody {
-    Given(String),
+    Given(Bytes),
     EchoOfRequest,
 }
 
@@ -65,7 +67,7 @@ impl Answer {
         Self {
             status,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: AnswerBody::Given(body),
+            body: AnswerBody::Given(body.into()),
         }
     }
 
@@ -74,7 +76,7 @@ impl Answer {
         Self {
             status,
             headers: Vec::new(),
-            body: AnswerBody::Given(String::new()),
+            body: AnswerBody::Given(Bytes::new()),
         }
     }
 
@@ -86,9 +88,9 @@ impl Answer {
                 "content-type".to_owned(),
                 "text/html; charset=utf-8".to_owned(),
             )],
-            body: AnswerBody::Given(
-                "<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>".to_owned(),
-            ),
+            body: AnswerBody::Given(Bytes::from_static(
+                b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>",
+            )),
         }
     }
 
@@ -102,7 +104,7 @@ impl Answer {
         Self {
             status,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: AnswerBody::Given(body.into()),
+            body: AnswerBody::Given(body.into().into()),
         }
     }
 
@@ -124,6 +126,13 @@ impl Answer {
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives it another body; its type and encoding are for [`header`](Self::header) to say.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = AnswerBody::Given(body.into());
         self
     }
 

@@ -337,8 +337,8 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 }
 
 fn injected(answer: &Answer, head: &request::Parts, body: &[u8]) -> Reply {
-    let text = match &answer.body {
-        AnswerBody::Given(text) => text.clone().into_bytes(),
+    let body = match &answer.body {
+        AnswerBody::Given(body) => body.clone(),
         AnswerBody::EchoOfRequest => {
             let mut text = format!("{} {}\n", head.method, head.uri).into_bytes();
             for (name, value) in &head.headers {
@@ -349,7 +349,7 @@ fn injected(answer: &Answer, head: &request::Parts, body: &[u8]) -> Reply {
             }
             text.push(b'\n');
             text.extend_from_slice(body);
-            text
+            text.into()
         }
     };
     let headers = answer
@@ -359,7 +359,7 @@ fn injected(answer: &Answer, head: &request::Parts, body: &[u8]) -> Reply {
     Reply {
         status: StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         headers: headers.collect(),
-        parts: vec![text.into()],
+        parts: vec![body],
     }
 }
 
@@ -385,7 +385,11 @@ impl Reply {
 
     fn compress(&mut self) {
         let bytes: u64 = self.parts.iter().map(|part| part.len() as u64).sum();
-        if bytes < WORTH_COMPRESSING {
+        let encoded = self
+            .headers
+            .iter()
+            .any(|(name, _)| name == CONTENT_ENCODING);
+        if encoded || bytes < WORTH_COMPRESSING {
             return;
         }
         // Compressing into memory does not fail; if it did, the plain body would serve as well.
