@@ -58,6 +58,9 @@ pub(crate) enum AnswerBody {
     EchoOfRequest,
 }
 
+/// Dates of HTTP end with the year 9999; this stays well before.
+const FAR_AHEAD: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 impl Answer {
     /// An answer with this status and a JSON body that names it. A status that HTTP does not know becomes 500.
     pub fn status(status: u16) -> Self {
@@ -148,11 +151,11 @@ impl Answer {
         self.header("x-retry-after", after.as_secs_f64().to_string())
     }
 
-    /// Adds `Retry-After` as a date, so far ahead of now by the machine's clock.
+    /// Adds `Retry-After` as a date, so far ahead of now by the machine's clock, at most a hundred years.
     #[must_use]
     pub fn retry_after_date(self, ahead: Duration) -> Self {
         let when = SystemTime::now()
-            .checked_add(ahead)
+            .checked_add(ahead.min(FAR_AHEAD))
             .unwrap_or_else(SystemTime::now);
         self.header("retry-after", httpdate::fmt_http_date(when))
     }

@@ -84,7 +84,7 @@ pub(super) async fn handle(
             Fault::Truncate => spoiled.truncate = true,
             Fault::HangBefore => std::future::pending().await,
             Fault::HangAfter => spoiled.hang = true,
-            Fault::Slow(delay) => spoiled.delay += delay,
+            Fault::Slow(delay) => spoiled.delay = spoiled.delay.saturating_add(delay),
             Fault::RepeatResults => repeat = true,
             Fault::RevokeTokens => shared.lock().tokens.revoke_all(),
             Fault::StallWorkers(time) => strike(shared, batch_id, |batch| batch.stall(time)),

@@ -66,17 +66,7 @@ impl Shared {
                 describe.recent_batches.push(writer.described(id, entry));
             }
             if !batch.has_ended() || batch.chunks_available() > 0 {
-                let wire::Tenant {
-                    configuration,
-                    status,
-                } = &mut describe.tenant;
-                configuration.input_buffer_allocated_bytes += batch.limits.input_bytes;
-                configuration.output_buffer_allocated_bytes += batch.limits.output_bytes;
-                status.input_buffer_used_bytes += batch.input_used();
-                status.input_buffer_remaining_bytes += batch.input_remaining();
-                status.output_buffer_used_bytes += batch.output_used();
-                status.output_buffer_remaining_bytes += batch.output_remaining();
-                status.workers_in_use += batch.workers_in_use();
+                count_in(&mut describe.tenant, batch);
             }
         }
         json(&describe)
@@ -200,6 +190,37 @@ impl Shared {
             json(&answer)
         })
     }
+}
+
+/// Adds a batch's share to the tenant's. The sizes are what clients asked for, so they may be beyond all measure.
+fn count_in(tenant: &mut wire::Tenant, batch: &Batch) {
+    let wire::Tenant {
+        configuration,
+        status,
+    } = tenant;
+    for (sum, share) in [
+        (
+            &mut configuration.input_buffer_allocated_bytes,
+            batch.limits.input_bytes,
+        ),
+        (
+            &mut configuration.output_buffer_allocated_bytes,
+            batch.limits.output_bytes,
+        ),
+        (&mut status.input_buffer_used_bytes, batch.input_used()),
+        (
+            &mut status.input_buffer_remaining_bytes,
+            batch.input_remaining(),
+        ),
+        (&mut status.output_buffer_used_bytes, batch.output_used()),
+        (
+            &mut status.output_buffer_remaining_bytes,
+            batch.output_remaining(),
+        ),
+    ] {
+        *sum = sum.saturating_add(share);
+    }
+    status.workers_in_use += batch.workers_in_use();
 }
 
 /// The parts of a comma-separated list.
