@@ -391,6 +391,10 @@ const MISTAKES: &[(&str, &[Edit])] = &[
         )],
     ),
     (
+        "path_parameter_optional",
+        &[("    BatchId:", "required: true", "required: false")],
+    ),
+    (
         "path_parameter_renamed",
         &[("    BatchId:", "name: batch_id", "name: id")],
     ),
