@@ -317,7 +317,7 @@ fn operations(description: &Value) -> Vec<(String, Value)> {
 
 fn resolve<'a>(description: &'a Value, value: &'a Value) -> &'a Value {
     match value.get("$ref").and_then(Value::as_str) {
-        Some(target) => &description
+        Some(target) => description
             .pointer(&target[1..])
             .expect("the build checks references"),
         None => value,
