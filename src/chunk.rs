@@ -3,6 +3,8 @@
 mod chunker;
 mod raw_json;
 mod splitter;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -172,46 +174,4 @@ pub(crate) fn push_body<'a>(chunks: impl Iterator<Item = &'a Chunk> + Clone) -> 
 
 fn no_records() -> Error {
     Error::input("there are no records, and a chunk has at least one")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_body_is_what_the_generated_types_would_write() {
-        let summary = types::SummaryRequest {
-            aggregation: vec![types::Aggregation {
-                operator: "SUM".into(),
-                output_name: "null".to_owned(),
-            }],
-            ignore_error: Some(false),
-            return_all_records: None,
-        };
-        let chunks: Vec<Chunk> = Chunker::new()
-            .chunk_size(2)
-            .parameters(&json!({"null": null}))
-            .summary(summary)
-            .chunks([json!({"a": null}), json!({"a": "null"}), json!({"a": 1.0})])
-            .map(|chunk| chunk.unwrap().with_id("null"))
-            .collect();
-        let body = push_body(chunks.iter()).unwrap();
-        let read: types::PushRequest<Box<RawValue>> = serde_json::from_slice(&body).unwrap();
-        assert_eq!(serde_json::to_vec(&read).unwrap(), body);
-        assert_eq!(read.chunks.len(), 2);
-        assert_eq!(
-            read.chunks[0].data.inputs.get(),
-            r#"[["a"],[null],["null"]]"#
-        );
-        assert_eq!(read.chunks[1].data.inputs.get(), r#"[["a"],[1.0]]"#);
-        assert_eq!(read.chunks[1].size.get(), 1);
-    }
-
-    #[test]
-    fn no_records_make_no_chunk() {
-        let error = Chunk::new(Vec::<serde_json::Value>::new()).unwrap_err();
-        assert!(error.to_string().contains("no records"), "{error}");
-    }
 }

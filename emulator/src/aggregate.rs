@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::wire;
+use crate::wire::{self, Object};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operator {
@@ -50,11 +50,14 @@ pub(crate) struct Aggregates<'a> {
 
 impl<'a> Aggregates<'a> {
     /// Checks the operators.
-    pub(crate) fn new(asked: &'a [wire::Aggregation], ignore_error: bool) -> Result<Self, String> {
+    pub(crate) fn new(
+        asked: &'a [Object<wire::Aggregation>],
+        ignore_error: bool,
+    ) -> Result<Self, String> {
         let all = asked
             .iter()
             .enumerate()
-            .map(|(index, asked)| {
+            .map(|(index, Object(asked))| {
                 let operator = Operator::parse(&asked.operator).ok_or_else(|| {
                     format!(
                         "data.summary.aggregation[{index}].operator: {:?} is unknown; use SUM, COUNT, AVERAGE, MIN or MAX",
@@ -145,12 +148,14 @@ impl Aggregate<'_> {
 mod tests {
     use super::*;
 
-    fn asked(operators: &[&str]) -> Vec<wire::Aggregation> {
+    fn asked(operators: &[&str]) -> Vec<Object<wire::Aggregation>> {
         operators
             .iter()
-            .map(|operator| wire::Aggregation {
-                output_name: "v".to_owned(),
-                operator: (*operator).to_owned(),
+            .map(|operator| {
+                Object(wire::Aggregation {
+                    output_name: "v".to_owned(),
+                    operator: (*operator).to_owned(),
+                })
             })
             .collect()
     }

@@ -73,29 +73,46 @@ impl Emulator {
     }
 
     pub(crate) fn start_on_thread(settings: Settings) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
         let listener = std::net::TcpListener::bind(settings.address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let listener = {
-            let _runtime = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
         let shared = Arc::new(Shared::new(settings));
-        let serving = http::serve(listener, Arc::clone(&shared));
         let (stop, stopped) = oneshot::channel();
-        let thread = thread::Builder::new()
-            .name("cspark-emulator".to_owned())
-            .spawn(move || {
+        let (started, outcome) = std::sync::mpsc::channel();
+        let serve = {
+            let shared = Arc::clone(&shared);
+            // The runtime lives on the thread alone: the caller may be in another one, where it must not be dropped.
+            move || {
+                let runtime = match tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                {
+                    Ok(runtime) => runtime,
+                    Err(error) => {
+                        let _ = started.send(Err(error));
+                        return;
+                    }
+                };
                 runtime.block_on(async {
-                    tokio::select! {
-                        _ = serving => {}
-                        _ = stopped => {}
+                    match TcpListener::from_std(listener) {
+                        Ok(listener) => {
+                            let _ = started.send(Ok(()));
+                            tokio::select! {
+                                _ = http::serve(listener, shared) => {}
+                                _ = stopped => {}
+                            }
+                        }
+                        Err(error) => _ = started.send(Err(error)),
                     }
                 });
-            })?;
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("cspark-emulator".to_owned())
+            .spawn(serve)?;
+        outcome
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the emulator's thread ended at once")))?;
         Ok(Self {
             shared,
             address,

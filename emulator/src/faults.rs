@@ -202,6 +202,9 @@ pub struct RandomFaults {
     pub operations: Vec<Operation>,
 }
 
+/// Makes a fault of one kind.
+type Make = fn(&RandomFaults, &mut fastrand::Rng) -> Fault;
+
 impl RandomFaults {
     /// No fault at all, to set the probabilities one by one.
     ///
@@ -260,7 +263,7 @@ impl RandomFaults {
             ^ nth.wrapping_mul(0x8CB9_2BA7_2F3D_8DD7);
         let mut random = fastrand::Rng::with_seed(mixed);
         let mut left = random.f64();
-        let kinds: [(f64, fn(&Self, &mut fastrand::Rng) -> Fault); 12] = [
+        let kinds: [(f64, Make); 12] = [
             (self.unavailable, |_, random| {
                 Fault::Answer(Answer::status(502 + random.u16(..3)))
             }),

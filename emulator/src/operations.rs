@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 use crate::settings::{RepeatedIds, ResultOrder};
 use crate::shapes::{Envelope, NothingToPull};
 use crate::state::{BatchEntry, Shared, State};
-use crate::wire::{self, NewStatus};
+use crate::wire::{self, NewStatus, Object};
 
 /// How long an ended batch stays among the recent ones.
 const RECENT: Duration = Duration::from_secs(3600);
@@ -91,7 +91,7 @@ impl Shared {
     }
 
     pub(crate) fn create(&self, body: &[u8]) -> Answer {
-        let asked: wire::CreateBatch = read(body, "")?;
+        let Object(asked): Object<wire::CreateBatch> = read(body, "")?;
         if asked.service.is_none() && asked.version_id.is_none() {
             return Err(Refusal::invalid(
                 "service: is missing; give the service's locator, or a version_id",
@@ -182,7 +182,7 @@ impl Shared {
     }
 
     pub(crate) fn push(&self, id: &str, body: &[u8]) -> Answer {
-        let push: wire::Push<'_> = read(body, "")?;
+        let Object(push): Object<wire::Push<'_>> = read(body, "")?;
         if push.chunks.is_empty() {
             return Err(Refusal::invalid(
                 "chunks: is empty; a push needs at least one chunk",
@@ -190,7 +190,8 @@ impl Shared {
         }
         let mut chunks = Vec::with_capacity(push.chunks.len());
         for (index, chunk) in push.chunks.iter().enumerate() {
-            let read: wire::Chunk<'_> = read(chunk.get().as_bytes(), &format!("chunks[{index}]"))?;
+            let Object(read): Object<wire::Chunk<'_>> =
+                read(chunk.get().as_bytes(), &format!("chunks[{index}]"))?;
             if read.id.trim().is_empty() {
                 return Err(Refusal::invalid(format!(
                     "chunks[{index}].id: is empty; every chunk needs an id of its own"
@@ -203,7 +204,7 @@ impl Shared {
         };
         let mut all_inputs = Vec::with_capacity(chunks.len());
         for (index, (chunk, _)) in chunks.iter().enumerate() {
-            let inputs = Inputs::new(&chunk.data).map_err(at(index))?;
+            let inputs = Inputs::new(&chunk.data.0).map_err(at(index))?;
             if self.settings.check_sizes && inputs.len() != chunk.size {
                 return Err(at(index)(format!(
                     "size: is {}, but inputs holds {} records (a header row is none)",
@@ -235,7 +236,8 @@ impl Shared {
         };
         let mut computed = Vec::with_capacity(chunks.len());
         for (index, ((chunk, weight), inputs)) in chunks.iter().zip(&all_inputs).enumerate() {
-            let done = compute(&chunk.id, inputs, &chunk.data.summary, &job).map_err(at(index))?;
+            let done =
+                compute(&chunk.id, inputs, &chunk.data.0.summary.0, &job).map_err(at(index))?;
             let records = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
             computed.push(Chunk {
                 id: chunk.id.clone().into_owned(),
@@ -306,9 +308,9 @@ impl Shared {
     }
 
     pub(crate) fn update(&self, id: &str, body: &[u8]) -> Answer {
-        let wire::UpdateBatch {
+        let Object(wire::UpdateBatch {
             batch_status: wanted,
-        } = read(body, "")?;
+        }): Object<_> = read(body, "")?;
         self.with_batch(id, |writer, entry, _| {
             let batch = &mut entry.batch;
             let (named, already) = match wanted {

@@ -1,8 +1,8 @@
 //! Refusals: the answers to requests that the API does not allow.
 
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 
-use crate::wire::{ErrorBody, ErrorDetail};
+use crate::wire::{ErrorBody, ErrorDetail, OAuthError};
 
 /// Why a request is not granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,16 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// The methods that a path knows, where the method was wrong.
     pub(crate) allow: Option<&'static str>,
+    form: Form,
+}
+
+/// How a refusal is worded on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// `{"error":{"code":"...","message":"..."}}`.
+    Api,
+    /// `{"error":"...","error_description":"..."}`.
+    OAuth,
 }
 
 impl Refusal {
@@ -23,6 +33,7 @@ impl Refusal {
             code,
             message: message.into(),
             allow: None,
+            form: Form::Api,
         }
     }
 
@@ -41,14 +52,44 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, "conflict", message)
     }
 
+    /// The path does not know this method (405).
+    pub(crate) fn method(method: &Method, path: &str, allow: &'static str) -> Self {
+        let message = format!("{path} does not know the method {method}; it knows {allow}");
+        let refusal = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            message,
+        );
+        Self {
+            allow: Some(allow),
+            ..refusal
+        }
+    }
+
+    /// A refusal of the token endpoint.
+    pub(crate) fn oauth(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            form: Form::OAuth,
+            ..Self::new(status, code, message)
+        }
+    }
+
     pub(crate) fn body(&self) -> Vec<u8> {
+        let (code, message) = (self.code, self.message.as_str());
+        let body = match self.form {
+            Form::Api => serde_json::to_vec(&ErrorBody {
+                error: ErrorDetail { code, message },
+            }),
+            Form::OAuth => serde_json::to_vec(&OAuthError {
+                error: code,
+                error_description: message,
+            }),
+        };
         // Two texts always serialise.
-        serde_json::to_vec(&ErrorBody {
-            error: ErrorDetail {
-                code: self.code,
-                message: &self.message,
-            },
-        })
-        .unwrap_or_default()
+        body.unwrap_or_default()
     }
 }

@@ -1,12 +1,37 @@
 //! The shapes on the wire: strict on what comes in, and settable on what goes out.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 // ---- What comes in ----
+
+/// A value that must be a JSON object: the structs below would also read from an array of their fields.
+#[derive(Debug, Default)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = T;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(Visitor(PhantomData)).map(Self)
+    }
+}
 
 /// Body of a create request.
 #[derive(Debug, Default, Deserialize)]
@@ -82,7 +107,7 @@ pub(crate) struct Chunk<'a> {
     pub(crate) id: Cow<'a, str>,
     pub(crate) size: u64,
     #[serde(borrow)]
-    pub(crate) data: ChunkData<'a>,
+    pub(crate) data: Object<ChunkData<'a>>,
 }
 
 /// The records of a chunk and what goes for all of them.
@@ -94,7 +119,7 @@ pub(crate) struct ChunkData<'a> {
     #[serde(borrow, default)]
     pub(crate) parameters: Fields<'a>,
     #[serde(default)]
-    pub(crate) summary: Summary,
+    pub(crate) summary: Object<Summary>,
 }
 
 /// What to compute over the outputs of a chunk.
@@ -105,7 +130,7 @@ pub(crate) struct Summary {
     pub(crate) ignore_error: Option<bool>,
     #[serde(deserialize_with = "present")]
     pub(crate) return_all_records: Option<bool>,
-    pub(crate) aggregation: Vec<Aggregation>,
+    pub(crate) aggregation: Vec<Object<Aggregation>>,
 }
 
 /// One aggregate over one output.
@@ -126,14 +151,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
         impl<'de> serde::de::Visitor<'de> for Visitor {
             type Value = Fields<'de>;
 
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Self::Value, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(0));
                 while let Some(Text(name)) = map.next_key()? {
                     fields.push((name, map.next_value()?));
@@ -448,4 +470,11 @@ pub(crate) struct ErrorBody<'a> {
 pub(crate) struct ErrorDetail<'a> {
     pub(crate) code: &'a str,
     pub(crate) message: &'a str,
+}
+
+/// The body of a refusal of the token endpoint.
+#[derive(Debug, Serialize)]
+pub(crate) struct OAuthError<'a> {
+    pub(crate) error: &'a str,
+    pub(crate) error_description: &'a str,
 }

@@ -1,76 +1,31 @@
 //! The same client for programs without async.
 //!
-//! Names and behaviour are those of the async types, whose documentation applies. Calls block the
-//! thread that makes them. They may be made from anywhere, also from a thread that belongs to an
-//! async runtime, which then stands still meanwhile.
+//! Names and behaviour are those of the async types, whose documentation applies; what is awaited
+//! there is sent with `send()` here. Calls block the thread that makes them. They may be made from
+//! anywhere, also from a thread that belongs to an async runtime, which then stands still
+//! meanwhile.
 //!
 //! ```no_run
+//! use cspark_batches::Push;
 //! use cspark_batches::blocking::Client;
 //!
 //! # fn main() -> cspark_batches::Result<()> {
-//! let client = Client::from_env()?;
-//! assert!(client.health()?.is_up());
+//! # let cylinders: [(f64, f64); 0] = [];
+//! let spark = Client::from_env()?;
+//! let pipeline = spark.batches().create("my-folder/volume-cylinder").max_runners(200).send()?;
+//! pipeline.push(Push::records(&cylinders).chunk_size(300))?;
+//! let pulled = pipeline.pull::<serde_json::Value>().max_chunks(2).send()?;
+//! # let _ = pulled;
+//! pipeline.close()?;
 //! # Ok(())
 //! # }
 //! ```
 
+mod batches;
+mod client;
+mod pipeline;
 mod runtime;
 
-use std::sync::Arc;
-
-use self::runtime::Runtime;
-use crate::{ClientBuilder, Error, Health, Result};
-
-/// The blocking counterpart of [`crate::Client`]. Cheap to clone, and shared freely between
-/// threads.
-#[derive(Clone, Debug)]
-pub struct Client {
-    inner: crate::Client,
-    runtime: Arc<Runtime>,
-}
-
-impl Client {
-    /// A client from the `CSPARK_*` variables.
-    ///
-    /// # Errors
-    ///
-    /// As [`crate::Client::from_env`]; also if no thread can be started.
-    pub fn from_env() -> Result<Self> {
-        Self::build(crate::Client::builder().fill_from_env())
-    }
-
-    /// A client from settings.
-    ///
-    /// ```no_run
-    /// use cspark_batches::{blocking, Client};
-    ///
-    /// # fn main() -> cspark_batches::Result<()> {
-    /// let settings = Client::builder().env("us").tenant("my-tenant").api_key("my-key");
-    /// let client = blocking::Client::build(settings)?;
-    /// # let _ = client;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`ClientBuilder::build`]; also if no thread can be started.
-    pub fn build(settings: ClientBuilder) -> Result<Self> {
-        let runtime = Runtime::start().map_err(|error| {
-            Error::config("the thread for the blocking client can't be started").with_source(error)
-        })?;
-        Ok(Self {
-            inner: settings.build()?,
-            runtime: Arc::new(runtime),
-        })
-    }
-
-    /// Asks the environment whether it is up; see [`crate::Client::health`].
-    ///
-    /// # Errors
-    ///
-    /// As [`crate::Client::health`].
-    pub fn health(&self) -> Result<Health> {
-        self.runtime.block_on(self.inner.health())
-    }
-}
+pub use batches::{Batches, Create};
+pub use client::Client;
+pub use pipeline::{Pipeline, Pull};

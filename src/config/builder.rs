@@ -44,14 +44,14 @@ use crate::{Client, Error, Result, RetryPolicy};
 ///
 /// # Retries
 ///
-/// | failure | describe, info, status, health, close, cancel, pull | create, push |
+/// | failure | describe, info, status, health, close, cancel | create, push, pull |
 /// | --- | --- | --- |
 /// | no connection, 429, 503 with Retry-After | repeated | repeated |
-/// | 408, 500, 502, 503, 504, connection lost, time-out | repeated | not repeated |
-/// | malformed answer | repeated, except for a pull | not repeated |
+/// | 408, 500, 502, 503, 504, connection lost, time-out, malformed answer | repeated | not repeated |
 /// | anything else | not repeated | not repeated |
 ///
-/// In the last column the service may have acted on the request already; the error says so with
+/// Where the last column says no, the service may have acted on the request already: there may
+/// be a batch, the chunks may be computed, the results may be handed out. The error tells with
 /// [`may_have_been_taken`](crate::Error::may_have_been_taken). A 401 leads to one more attempt
 /// with a fresh token where tokens can be had (OAuth, provider), also with zero retries.
 #[derive(Clone, Default)]

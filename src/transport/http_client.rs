@@ -69,3 +69,53 @@ fn check_tls(settings: &Settings) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Client, Result};
+
+    fn build(url: &str) -> Result<Client> {
+        Client::builder().base_url(url).api_key("k").build()
+    }
+
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    #[test]
+    fn https_works_with_a_feature() {
+        build("https://excel.us.coherent.global/t").unwrap();
+    }
+
+    #[cfg(not(any(
+        feature = "rustls",
+        feature = "native-tls",
+        feature = "rustls-no-provider"
+    )))]
+    #[test]
+    fn https_without_a_feature_is_told_at_once() {
+        let error = build("https://excel.us.coherent.global/t").unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Config);
+        assert!(error.to_string().contains("`rustls`"), "{error}");
+        build("http://localhost:1/t").unwrap();
+        // The token endpoint counts as well.
+        let builder = Client::builder()
+            .base_url("http://localhost:1/t")
+            .oauth("i", "s");
+        assert!(
+            builder
+                .token_url("https://localhost:2/token")
+                .build()
+                .is_err()
+        );
+    }
+
+    #[cfg(all(
+        feature = "rustls-no-provider",
+        not(feature = "rustls"),
+        not(feature = "native-tls")
+    ))]
+    #[test]
+    fn a_missing_provider_is_told_rather_than_a_panic() {
+        let error = build("https://excel.us.coherent.global/t").unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Config);
+        assert!(error.to_string().contains("install_default"), "{error}");
+    }
+}

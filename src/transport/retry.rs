@@ -91,16 +91,15 @@ impl Repeat {
     ///
     /// - Close and cancel ask for a state, so they can be repeated; the repeat may be refused
     ///   because the first one worked, which the error tells with `may_have_been_taken`.
-    /// - A pull empties the buffer, but if its answer was lost, the results are lost whether or
-    ///   not it is repeated.
     /// - A second create makes a second batch, a second push may be computed twice.
+    /// - A pull empties the buffer. If its answer was lost, so are the results, and a repeat that
+    ///   brings the next ones would hide that from a caller who does not keep accounts.
     pub(crate) fn default_for(operation: Operation) -> Self {
         match operation {
-            Operation::Create | Operation::Push => Self::IfNotTaken,
+            Operation::Create | Operation::Push | Operation::Pull => Self::IfNotTaken,
             Operation::Describe
             | Operation::Info
             | Operation::Status
-            | Operation::Pull
             | Operation::Close
             | Operation::Cancel
             | Operation::Health

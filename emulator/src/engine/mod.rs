@@ -3,3 +3,6 @@
 mod batch;
 
 pub(crate) use batch::{Batch, Chunk, Limits, Phase, Refused};
+
+#[cfg(test)]
+mod tests;

@@ -14,13 +14,14 @@ use uuid::Uuid;
 
 use super::body::{Parts, Received, Unread, compress, receive};
 use super::route::Route;
+use super::token;
 use crate::auth;
 use crate::engine::Phase;
 use crate::faults::{Answer, AnswerBody, Fault};
 use crate::journal::{Operation, RecordedRequest};
 use crate::refusal::Refusal;
 use crate::state::Shared;
-use crate::wire::{NewStatus, Token, UpdateBatch};
+use crate::wire::{NewStatus, UpdateBatch};
 
 /// The connection is to be cut without an answer.
 #[derive(Debug)]
@@ -217,7 +218,7 @@ fn perform(
 ) -> Result<Vec<Bytes>, Refusal> {
     match route {
         Route::Health => return Ok(vec![Bytes::from_static(b"{\"status\":\"UP\"}")]),
-        Route::Token { realm } => return token(shared, realm, &head.headers, body),
+        Route::Token { realm } => return token::issue(shared, realm, &head.headers, body),
         _ => {}
     }
     check_credentials(shared, &head.headers)?;
@@ -301,7 +302,7 @@ fn check_form(route: Route<'_>, head: &request::Parts, body: &[u8]) -> Result<()
     check_content_type(&head.headers, "application/json")
 }
 
-fn check_content_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Refusal> {
+pub(super) fn check_content_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Refusal> {
     let given = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -316,90 +317,6 @@ fn check_content_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), R
         "unsupported_media_type",
         message,
     ))
-}
-
-/// Issues a token. Its refusals have the form that OAuth 2.0 gives them (RFC 6749, section 5.2).
-fn token(
-    shared: &Shared,
-    realm: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Vec<Bytes>, Refusal> {
-    if realm != shared.settings.tenant {
-        return Err(Refusal::new(
-            StatusCode::NOT_FOUND,
-            "realm_not_found",
-            "Realm does not exist",
-        ));
-    }
-    check_content_type(headers, "application/x-www-form-urlencoded")?;
-    let (mut grant_type, mut id, mut secret) = (None, None, None);
-    for (name, value) in form_urlencoded::parse(body) {
-        let field = match name.as_ref() {
-            "grant_type" => &mut grant_type,
-            "client_id" => &mut id,
-            "client_secret" => &mut secret,
-            "scope" => continue,
-            _ => {
-                return Err(Refusal::new(
-                    StatusCode::BAD_REQUEST,
-                    "invalid_request",
-                    format!("unknown parameter: {name}"),
-                ));
-            }
-        };
-        if field.replace(value).is_some() {
-            return Err(Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "invalid_request",
-                format!("duplicated parameter: {name}"),
-            ));
-        }
-    }
-    match grant_type.as_deref() {
-        Some("client_credentials") => {}
-        None => {
-            return Err(Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "invalid_request",
-                "Missing form parameter: grant_type",
-            ));
-        }
-        Some(_) => {
-            return Err(Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "unsupported_grant_type",
-                "Unsupported grant_type",
-            ));
-        }
-    }
-    let known = shared.settings.credentials.clients.iter();
-    if !known.into_iter().any(|(known, its)| {
-        Some(known.as_str()) == id.as_deref() && Some(its.as_str()) == secret.as_deref()
-    }) {
-        let message = "Invalid client or Invalid client credentials";
-        return Err(Refusal::new(
-            StatusCode::UNAUTHORIZED,
-            "invalid_client",
-            message,
-        ));
-    }
-    let now = shared.clock.unscaled();
-    let lifetime = shared.settings.token_lifetime;
-    let access_token = shared
-        .lock()
-        .tokens
-        .issue(now, now.saturating_add(lifetime));
-    let answer = Token {
-        access_token,
-        expires_in: lifetime.as_secs(),
-        refresh_expires_in: 0,
-        token_type: "Bearer",
-        not_before_policy: 0,
-        scope: "profile email",
-    };
-    // Texts and numbers always serialise.
-    Ok(vec![serde_json::to_vec(&answer).unwrap_or_default().into()])
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {

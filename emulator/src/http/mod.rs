@@ -3,6 +3,7 @@
 mod body;
 mod handler;
 mod route;
+mod token;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -77,14 +77,7 @@ impl<'a> Route<'a> {
             }
             _ => return Err(unknown()),
         };
-        route.ok_or_else(|| Refusal {
-            allow: Some(allow),
-            ..Refusal::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                format!("{path} does not know the method {method}; it knows {allow}"),
-            )
-        })
+        route.ok_or_else(|| Refusal::method(method, path, allow))
     }
 
     /// The batch that it is about.

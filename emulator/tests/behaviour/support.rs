@@ -79,10 +79,7 @@ impl Client {
         path: &str,
         body: Option<impl Into<reqwest::Body>>,
     ) -> Result<Reply, reqwest::Error> {
-        let mut headers = self.headers.clone();
-        headers.entry("x-request-id").or_insert_with(|| {
-            HeaderValue::from_str(&uuid::Uuid::from_u128(fastrand::u128(..)).to_string()).unwrap()
-        });
+        let mut headers = self.with_request_id();
         let mut request = self.http.request(method, format!("{}{path}", self.origin));
         if let Some(body) = body {
             headers
@@ -116,6 +113,51 @@ impl Client {
 
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
         self.try_call(method, path, body).await.unwrap()
+    }
+
+    /// The headers of an answer, and its body as it came over the wire.
+    pub(crate) async fn try_bytes(&self, method: Method, path: &str) -> (HeaderMap, Vec<u8>) {
+        let url = format!("{}/{}/api/v4/{path}", self.origin, self.tenant);
+        let plain = reqwest::Client::builder()
+            .no_gzip()
+            .no_proxy()
+            .build()
+            .unwrap();
+        let answer = plain
+            .request(method, url)
+            .headers(self.with_request_id())
+            .send()
+            .await
+            .unwrap();
+        let headers = answer.headers().clone();
+        (headers, answer.bytes().await.unwrap().to_vec())
+    }
+
+    /// The announced length of an answer's body, and how much of it came before the connection broke.
+    pub(crate) async fn partial(&self, path: &str) -> (u64, u64) {
+        let url = format!("{}/{}/api/v4/{path}", self.origin, self.tenant);
+        let mut answer = self
+            .http
+            .get(url)
+            .headers(self.with_request_id())
+            .send()
+            .await
+            .unwrap();
+        let length = answer.content_length().unwrap();
+        let mut received = 0;
+        while let Ok(Some(part)) = answer.chunk().await {
+            received += part.len() as u64;
+        }
+        (length, received)
+    }
+
+    fn with_request_id(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        let id = uuid::Uuid::from_u128(fastrand::u128(..)).to_string();
+        headers
+            .entry("x-request-id")
+            .or_insert_with(|| HeaderValue::from_str(&id).unwrap());
+        headers
     }
 
     pub(crate) async fn create(&self, body: Value) -> Reply {
@@ -194,4 +236,12 @@ pub(crate) fn ids(pulled: &Value) -> Vec<String> {
         .iter()
         .map(|chunk| chunk["id"].as_str().unwrap().to_owned())
         .collect()
+}
+
+/// The bytes compressed with gzip.
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }

@@ -1,5 +1,12 @@
 //! The transport on the wire, against a server that follows a script.
 
+// Without a provider there is no client to test with.
+#![cfg(any(
+    not(feature = "rustls-no-provider"),
+    feature = "rustls",
+    feature = "native-tls"
+))]
+
 mod auth;
 #[cfg(feature = "blocking")]
 mod blocking;
@@ -66,8 +73,12 @@ impl Calls {
     }
 
     async fn pull(&self) -> Result<Received> {
+        self.pull_as(Repeat::default_for(Operation::Pull)).await
+    }
+
+    async fn pull_as(&self, repeat: Repeat) -> Result<Received> {
         let max = NonZeroU32::new(7);
-        let call = Call::new(Operation::Pull).batch(ID);
+        let call = Call::new(Operation::Pull).batch(ID).repeat(repeat);
         self.0
             .call_bytes(call, |raw| async move { raw.pull(ID, max, max).await })
             .await

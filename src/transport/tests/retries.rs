@@ -210,10 +210,16 @@ async fn a_malformed_pull_is_not_repeated_and_not_lost() {
 }
 
 #[tokio::test]
-async fn a_pull_whose_answer_was_lost_is_repeated() {
-    let server = Server::start([Reply::Truncated(b"{\"da".to_vec()), json("{}")]);
-    Calls::of(&client(&server)).pull().await.unwrap();
-    assert_eq!(server.seen().len(), 2);
+async fn a_pull_whose_answer_was_lost_is_repeated_only_for_those_who_keep_accounts() {
+    for (repeat, count) in [(Repeat::IfNotTaken, 1), (Repeat::Always, 2)] {
+        let server = Server::start([Reply::Truncated(b"{\"da".to_vec()), json("{}")]);
+        let result = Calls::of(&client(&server)).pull_as(repeat).await;
+        assert_eq!(server.seen().len(), count);
+        match result {
+            Ok(_) => assert_eq!(count, 2),
+            Err(error) => assert!(error.may_have_been_taken() && error.can_retry(), "{error}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,95 @@
+//! The batches of a tenant.
+
+use std::sync::Arc;
+
+use super::Pipeline;
+use super::runtime::Runtime;
+use crate::raw::types::DescribeResponse;
+use crate::{Error, Result, ServiceUri, Timestamp};
+
+/// The blocking counterpart of [`crate::Batches`].
+#[derive(Clone, Debug)]
+pub struct Batches {
+    inner: crate::Batches,
+    runtime: Arc<Runtime>,
+}
+
+impl Batches {
+    pub(super) fn new(inner: crate::Batches, runtime: Arc<Runtime>) -> Self {
+        Self { inner, runtime }
+    }
+
+    /// Lists recent batches; see [`crate::Batches::describe`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Batches::describe`].
+    pub fn describe(&self) -> Result<DescribeResponse> {
+        self.runtime.block_on(self.inner.describe())
+    }
+
+    /// Creates a batch when it is sent; see [`crate::Batches::create`].
+    pub fn create<U>(&self, service: U) -> Create
+    where
+        U: TryInto<ServiceUri>,
+        Error: From<U::Error>,
+    {
+        Create {
+            inner: self.inner.create(service),
+            runtime: Arc::clone(&self.runtime),
+        }
+    }
+
+    /// Takes up a batch by its id; see [`crate::Batches::of`].
+    pub fn of(&self, id: impl Into<String>) -> Pipeline {
+        Pipeline::new(self.inner.of(id), Arc::clone(&self.runtime))
+    }
+}
+
+/// A batch that is to be created: set options, then [`send`](Self::send) it.
+#[derive(Debug)]
+#[must_use = "nothing is created before it is sent"]
+pub struct Create {
+    inner: crate::Create,
+    runtime: Arc<Runtime>,
+}
+
+macro_rules! options {
+    ($($name:ident$(<$generic:ident: $bound:path>)?($value:ident: $type:ty);)*) => {
+        $(
+            #[doc = concat!("See [`crate::Create::", stringify!($name), "`].")]
+            pub fn $name$(<$generic: $bound>)?(self, $value: $type) -> Self {
+                Self { inner: self.inner.$name($value), runtime: self.runtime }
+            }
+        )*
+    };
+}
+
+impl Create {
+    options! {
+        active_since(moment: impl Into<Timestamp>);
+        source_system(name: impl Into<String>);
+        correlation_id(id: impl Into<String>);
+        call_purpose(purpose: impl Into<String>);
+        selected_outputs<S: AsRef<str>>(names: impl IntoIterator<Item = S>);
+        subservices<S: AsRef<str>>(names: impl IntoIterator<Item = S>);
+        input_key<S: AsRef<str>>(names: impl IntoIterator<Item = S>);
+        min_runners(runners: u32);
+        max_runners(runners: u32);
+        chunks_per_vm(chunks: u32);
+        runners_per_vm(runners: u32);
+        max_input_size(megabytes: u32);
+        max_output_size(megabytes: u32);
+        accuracy(share: f64);
+    }
+
+    /// Creates the batch.
+    ///
+    /// # Errors
+    ///
+    /// As awaiting [`crate::Create`].
+    pub fn send(self) -> Result<Pipeline> {
+        let pipeline = self.runtime.block_on(self.inner.into_future())?;
+        Ok(Pipeline::new(pipeline, self.runtime))
+    }
+}

@@ -1,0 +1,68 @@
+//! The way in.
+
+use std::sync::Arc;
+
+use super::Batches;
+use super::runtime::Runtime;
+use crate::{ClientBuilder, Error, Health, Result};
+
+/// The blocking counterpart of [`crate::Client`]. Cheap to clone, and shared freely between
+/// threads.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: crate::Client,
+    runtime: Arc<Runtime>,
+}
+
+impl Client {
+    /// A client from the `CSPARK_*` variables.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Client::from_env`]; also if no thread can be started.
+    pub fn from_env() -> Result<Self> {
+        Self::build(crate::Client::builder().fill_from_env())
+    }
+
+    /// A client from settings.
+    ///
+    /// ```no_run
+    /// use cspark_batches::{blocking, Client};
+    ///
+    /// # fn main() -> cspark_batches::Result<()> {
+    /// let settings = Client::builder().env("us").tenant("my-tenant").api_key("my-key");
+    /// let client = blocking::Client::build(settings)?;
+    /// # let _ = client;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientBuilder::build`]; also if no thread can be started.
+    pub fn build(settings: ClientBuilder) -> Result<Self> {
+        let inner = settings.build()?;
+        let runtime = Runtime::start().map_err(|error| {
+            Error::config("the thread for the blocking client can't be started").with_source(error)
+        })?;
+        Ok(Self {
+            inner,
+            runtime: Arc::new(runtime),
+        })
+    }
+
+    /// The batches of the tenant.
+    #[must_use]
+    pub fn batches(&self) -> Batches {
+        Batches::new(self.inner.batches(), Arc::clone(&self.runtime))
+    }
+
+    /// Asks the environment whether it is up; see [`crate::Client::health`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Client::health`].
+    pub fn health(&self) -> Result<Health> {
+        self.runtime.block_on(self.inner.health())
+    }
+}

@@ -1,0 +1,124 @@
+//! One batch.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::runtime::Runtime;
+use crate::raw::types::{Batch, Status};
+use crate::{Pulled, Push, Pushed, Result, State, Stats};
+
+/// The blocking counterpart of [`crate::Pipeline`].
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    inner: crate::Pipeline,
+    runtime: Arc<Runtime>,
+}
+
+impl Pipeline {
+    pub(super) fn new(inner: crate::Pipeline, runtime: Arc<Runtime>) -> Self {
+        Self { inner, runtime }
+    }
+
+    /// The batch's id; see [`crate::Pipeline::id`].
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    /// What the service said at its creation; see [`crate::Pipeline::created`].
+    #[must_use]
+    pub fn created(&self) -> Option<&Batch> {
+        self.inner.created()
+    }
+
+    /// What can be done with the batch; see [`crate::Pipeline::state`].
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.inner.state()
+    }
+
+    /// The chunks that the service accepted; see [`crate::Pipeline::stats`].
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.stats()
+    }
+
+    /// Gets the details of the batch; see [`crate::Pipeline::info`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Pipeline::info`].
+    pub fn info(&self) -> Result<Batch> {
+        self.runtime.block_on(self.inner.info())
+    }
+
+    /// Gets the status of the batch; see [`crate::Pipeline::status`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Pipeline::status`].
+    pub fn status(&self) -> Result<Status> {
+        self.runtime.block_on(self.inner.status())
+    }
+
+    /// Adds chunks to the input buffer; see [`crate::Pipeline::push`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Pipeline::push`].
+    pub fn push<'a>(&self, push: impl Into<Push<'a>> + Send) -> Result<Pushed> {
+        self.runtime.block_on(self.inner.push(push))
+    }
+
+    /// Takes results out of the output buffer when it is sent; see [`crate::Pipeline::pull`].
+    pub fn pull<T: DeserializeOwned>(&self) -> Pull<'_, T> {
+        Pull {
+            inner: self.inner.pull(),
+            runtime: &self.runtime,
+        }
+    }
+
+    /// Closes the batch; see [`crate::Pipeline::close`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Pipeline::close`].
+    pub fn close(&self) -> Result<Batch> {
+        self.runtime.block_on(self.inner.close())
+    }
+
+    /// Cancels the batch; see [`crate::Pipeline::cancel`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::Pipeline::cancel`].
+    pub fn cancel(&self) -> Result<Batch> {
+        self.runtime.block_on(self.inner.cancel())
+    }
+}
+
+/// Results that are to be pulled: set the most chunks if wanted, then [`send`](Self::send) it.
+#[derive(Debug)]
+#[must_use = "nothing is pulled before it is sent"]
+pub struct Pull<'a, T> {
+    inner: crate::Pull<'a, T>,
+    runtime: &'a Runtime,
+}
+
+impl<T: DeserializeOwned + Send> Pull<'_, T> {
+    /// The most chunks to take; see [`crate::Pull::max_chunks`].
+    pub fn max_chunks(mut self, chunks: u32) -> Self {
+        self.inner = self.inner.max_chunks(chunks);
+        self
+    }
+
+    /// Pulls.
+    ///
+    /// # Errors
+    ///
+    /// As awaiting [`crate::Pull`].
+    pub fn send(self) -> Result<Pulled<T>> {
+        self.runtime.block_on(self.inner.into_future())
+    }
+}

@@ -1,0 +1,575 @@
+//! The named cases, each with a world of its own: what goes wrong, and what has to come of it.
+
+use std::time::Duration;
+
+use super::service::{Repeated, Traits};
+use super::sim::{Fault, Sim, World};
+use crate::run::machine::{
+    Account, AfterError, BatchState, Ending, Event, Op, Order, Reason, Settings, What,
+};
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// Ten chunks of 10 records and 1,000 bytes, two workers, nothing goes wrong.
+fn calm() -> World {
+    World {
+        settings: Settings {
+            push_chunks: 1,
+            ..Settings::default()
+        },
+        traits: Traits {
+            workers: 2,
+            input_buffer: 100_000,
+            output_buffer: 100_000,
+            compute: (ms(100), ms(100)),
+            growth: (50, 50),
+            repeated: Repeated::Computed,
+            shuffles: false,
+            idle_limit: secs(1800),
+            activity: [true; 3],
+            finishes_after_timeout: true,
+            tells: [true; 7],
+            strangers: 0,
+        },
+        records: 100,
+        chunk_records: (10, 10),
+        record_bytes: (100, 100),
+        latency: (ms(2), ms(2)),
+        read_time: (ms(1), ms(1)),
+        take_time: (ms(0), ms(0)),
+        gaps: 0,
+        gap: ms(0),
+        faults: 0,
+        faults_until: ms(0),
+        script: Vec::new(),
+        lose_results: 0,
+        crashes: 0,
+        forgets_batch: 0,
+    }
+}
+
+fn play(sim: &mut Sim) -> Account {
+    let account = sim.play();
+    sim.check_account(&account);
+    account
+}
+
+fn run(world: World) -> (Account, Sim) {
+    let mut sim = Sim::new(world, 1);
+    let account = play(&mut sim);
+    (account, sim)
+}
+
+#[track_caller]
+fn complete(account: &Account) {
+    assert_eq!(
+        (account.ending, account.unfinished.as_slice()),
+        (Some(Ending::Complete), [].as_slice()),
+        "{account:?}"
+    );
+}
+
+#[test]
+fn a_calm_run() {
+    let (account, _) = run(calm());
+    complete(&account);
+    assert_eq!(
+        (account.delivered.records, account.delivered.chunks),
+        (100, 10)
+    );
+    assert_eq!(
+        (
+            account.batches,
+            account.requests.create,
+            account.requests.end
+        ),
+        (1, 1, 1)
+    );
+    assert_eq!(account.resubmissions, 0);
+}
+
+#[test]
+fn no_input_needs_no_batch() {
+    let (account, sim) = run(World {
+        records: 0,
+        ..calm()
+    });
+    complete(&account);
+    assert_eq!(sim.requests, 0);
+}
+
+#[test]
+fn an_ambiguous_push_is_settled_by_the_counters() {
+    for (fault, pushes) in [
+        (Fault::After(What::Unknown), 10),
+        (Fault::Before(What::Unknown), 11),
+    ] {
+        let (account, _) = run(World {
+            script: vec![(Op::Push, 3..4, fault)],
+            ..calm()
+        });
+        complete(&account);
+        assert_eq!(account.requests.push, pushes, "{fault:?}");
+        assert_eq!(account.resubmissions, 0, "the counters told: {fault:?}");
+    }
+}
+
+#[test]
+fn without_counters_the_same_id_is_pushed_again() {
+    for repeated in [Repeated::Computed, Repeated::Ignored, Repeated::Refused] {
+        let mut world = World {
+            script: vec![(Op::Push, 3..4, Fault::After(What::Unknown))],
+            ..calm()
+        };
+        // Nothing is told that could decide; the chunk takes long, so that no result tells either.
+        world.traits.tells = [true, false, false, false, true, true, true];
+        world.traits.compute = (secs(5), secs(5));
+        world.traits.repeated = repeated;
+        let (account, sim) = run(world);
+        complete(&account);
+        assert_eq!(
+            (account.resubmissions, account.requests.push),
+            (1, 11),
+            "{repeated:?}"
+        );
+        let keys: Vec<_> = sim.pushes.iter().flat_map(|(_, keys)| keys).collect();
+        assert_eq!(
+            keys.iter().filter(|key| **key == &30).count(),
+            2,
+            "{keys:?}"
+        );
+        assert_eq!(
+            account.duplicates,
+            u64::from(repeated == Repeated::Computed)
+        );
+        assert_eq!(account.batches, 1, "already there counts as accepted");
+    }
+}
+
+#[test]
+fn a_result_settles_a_doubt_as_well() {
+    let mut world = World {
+        script: vec![(Op::Push, 3..4, Fault::After(What::Unknown))],
+        ..calm()
+    };
+    world.traits.tells = [true, false, false, false, true, true, true];
+    world.traits.workers = 100;
+    let (account, _) = run(world);
+    complete(&account);
+    assert_eq!((account.resubmissions, account.requests.push), (0, 10));
+}
+
+#[test]
+fn results_of_a_lost_pull_are_computed_again() {
+    for tells in [
+        [true; 7],
+        [true, true, true, true, false, false, false],
+        [false; 7],
+    ] {
+        let mut world = World {
+            lose_results: 1,
+            ..calm()
+        };
+        world.traits.tells = tells;
+        let (account, _) = run(world);
+        complete(&account);
+        assert_eq!(account.lost_pulls, 1);
+        assert!(account.resubmissions >= 1, "{tells:?} {account:?}");
+    }
+}
+
+#[test]
+fn a_result_lost_too_often_is_reported() {
+    let mut world = World {
+        lose_results: 2,
+        records: 10,
+        ..calm()
+    };
+    world.settings.resubmissions = 1;
+    let (account, _) = run(world);
+    assert_eq!(account.ending, Some(Ending::Complete));
+    assert_eq!(account.unfinished, [(0..10, Reason::Lost)]);
+    assert_eq!(account.resubmissions, 1);
+}
+
+#[test]
+fn an_id_that_the_batch_takes_for_known_is_computed_in_another_batch() {
+    for repeated in [Repeated::Refused, Repeated::Ignored] {
+        let mut world = World {
+            lose_results: 1,
+            ..calm()
+        };
+        world.traits.repeated = repeated;
+        let (account, _) = run(world);
+        complete(&account);
+        assert_eq!(account.batches, 2);
+    }
+}
+
+#[test]
+fn a_full_input_buffer_is_waiting_whatever_the_code() {
+    for what in [What::Busy, What::Refused, What::TooLarge] {
+        // The service says that there is room, but refuses once; then that it is full.
+        let mut world = World {
+            script: vec![(Op::Push, 4..5, Fault::Before(what))],
+            ..calm()
+        };
+        world.traits.input_buffer = 2_500;
+        let (account, _) = run(world);
+        complete(&account);
+    }
+}
+
+#[test]
+fn a_chunk_that_is_refused_though_it_fits_ends_the_run_or_is_left_out() {
+    let script = vec![(Op::Push, 2..6, Fault::Before(What::Refused))];
+    let settings = Settings {
+        pushes: 1,
+        push_chunks: 1,
+        ..Settings::default()
+    };
+    let (account, _) = run(World {
+        script: script.clone(),
+        settings: settings.clone(),
+        ..calm()
+    });
+    assert_eq!(account.ending, Some(Ending::Refused(20)));
+    assert_eq!(account.unfinished[0], (20..30, Reason::Refused));
+    let (account, _) = run(World {
+        script,
+        settings: Settings {
+            keep_going: true,
+            ..settings
+        },
+        ..calm()
+    });
+    assert_eq!(account.ending, Some(Ending::Complete));
+    assert_eq!(account.unfinished, [(20..30, Reason::Refused)]);
+    assert_eq!(account.delivered.records, 90);
+}
+
+#[test]
+fn a_chunk_larger_than_the_input_buffer() {
+    let mut world = calm();
+    world.traits.input_buffer = 600;
+    let (account, _) = run(world.clone());
+    assert_eq!(
+        account.ending,
+        Some(Ending::Oversized {
+            key: 0,
+            bytes: 1000,
+            capacity: 600
+        })
+    );
+    assert_eq!(account.requests.push, 0);
+    world.settings.split = true;
+    let (account, _) = run(world);
+    complete(&account);
+    assert_eq!(account.delivered.chunks, 20);
+}
+
+#[test]
+fn a_full_output_buffer_is_emptied_first() {
+    let mut world = calm();
+    world.records = 1000;
+    world.traits.output_buffer = 1_000;
+    let (account, _) = run(world);
+    complete(&account);
+}
+
+#[test]
+fn a_gap_in_the_input_is_bridged_with_few_requests() {
+    let world = World {
+        records: 20,
+        gaps: 100,
+        gap: secs(7200),
+        ..calm()
+    };
+    let (account, sim) = run(world);
+    complete(&account);
+    assert_eq!(account.batches, 1, "kept alive");
+    assert!(sim.requests < 80, "{} requests", sim.requests);
+}
+
+#[test]
+fn a_batch_closed_by_time_out_is_replaced() {
+    for finishes in [true, false] {
+        let mut world = World {
+            read_time: (ms(50), ms(50)),
+            ..calm()
+        };
+        world.traits.finishes_after_timeout = finishes;
+        let mut sim = Sim::new(world, 1);
+        sim.strike(ms(300), BatchState::TimedOut);
+        let account = play(&mut sim);
+        complete(&account);
+        assert_eq!(account.batches, 2);
+    }
+    let mut world = World {
+        read_time: (ms(50), ms(50)),
+        ..calm()
+    };
+    world.settings.reopen = false;
+    let mut sim = Sim::new(world, 1);
+    sim.strike(ms(300), BatchState::TimedOut);
+    let account = play(&mut sim);
+    assert_eq!(account.ending, Some(Ending::BatchTimedOut));
+    assert!(account.delivered.records > 0);
+}
+
+#[test]
+fn what_somebody_else_does_to_the_batch_ends_the_run() {
+    let table = [
+        (BatchState::Failed, Ending::BatchFailed),
+        (BatchState::Cancelled, Ending::BatchCancelled),
+        (BatchState::Closed, Ending::BatchClosed),
+    ];
+    for (state, ending) in table {
+        let mut sim = Sim::new(
+            World {
+                read_time: (ms(50), ms(50)),
+                ..calm()
+            },
+            1,
+        );
+        sim.strike(ms(300), state);
+        let account = play(&mut sim);
+        assert_eq!(account.ending, Some(ending));
+        assert!(
+            account.delivered.records > 0,
+            "what was delivered stays delivered"
+        );
+        assert!(
+            account
+                .unfinished
+                .iter()
+                .all(|(_, reason)| *reason == Reason::Ended(ending))
+        );
+    }
+}
+
+#[test]
+fn refusals_that_nothing_can_change_end_the_run() {
+    for op in [Op::Create, Op::Push, Op::Pull, Op::Status] {
+        for (what, ending) in [
+            (What::Fatal, Ending::Denied(op)),
+            (What::Gone, Ending::NotFound(op)),
+        ] {
+            let from = u64::from(op == Op::Pull);
+            let mut sim = Sim::new(
+                World {
+                    script: vec![(op, from..u64::MAX, Fault::Before(what))],
+                    ..calm()
+                },
+                1,
+            );
+            let account = sim.play();
+            assert_eq!(account.ending, Some(ending));
+        }
+    }
+}
+
+#[test]
+fn an_outage_is_ridden_out_within_its_deadline() {
+    for op in [Op::Create, Op::Push, Op::Pull, Op::Status, Op::End] {
+        for what in [What::NotTaken, What::Busy, What::Unknown] {
+            let from = u64::from(op == Op::Push || op == Op::Pull);
+            let (account, _) = run(World {
+                script: vec![(op, from..from + 8, Fault::Before(what))],
+                ..calm()
+            });
+            complete(&account);
+            let mut world = World {
+                script: vec![(op, from..u64::MAX, Fault::Before(what))],
+                ..calm()
+            };
+            world.settings.outage = secs(60);
+            let mut sim = Sim::new(world, 1);
+            let account = sim.play();
+            let ending = if op == Op::End {
+                Ending::Complete
+            } else {
+                Ending::Outage(op)
+            };
+            assert_eq!(account.ending, Some(ending), "{op:?} {what:?}");
+            assert_eq!(
+                account.closed,
+                op == Op::Create || op != Op::End,
+                "{op:?} {what:?}"
+            );
+            assert!(
+                (secs(50)..secs(80)).contains(&sim.done_at),
+                "{:?}",
+                sim.done_at
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stalled_service_is_noticed() {
+    let mut world = calm();
+    world.traits.compute = (secs(1_000_000), secs(1_000_000));
+    world.settings.stall = secs(120);
+    let (account, sim) = run(world);
+    assert_eq!(account.ending, Some(Ending::Stalled));
+    assert_eq!(
+        account.unfinished,
+        [(0..100, Reason::Ended(Ending::Stalled))]
+    );
+    assert!(
+        (secs(120)..secs(122)).contains(&sim.done_at),
+        "{:?}",
+        sim.done_at
+    );
+}
+
+#[test]
+fn a_slow_consumer_is_no_stall_and_bounds_the_memory() {
+    for order in [Order::Arrival, Order::Input] {
+        let mut world = World {
+            take_time: (secs(60), secs(60)),
+            ..calm()
+        };
+        world.settings.stall = secs(30);
+        world.settings.memory = 3_000;
+        world.settings.order = order;
+        let (account, sim) = run(world);
+        complete(&account);
+        assert!(sim.peak <= 3_000, "{}", sim.peak);
+    }
+}
+
+#[test]
+fn finish_delivers_what_was_read() {
+    let mut sim = Sim::new(
+        World {
+            records: 1_000_000,
+            read_time: (ms(10), ms(10)),
+            ..calm()
+        },
+        1,
+    );
+    sim.tell(ms(500), Event::Finish);
+    let account = play(&mut sim);
+    complete(&account);
+    assert!(
+        (400..600).contains(&account.delivered.records),
+        "{account:?}"
+    );
+}
+
+#[test]
+fn cancel_cancels_the_batch() {
+    let mut sim = Sim::new(
+        World {
+            records: 1_000_000,
+            ..calm()
+        },
+        1,
+    );
+    sim.tell(ms(500), Event::Cancel);
+    let account = play(&mut sim);
+    assert_eq!(account.ending, Some(Ending::Cancelled));
+    assert_eq!(sim.service.batches[0].state, BatchState::Cancelled);
+}
+
+#[test]
+fn a_pause_stops_pushes_and_keeps_the_batch() {
+    let mut sim = Sim::new(
+        World {
+            read_time: (ms(50), ms(50)),
+            ..calm()
+        },
+        1,
+    );
+    sim.tell(ms(220), Event::Pause);
+    sim.tell(secs(7200), Event::Resume);
+    let account = play(&mut sim);
+    complete(&account);
+    assert_eq!(account.batches, 1);
+    assert!(
+        sim.pushes
+            .iter()
+            .all(|(at, _)| *at < ms(260) || *at >= secs(7200)),
+        "{:?}",
+        sim.pushes
+    );
+}
+
+#[test]
+fn a_failed_source_delivers_what_it_gave() {
+    let mut sim = Sim::new(
+        World {
+            read_time: (ms(50), ms(50)),
+            ..calm()
+        },
+        1,
+    );
+    sim.tell(ms(220), Event::SourceFailed);
+    let account = sim.play();
+    assert_eq!(account.ending, Some(Ending::SourceFailed));
+    assert!(
+        account.delivered.records >= 40 && account.unfinished.is_empty(),
+        "{account:?}"
+    );
+}
+
+#[test]
+fn after_an_error_the_batch_is_treated_as_set() {
+    let table = [
+        (AfterError::Close, BatchState::Closed),
+        (AfterError::Cancel, BatchState::Cancelled),
+        (AfterError::Leave, BatchState::Live),
+    ];
+    for (after_error, state) in table {
+        let mut world = World {
+            script: vec![(Op::Push, 3..u64::MAX, Fault::Before(What::Fatal))],
+            ..calm()
+        };
+        world.settings.after_error = after_error;
+        let mut sim = Sim::new(world, 1);
+        let account = sim.play();
+        assert_eq!(account.ending, Some(Ending::Denied(Op::Push)));
+        assert_eq!(sim.service.batches[0].state, state);
+        assert_eq!(account.closed, state != BatchState::Live);
+    }
+}
+
+#[test]
+fn input_order_waits_for_its_turn_within_the_budget() {
+    let mut world = World {
+        records: 2_000,
+        ..calm()
+    };
+    world.traits.shuffles = true;
+    world.traits.workers = 20;
+    world.traits.compute = (ms(10), ms(3_000));
+    world.settings.order = Order::Input;
+    world.settings.memory = 20_000;
+    let (account, sim) = run(world);
+    complete(&account);
+    assert!(sim.peak <= 20_000, "{}", sim.peak);
+}
+
+#[test]
+fn a_checkpoint_names_what_is_left() {
+    let mut world = World {
+        crashes: 1,
+        ..calm()
+    };
+    world.traits.compute = (ms(10), ms(2_000));
+    let mut sim = Sim::new(world, 1);
+    let account = play(&mut sim);
+    complete(&account);
+    assert!(
+        account.delivered.records < 100,
+        "some were delivered before"
+    );
+}

@@ -1,0 +1,642 @@
+//! Plays the driver, the network, the source and the consumer around a machine and a model of the service, in virtual
+//! time, and checks on the way what a run promises.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::ops::Range;
+use std::time::Duration;
+
+use super::random::Random;
+use super::service::{Pushed, Repeated, Service, Traits};
+use crate::run::machine::ranges::Ranges;
+use crate::run::machine::{
+    Account, Action, BatchState, Call, Cut, Event, Facts, Failure, Key, Machine, Next, Op, Order,
+    Pulled, Reply, RequestId, RunId, Settings, Time, What,
+};
+
+/// The world around the run.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) settings: Settings,
+    pub(super) traits: Traits,
+    pub(super) records: u64,
+    pub(super) chunk_records: (u64, u64),
+    pub(super) record_bytes: (u64, u64),
+    pub(super) latency: (Duration, Duration),
+    pub(super) read_time: (Duration, Duration),
+    pub(super) take_time: (Duration, Duration),
+    /// Chance in percent that the source makes a long pause before a chunk.
+    pub(super) gaps: u64,
+    pub(super) gap: Duration,
+    /// Chance in percent that a request meets a fault, and until when.
+    pub(super) faults: u64,
+    pub(super) faults_until: Time,
+    /// Faults by plan: which requests of a kind (counted from 0) meet which.
+    pub(super) script: Vec<(Op, Range<u64>, Fault)>,
+    /// How many pulls lose the results that they carry.
+    pub(super) lose_results: u64,
+    /// How often a process dies and another resumes.
+    pub(super) crashes: u32,
+    /// Chance in percent that the process that resumes finds the batch's id lost.
+    pub(super) forgets_batch: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Happening {
+    Source,
+    Arrives(u32, RequestId, Call, Option<usize>),
+    Answer(u32, RequestId, Option<Facts>, Result<Reply, Failure>),
+    Computed(usize, Pulled),
+    Consumer,
+    Crash,
+    Told(Event),
+    Strikes(BatchState),
+}
+
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// The service does not get to see it.
+    Before(What),
+    /// The service does what it was asked for, but the client is told otherwise.
+    After(What),
+}
+
+/// One run of a schedule.
+#[derive(Debug)]
+pub(super) struct Sim {
+    world: World,
+    random: Random,
+    pub(super) machine: Machine,
+    pub(super) service: Service,
+    now: Time,
+    agenda: BinaryHeap<Reverse<(Time, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    serial: u64,
+    /// Which process it is: answers to a dead one go nowhere.
+    life: u32,
+
+    read: u64,
+    reading: Option<Cut>,
+    stopping: bool,
+    /// Bytes that the driver holds: encodings and results.
+    payloads: BTreeMap<Key, (u64, u64)>,
+    held: u64,
+    chunk_sizes: BTreeMap<Key, u64>,
+    outbox: VecDeque<Key>,
+    consumer_busy: bool,
+    pub(super) delivered: Ranges,
+    last_delivered: Option<Key>,
+    /// What the latest answer said about the input buffer: request, bytes left.
+    room: Option<(RequestId, u64)>,
+    pushing: BTreeMap<RequestId, u64>,
+    largest: (u64, u64),
+    pub(super) peak: u64,
+    pub(super) resubmissions: u64,
+    pub(super) requests: u64,
+    pub(super) trace: Vec<String>,
+    pub(super) done_at: Time,
+    crashed: bool,
+    /// Requests that arrived, by kind.
+    seen: BTreeMap<u8, u64>,
+    /// Every push: when, and which chunks.
+    pub(super) pushes: Vec<(Time, Vec<Key>)>,
+}
+
+impl Sim {
+    pub(super) fn new(world: World, seed: u64) -> Self {
+        let mut random = Random(seed);
+        let run = RunId::from_random(u128::from(random.next()) << 64 | u128::from(random.next()));
+        let mut sim = Self {
+            machine: Machine::new(world.settings.clone(), run, false),
+            service: Service::new(world.traits.clone()),
+            random,
+            now: Time::ZERO,
+            agenda: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            serial: 0,
+            life: 0,
+            read: 0,
+            reading: None,
+            stopping: false,
+            payloads: BTreeMap::new(),
+            held: 0,
+            chunk_sizes: BTreeMap::new(),
+            outbox: VecDeque::new(),
+            consumer_busy: false,
+            delivered: Ranges::default(),
+            last_delivered: None,
+            room: None,
+            pushing: BTreeMap::new(),
+            largest: (0, 0),
+            peak: 0,
+            resubmissions: 0,
+            requests: 0,
+            trace: Vec::new(),
+            done_at: Time::ZERO,
+            crashed: false,
+            seen: BTreeMap::new(),
+            pushes: Vec::new(),
+            world,
+        };
+        for nth in 0..sim.world.crashes {
+            let at = sim.random.time((
+                Duration::from_millis(200),
+                Duration::from_secs(5 * u64::from(nth + 1)),
+            ));
+            sim.plan(at, Happening::Crash);
+        }
+        sim
+    }
+
+    /// An event that comes from outside at this time.
+    pub(super) fn tell(&mut self, at: Time, event: Event) {
+        self.plan(at, Happening::Told(event));
+    }
+
+    /// All batches get into this state at this time.
+    pub(super) fn strike(&mut self, at: Time, state: BatchState) {
+        self.plan(at, Happening::Strikes(state));
+    }
+
+    fn plan(&mut self, at: Time, happening: Happening) {
+        self.serial += 1;
+        self.happenings.insert(self.serial, happening);
+        self.agenda.push(Reverse((at, self.serial)));
+    }
+
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        if super::tracing() {
+            let line = format!("{:>12.3} {}", self.now.as_secs_f64(), text());
+            self.trace.push(line);
+        }
+    }
+
+    /// Plays until the run is over and its results are taken.
+    pub(super) fn play(&mut self) -> Account {
+        let mut steps = 0u64;
+        loop {
+            steps += 1;
+            assert!(
+                steps < 3_000_000,
+                "the run does not come to an end: {:?}",
+                self.machine
+            );
+            let wake = match self.machine.next(self.now) {
+                Next::Do(action) => {
+                    self.note(|| format!("do {action:?}"));
+                    self.perform(action);
+                    continue;
+                }
+                Next::Wait(wake) => wake,
+                Next::Over => {
+                    if self.outbox.is_empty() {
+                        break;
+                    }
+                    None
+                }
+            };
+            let next = self.agenda.peek().map(|Reverse((at, _))| *at);
+            match (next, wake) {
+                (Some(at), wake) if wake.is_none_or(|wake| at <= wake) => {
+                    let Some(Reverse((at, serial))) = self.agenda.pop() else {
+                        unreachable!()
+                    };
+                    self.now = at;
+                    let happening = self.happenings.remove(&serial).expect("planned");
+                    self.note(|| format!("{happening:?}"));
+                    self.happen(happening);
+                }
+                (_, Some(wake)) => {
+                    assert!(
+                        wake > self.now,
+                        "a wait that is over at once: {:?}",
+                        self.machine
+                    );
+                    self.now = wake;
+                }
+                (_, None) => panic!("nothing will ever happen: {:?}", self.machine),
+            }
+            self.check_memory();
+        }
+        self.done_at = self.now;
+        self.machine.account().clone()
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Read { skip, cut } => {
+                self.read += skip;
+                self.reading = Some(cut);
+                let mut wait = self.random.time(self.world.read_time);
+                if self.random.percent(self.world.gaps) {
+                    wait += self.world.gap;
+                }
+                self.plan(self.now + wait, Happening::Source);
+            }
+            Action::StopReading => self.stopping = true,
+            Action::Split(key) => {
+                let bytes = self.payloads[&key].0;
+                let records = self.chunk_sizes[&key];
+                let half = records / 2;
+                let parts = vec![(half, bytes / 2 + 1), (records - half, bytes / 2 + 1)];
+                self.hold(key, (parts[0].1, 0));
+                self.hold(key + half, (parts[1].1, 0));
+                self.chunk_sizes.insert(key, half);
+                self.chunk_sizes.insert(key + half, records - half);
+                self.machine.handle(self.now, Event::Split { key, parts });
+            }
+            Action::Send { request, call } => self.send(request, call),
+            Action::Deliver(key) => {
+                if self.world.settings.order == Order::Input {
+                    assert!(self.last_delivered < Some(key), "out of order: {key}");
+                }
+                self.last_delivered = Some(key);
+                self.outbox.push_back(key);
+                self.wake_consumer();
+            }
+            Action::Forget(key) => self.drop_payload(key),
+        }
+    }
+
+    fn hold(&mut self, key: Key, payload: (u64, u64)) {
+        self.drop_payload(key);
+        self.held += payload.0 + payload.1;
+        self.payloads.insert(key, payload);
+    }
+
+    fn drop_payload(&mut self, key: Key) {
+        if let Some((encoded, result)) = self.payloads.remove(&key) {
+            self.held -= encoded + result;
+        }
+    }
+
+    fn wake_consumer(&mut self) {
+        if !self.consumer_busy && !self.outbox.is_empty() {
+            self.consumer_busy = true;
+            let wait = self.random.time(self.world.take_time);
+            self.plan(self.now + wait, Happening::Consumer);
+        }
+    }
+
+    fn send(&mut self, request: RequestId, call: Call) {
+        self.requests += 1;
+        if let Call::Push(keys) = &call {
+            let bytes: u64 = keys.iter().map(|key| self.payloads[key].0).sum();
+            // Promise 5: nothing is pushed that does not fit, by what the last answer said.
+            if let Some((_, room)) = self.room {
+                let under_way: u64 = self.pushing.values().sum();
+                assert!(
+                    bytes + under_way <= room,
+                    "push of {bytes} with {under_way} under way into {room}"
+                );
+            }
+            self.pushing.insert(request, bytes);
+            self.pushes.push((self.now, keys.clone()));
+        }
+        let wait = self.random.time(self.world.latency);
+        let batch = self.service.batches.len().checked_sub(1);
+        self.plan(
+            self.now + wait,
+            Happening::Arrives(self.life, request, call, batch),
+        );
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Source => self.read_chunk(),
+            Happening::Arrives(life, request, call, batch) => {
+                self.arrive(life, request, call, batch)
+            }
+            Happening::Strikes(state) => {
+                for batch in &mut self.service.batches {
+                    batch.state = state;
+                }
+            }
+            Happening::Answer(life, request, facts, outcome) => {
+                self.answer(life, request, facts, outcome)
+            }
+            Happening::Computed(batch, result) => {
+                self.service.finish(batch, result, &mut self.random);
+                self.compute(batch);
+            }
+            Happening::Consumer => {
+                self.consumer_busy = false;
+                let Some(key) = self.outbox.pop_front() else {
+                    return;
+                };
+                let records = self.chunk_sizes[&key];
+                // Promise 1 and 2: exactly once.
+                assert!(
+                    !self.delivered.overlaps(&(key..key + records)),
+                    "delivered twice: {key}"
+                );
+                self.delivered.insert(key..key + records);
+                self.drop_payload(key);
+                self.machine
+                    .handle(self.now, Event::Taken { key, failed: 0 });
+                self.wake_consumer();
+            }
+            Happening::Crash => self.crash(),
+            Happening::Told(event) => self.machine.handle(self.now, event),
+        }
+    }
+
+    fn read_chunk(&mut self) {
+        let Some(cut) = self.reading else { return };
+        let wanted = match cut {
+            Cut::Exactly(records) => records,
+            Cut::Free => self
+                .random
+                .within(self.world.chunk_records.0, self.world.chunk_records.1),
+            Cut::AtMost(most) => self
+                .random
+                .within(self.world.chunk_records.0, self.world.chunk_records.1)
+                .min(most),
+        };
+        let records = wanted.min(self.world.records.saturating_sub(self.read));
+        self.reading = None;
+        if records == 0 {
+            self.machine.handle(self.now, Event::SourceEnded);
+            return;
+        }
+        let bytes = (0..records)
+            .map(|_| {
+                self.random
+                    .within(self.world.record_bytes.0, self.world.record_bytes.1)
+            })
+            .sum();
+        self.largest.0 = self.largest.0.max(bytes);
+        self.hold(self.read, (bytes, 0));
+        self.chunk_sizes.insert(self.read, records);
+        self.read += records;
+        self.machine
+            .handle(self.now, Event::Read { records, bytes });
+        if self.stopping {
+            self.machine.handle(self.now, Event::SourceEnded);
+        }
+    }
+
+    fn compute(&mut self, batch: usize) {
+        for (time, result) in self.service.start(batch, &mut self.random) {
+            self.plan(self.now + time, Happening::Computed(batch, result));
+        }
+    }
+
+    /// A request reaches the service, or a fault on the way.
+    fn arrive(&mut self, life: u32, request: RequestId, call: Call, batch: Option<usize>) {
+        let failure = |what| Failure {
+            what,
+            retry_after: None,
+        };
+        let faulty = self.now < self.world.faults_until && self.random.percent(self.world.faults);
+        let late = self.now + self.random.time(self.world.latency);
+        let seen = self.seen.entry(call.op() as u8).or_default();
+        let nth = std::mem::replace(seen, *seen + 1);
+        let planned = self
+            .world
+            .script
+            .iter()
+            .find(|(op, which, _)| *op == call.op() && which.contains(&nth));
+        if let Some(&(_, _, fault)) = planned {
+            let what = match fault {
+                Fault::Before(what) => what,
+                Fault::After(what) => {
+                    drop(self.serve(&call, batch));
+                    what
+                }
+            };
+            return self.plan(
+                late,
+                Happening::Answer(life, request, None, Err(failure(what))),
+            );
+        }
+        if faulty {
+            let fault = self.random.within(0, 5);
+            let (at, failure) = match fault {
+                0 => (late, failure(What::NotTaken)),
+                1 => (late, failure(What::Busy)),
+                2 => {
+                    let wait = Duration::from_millis(self.random.within(1, 3000));
+                    (
+                        late,
+                        Failure {
+                            what: What::Busy,
+                            retry_after: Some(wait),
+                        },
+                    )
+                }
+                // Lost on the way there, after a long or a short wait.
+                3 => (late + Duration::from_secs(10), failure(What::Unknown)),
+                // Lost on the way back.
+                _ => {
+                    drop(self.serve(&call, batch));
+                    (late, failure(What::Unknown))
+                }
+            };
+            return self.plan(at, Happening::Answer(life, request, None, Err(failure)));
+        }
+        let (facts, outcome) = self.serve(&call, batch);
+        if let Ok(Reply::Pulled { results, .. }) = &outcome
+            && !results.is_empty()
+            && self.world.lose_results > 0
+        {
+            self.world.lose_results -= 1;
+            return self.plan(
+                late,
+                Happening::Answer(life, request, None, Err(failure(What::Unknown))),
+            );
+        }
+        self.plan(late, Happening::Answer(life, request, facts, outcome));
+    }
+
+    fn serve(
+        &mut self,
+        call: &Call,
+        batch: Option<usize>,
+    ) -> (Option<Facts>, Result<Reply, Failure>) {
+        if *call == Call::Create {
+            self.service.create(self.now);
+            return (None, Ok(Reply::Done));
+        }
+        let refused = |what| {
+            Err(Failure {
+                what,
+                retry_after: None,
+            })
+        };
+        let Some(nth) = batch else {
+            return (None, refused(What::Gone));
+        };
+        let traits = self.service.traits.clone();
+        let batch = &mut self.service.batches[nth];
+        if batch.takes_pushes() && self.now >= batch.last_activity + traits.idle_limit {
+            batch.state = BatchState::TimedOut;
+        }
+        let counts = match call {
+            Call::Push(_) => traits.activity[0],
+            Call::Pull(_) => traits.activity[1],
+            _ => traits.activity[2],
+        };
+        if counts {
+            batch.last_activity = self.now;
+        }
+        let outcome = match call {
+            Call::Push(keys) => {
+                let chunks: Vec<_> = keys
+                    .iter()
+                    .map(|key| {
+                        (
+                            *key,
+                            self.chunk_sizes[key],
+                            self.payloads.get(key).map_or(0, |p| p.0),
+                        )
+                    })
+                    .collect();
+                match self.service.push(nth, &chunks, &mut self.random) {
+                    Pushed::Taken => {
+                        self.compute(nth);
+                        Ok(Reply::Done)
+                    }
+                    Pushed::Full => {
+                        return (
+                            None,
+                            refused(
+                                self.random
+                                    .pick(&[What::Busy, What::Refused, What::TooLarge]),
+                            ),
+                        );
+                    }
+                    Pushed::Known => return (None, refused(What::AlreadyThere)),
+                    Pushed::Closed => return (None, refused(What::Refused)),
+                }
+            }
+            Call::Pull(max) => {
+                let results = self.service.pull(nth, *max);
+                self.compute(nth);
+                Ok(Reply::Pulled {
+                    results,
+                    foreign: 0,
+                })
+            }
+            Call::Close => {
+                batch.state = BatchState::Closed;
+                return (None, Ok(Reply::Done));
+            }
+            Call::Cancel => {
+                batch.state = BatchState::Cancelled;
+                return (None, Ok(Reply::Done));
+            }
+            Call::Status | Call::Create => Ok(Reply::Done),
+        };
+        (Some(self.service.facts(nth)), outcome)
+    }
+
+    fn answer(
+        &mut self,
+        life: u32,
+        request: RequestId,
+        facts: Option<Facts>,
+        outcome: Result<Reply, Failure>,
+    ) {
+        if life != self.life {
+            return;
+        }
+        self.pushing.remove(&request);
+        if let Some(remaining) = facts.and_then(|facts| facts.input_remaining)
+            && self.room.is_none_or(|(latest, _)| latest < request)
+        {
+            self.room = Some((request, remaining));
+        }
+        if let Ok(Reply::Pulled { results, .. }) = &outcome {
+            for result in results {
+                if self.machine.wants(result) {
+                    self.largest.1 = self.largest.1.max(result.bytes);
+                    self.hold(result.key, (0, result.bytes));
+                    self.chunk_sizes.insert(result.key, result.records);
+                }
+            }
+        }
+        if matches!(outcome, Ok(Reply::Done)) && facts.is_none() {
+            // A batch was created or ended: what was said about the one before is void.
+            self.room = None;
+        }
+        self.machine.handle(
+            self.now,
+            Event::Answered {
+                request,
+                facts,
+                outcome,
+            },
+        );
+    }
+
+    /// The process dies; another one goes on from the checkpoint.
+    fn crash(&mut self) {
+        if matches!(self.machine.next(self.now), Next::Over)
+            || self.machine.account().ending.is_some()
+        {
+            return;
+        }
+        let text = serde_json::to_string(&self.machine.position()).expect("serialise");
+        let position = serde_json::from_str(&text).expect("deserialise");
+        let open = self.machine.is_open() && !self.random.percent(self.world.forgets_batch);
+        self.resubmissions += self.machine.account().resubmissions;
+        self.machine = Machine::resume(self.world.settings.clone(), &position, open);
+        self.life += 1;
+        (self.read, self.reading, self.stopping) = (0, None, false);
+        self.payloads.clear();
+        self.held = 0;
+        self.outbox.clear();
+        (self.room, self.last_delivered) = (None, None);
+        self.pushing.clear();
+        self.crashed = true;
+        // The new process has a clock of its own, but the world's goes on.
+    }
+
+    /// Promise 4: what the driver holds stays within the budget, but for what could not be known beforehand.
+    fn check_memory(&mut self) {
+        let held = self.held;
+        self.peak = self.peak.max(held);
+        let slack = self.largest.0 + 9 * self.largest.1;
+        assert!(
+            held <= self.world.settings.memory + slack || self.crashed,
+            "{held} bytes held, {} allowed, {:?} largest",
+            self.world.settings.memory,
+            self.largest
+        );
+    }
+
+    /// Checks at the end what can only be checked there.
+    pub(super) fn check_account(&self, account: &Account) {
+        let mut all = self.delivered.clone();
+        for (records, _) in &account.unfinished {
+            assert!(
+                !self.delivered.overlaps(records),
+                "both delivered and unfinished: {records:?}"
+            );
+            all.insert(records.clone());
+        }
+        // Promise 1: nothing is missing.
+        let whole: Ranges = std::iter::once(0..self.read).collect();
+        assert_eq!(all, whole, "{account:?}");
+        if !self.crashed {
+            assert_eq!(
+                account.delivered.records,
+                self.delivered.iter().map(|r| r.end - r.start).sum::<u64>()
+            );
+            assert_eq!(account.pulled, account.delivered);
+            // Promise 2: computed twice only where the summary says so.
+            let twice: u64 = self.service.computed.values().map(|times| times - 1).sum();
+            let reported = self.resubmissions + account.resubmissions;
+            assert!(
+                twice <= reported,
+                "{twice} chunks computed again, {reported} reported"
+            );
+            if self.service.traits.repeated != Repeated::Computed && account.batches == 1 {
+                assert_eq!(twice, 0);
+            }
+        }
+        assert!(account.closed);
+    }
+}

@@ -1,0 +1,89 @@
+//! Each sample answer of the description, as the verb that gets it gives it to the caller.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use cspark_batches::{Chunk, Result};
+use cspark_emulator::{Answer, Emulator, Fault, Operation as On};
+use serde_json::Value;
+
+use crate::snapshots;
+use crate::support::{CYLINDER, client, cylinders};
+
+#[derive(Debug, serde::Deserialize)]
+#[allow(dead_code, reason = "read by Debug")]
+struct Output {
+    #[serde(alias = "volume")]
+    value: f64,
+}
+
+fn samples() -> BTreeMap<String, String> {
+    let description: Value =
+        serde_norway::from_str(include_str!("../../openapi/batches.yaml")).unwrap();
+    let examples = description["components"]["examples"].as_object().unwrap();
+    examples
+        .iter()
+        .map(|(name, example)| (name.clone(), example["value"].to_string()))
+        .collect()
+}
+
+fn text<T: Debug>(answer: Result<T>) -> String {
+    format!("{:#?}", answer.unwrap())
+}
+
+#[tokio::test]
+async fn every_sample_is_read() {
+    let emulator = Emulator::start().await.unwrap();
+    let spark = client(&emulator);
+    let mut texts = BTreeMap::new();
+    for (name, sample) in samples() {
+        let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+        let answer = |operation| {
+            emulator.inject(operation, Fault::Answer(Answer::json(200, sample.as_str())))
+        };
+        let read = match name.as_str() {
+            "Describe" => {
+                answer(On::Describe);
+                text(spark.batches().describe().await)
+            }
+            "Created" => {
+                answer(On::Create);
+                text(
+                    spark
+                        .batches()
+                        .create(CYLINDER)
+                        .await
+                        .map(|pipeline| pipeline.created().cloned()),
+                )
+            }
+            "Info" => {
+                answer(On::Info);
+                text(pipeline.info().await)
+            }
+            "Status" => {
+                answer(On::Status);
+                text(pipeline.status().await)
+            }
+            "Pushed" => {
+                answer(On::Push);
+                let chunk = Chunk::new(cylinders(1)).unwrap().with_id("a-chunk");
+                text(pipeline.push(chunk).await)
+            }
+            "Pulled" | "PulledTable" => {
+                answer(On::Pull);
+                text(pipeline.pull::<Output>().await)
+            }
+            "Closed" => {
+                answer(On::Close);
+                text(pipeline.close().await)
+            }
+            "Cancelled" => {
+                answer(On::Cancel);
+                text(pipeline.cancel().await)
+            }
+            _ => panic!("no verb is known to answer with {name}"),
+        };
+        texts.insert(name, read);
+    }
+    snapshots::assert_directory("answers", &texts);
+}

@@ -1,0 +1,218 @@
+//! Results in every shape the service gives them in.
+
+use std::collections::HashMap;
+
+use cspark_batches::raw::types::{Aggregation, SummaryRequest};
+use cspark_batches::{ErrorKind, Pipeline, Pulled, Push};
+use cspark_emulator::{Answer, Emulator, Fault, NothingToPull, Operation, OutputShape, Shapes};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::support::{CYLINDER, ECHO, Volume, client, cylinders, start};
+
+/// Pushes chunks and waits until they are computed.
+async fn ready(pipeline: &Pipeline, push: Push<'_>) {
+    let pushed = pipeline.push(push).await.unwrap().chunks.len() as u64;
+    while pipeline.status().await.unwrap().chunks_available < Some(pushed) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn tables_and_objects_read_the_same() {
+    for shape in [OutputShape::Table, OutputShape::Objects] {
+        let shapes = Shapes {
+            outputs: shape,
+            ..Shapes::default()
+        };
+        let emulator = Emulator::builder().shapes(shapes).start().await.unwrap();
+        let pipeline = client(&emulator).batches().create(CYLINDER).await.unwrap();
+        let mut records = cylinders(3);
+        records[1].height = -1.0;
+        ready(&pipeline, Push::records(&records)).await;
+
+        let pulled = pipeline.pull::<Volume>().await.unwrap();
+        let records: Vec<_> = pulled.chunks[0].records().collect();
+        assert_eq!(records.len(), 3);
+        assert!((records[0].output.unwrap().volume - 13.194_689_145_077_131).abs() < 1e-12);
+        assert_eq!(records[1].output, None);
+        assert!(records[1].error.unwrap().to_string().contains("height"));
+        assert!(records[2].error.is_none() && records[2].output.is_some());
+    }
+}
+
+#[tokio::test]
+async fn nothing_to_pull_is_an_empty_list() {
+    for nothing in [
+        NothingToPull::EmptyList,
+        NothingToPull::Null,
+        NothingToPull::Absent,
+        NothingToPull::BareStatus,
+    ] {
+        let shapes = Shapes {
+            nothing_to_pull: nothing,
+            ..Shapes::default()
+        };
+        let emulator = Emulator::builder().shapes(shapes).start().await.unwrap();
+        let pipeline = client(&emulator).batches().create(CYLINDER).await.unwrap();
+        let pulled = pipeline.pull::<Volume>().await.unwrap();
+        assert!(pulled.chunks.is_empty(), "{nothing:?}");
+        assert!(pulled.status.batch_status.is_some(), "{nothing:?}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_go_through_unchanged() {
+    let (_emulator, spark) = start().await;
+    let pipeline = spark.batches().create(ECHO).await.unwrap();
+    let digits =
+        r#"{"a":1.0,"b":1e5,"c":12345678901234567890123,"d":0.1000000000000000055511151231257827}"#;
+    let record: Box<RawValue> = serde_json::from_str(digits).unwrap();
+    ready(&pipeline, Push::records([record])).await;
+    let pulled = pipeline
+        .pull::<HashMap<String, Box<RawValue>>>()
+        .await
+        .unwrap();
+    let output = pulled.chunks[0].records().next().unwrap().output.unwrap();
+    let cells: Vec<&str> = ["a", "b", "c", "d"]
+        .iter()
+        .map(|name| output[*name].get())
+        .collect();
+    assert_eq!(
+        cells,
+        [
+            "1.0",
+            "1e5",
+            "12345678901234567890123",
+            "0.1000000000000000055511151231257827"
+        ]
+    );
+
+    let floats = [
+        f64::MIN_POSITIVE,
+        f64::MAX,
+        0.1 + 0.2,
+        -0.0,
+        5e-324,
+        123_456_789.123_456_79,
+    ];
+    let rows = floats.map(|float| json!({"f": float, "i": i64::MIN, "u": u64::MAX}));
+    ready(&pipeline, Push::records(rows)).await;
+    let pulled = pipeline.pull::<(f64, i64, u64)>().await;
+    let pulled = match pulled {
+        Ok(pulled) => pulled.chunks[0]
+            .records()
+            .map(|it| *it.output.unwrap())
+            .collect::<Vec<_>>(),
+        // Objects have no order, so a tuple is no way to read them.
+        Err(error) => {
+            let maps = Pulled::<HashMap<String, Value>>::parse(error.answer().unwrap()).unwrap();
+            let read = |it: &HashMap<String, Value>| {
+                (
+                    it["f"].as_f64().unwrap(),
+                    it["i"].as_i64().unwrap(),
+                    it["u"].as_u64().unwrap(),
+                )
+            };
+            maps.chunks[0]
+                .records()
+                .map(|it| read(it.output.unwrap()))
+                .collect()
+        }
+    };
+    for (sent, (float, int, unsigned)) in floats.into_iter().zip(pulled) {
+        assert_eq!(
+            (sent.to_bits(), i64::MIN, u64::MAX),
+            (float.to_bits(), int, unsigned)
+        );
+    }
+}
+
+#[tokio::test]
+async fn aggregates_come_with_the_chunk() {
+    let (_emulator, spark) = start().await;
+    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let aggregation = vec![Aggregation {
+        operator: "SUM".into(),
+        output_name: "volume".to_owned(),
+    }];
+    let summary = SummaryRequest {
+        aggregation,
+        ..SummaryRequest::default()
+    };
+    let push =
+        Push::data([json!({"radius": 1}), json!({"radius": 2})]).parameters(&json!({"height": 1}));
+    ready(&pipeline, push.summary(summary)).await;
+    let pulled = pipeline.pull::<Volume>().await.unwrap();
+    let summary: Value =
+        serde_json::from_str(pulled.chunks[0].summary_json().unwrap().get()).unwrap();
+    let total = pulled.chunks[0]
+        .records()
+        .map(|it| it.output.unwrap().volume)
+        .sum::<f64>();
+    assert_eq!(summary, json!([["volume"], [total]]));
+}
+
+#[tokio::test]
+async fn results_that_can_t_be_read_are_not_lost() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Other {
+        #[allow(dead_code)]
+        surface: f64,
+    }
+
+    let (_emulator, spark) = start().await;
+    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    ready(&pipeline, Push::records(cylinders(2))).await;
+    let error = pipeline.pull::<Other>().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(error.to_string().contains("data[0].outputs[0]"), "{error}");
+    assert!(error.to_string().contains("surface"), "{error}");
+    assert_eq!(error.status(), Some(200));
+    assert!(
+        pipeline.pull::<Volume>().await.unwrap().chunks.is_empty(),
+        "the service has nothing left"
+    );
+    let pulled = Pulled::<Volume>::parse(error.answer().unwrap()).unwrap();
+    assert_eq!(pulled.chunks[0].records().count(), 2);
+}
+
+#[tokio::test]
+async fn a_pull_whose_answer_is_lost_says_so() {
+    let (emulator, spark) = start().await;
+    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    for fault in [Fault::CutAfter, Fault::Truncate] {
+        ready(&pipeline, Push::records(cylinders(2))).await;
+        emulator.inject(Operation::Pull, fault);
+        let error = pipeline.pull::<Volume>().await.unwrap_err();
+        assert!(error.may_have_been_taken(), "{error}");
+        assert_eq!(
+            error.attempts(),
+            1,
+            "a repetition would find nothing, and nobody would notice"
+        );
+    }
+    emulator.inject(Operation::Pull, Fault::Answer(Answer::html(200)));
+    let error = pipeline.pull::<Volume>().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    assert!(error.answer().is_some());
+}
+
+#[tokio::test]
+async fn chunks_are_pulled_a_hundred_at_a_time_unless_told_otherwise() {
+    let (_emulator, spark) = start().await;
+    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    ready(&pipeline, Push::records(cylinders(105)).chunk_size(1)).await;
+    assert_eq!(pipeline.pull::<Volume>().await.unwrap().chunks.len(), 100);
+    assert_eq!(
+        pipeline
+            .pull::<Volume>()
+            .max_chunks(2)
+            .await
+            .unwrap()
+            .chunks
+            .len(),
+        2
+    );
+    assert_eq!(pipeline.pull::<Volume>().await.unwrap().chunks.len(), 3);
+}
