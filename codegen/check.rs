@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::load::reference;
-use super::open_enum;
 use super::outline::{Kind, Node, nodes};
 use super::problems::Problems;
 
@@ -75,9 +74,6 @@ fn schema(node: &Node<'_>, problems: &mut Problems) {
         } else {
             want_text(node, "description", problems);
         }
-    }
-    if let Some(what) = open_enum::misuse(node) {
-        problems.add(&node.below(open_enum::MARK), what);
     }
     for name in node.value["required"]
         .as_array()

@@ -67,7 +67,7 @@ fn generate_from(description: &str) -> Result<String, Problems> {
         .chain(HANDWRITTEN.map(|(schema, _)| schema))
         .collect();
     check::check(&source, &left_alone)?;
-    let open_enums = open_enum::find(&api);
+    let open_enums = open_enum::find(&api)?;
     adapt::adapt(&mut api, BULK_REQUEST, BULK_RESPONSE)?;
 
     // What the generator panics on is checked before; this is for what is not known yet.
