@@ -2,6 +2,11 @@
 //!
 //! `cargo bench --bench records`. Look at the ratios within one run; the times depend on the machine.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a benchmark that can't go on has failed"
+)]
+
 #[path = "support/policy.rs"]
 mod policy;
 
