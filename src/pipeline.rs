@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use self::ledger::{Ledger, Reservation};
 use crate::chunk::push_body;
 use crate::raw::types::{Batch, BatchStatus, BatchTransition, Status, UpdateRequest};
-use crate::transport::{Call, RawResult, Repeat, Transport};
+use crate::transport::{Call, RawResult, Repeat, Transport, trace};
 use crate::{Error, ErrorKind, Operation, Pulled, Push, Pushed, Result, raw};
 
 pub use ledger::{State, Stats};
@@ -79,7 +79,7 @@ impl Pipeline {
         let batch = self
             .call(Operation::Info, async |raw| raw.info(id).await)
             .await?;
-        self.ledger().learn(batch.status());
+        self.learn(batch.status());
         Ok(batch)
     }
 
@@ -95,7 +95,7 @@ impl Pipeline {
         let status = self
             .call(Operation::Status, async |raw| raw.status(id).await)
             .await?;
-        self.ledger().learn(status.batch_status.as_ref());
+        self.learn(status.batch_status.as_ref());
         Ok(status)
     }
 
@@ -147,7 +147,7 @@ impl Pipeline {
         let status: Status = self
             .call(operation, async |raw| raw.push(id, body).await)
             .await?;
-        self.ledger().learn(status.batch_status.as_ref());
+        self.learn(status.batch_status.as_ref());
         let (chunks, skipped) = reservation.accept();
         Ok(Pushed {
             status,
@@ -220,13 +220,11 @@ impl Pipeline {
             Ok(batch) => batch,
             Err(error) => self.after_all(operation, error).await?,
         };
-        let mut ledger = self.ledger();
-        ledger.learn(Some(&match batch_status {
+        self.learn(Some(&match batch_status {
             BatchTransition::Closed => BatchStatus::Closed,
             BatchTransition::Cancelled => BatchStatus::Cancelled,
         }));
-        ledger.learn(batch.status());
-        drop(ledger);
+        self.learn(batch.status());
         Ok(batch)
     }
 
@@ -255,6 +253,12 @@ impl Pipeline {
             .transport
             .call(Call::new(operation).batch(self.id()), send)
             .await
+    }
+
+    fn learn(&self, status: Option<&BatchStatus>) {
+        if let Some(state) = self.ledger().learn(status) {
+            trace::state_changed(self.id(), state);
+        }
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -337,7 +341,7 @@ impl<'a, T: DeserializeOwned + Send + 'a> IntoFuture for Pull<'a, T> {
                 .call_bytes(call, async |raw| raw.pull(id, max, max).await)
                 .await?;
             let pulled = Pulled::read(&received)?;
-            pipeline.ledger().learn(pulled.status.batch_status.as_ref());
+            pipeline.learn(pulled.status.batch_status.as_ref());
             Ok(pulled)
         })
     }

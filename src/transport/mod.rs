@@ -14,7 +14,7 @@ mod retry;
 mod retry_after;
 #[cfg(test)]
 mod tests;
-mod trace;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 

@@ -51,6 +51,7 @@ async fn a_call_is_a_span_with_the_names_of_open_telemetry() {
     let log = Log::default();
     let guard = log.listen();
     pipeline.status().await.unwrap();
+    pipeline.close().await.unwrap();
     drop(guard);
     let text = log.text();
     let id = pipeline.id();
@@ -75,6 +76,7 @@ async fn a_call_is_a_span_with_the_names_of_open_telemetry() {
         "cspark.request.id=\"",
         "cspark.duration_ms=",
         "WARN",
+        "cspark.batch.state=Closed",
     ] {
         assert!(text.contains(expected), "no {expected} in\n{text}");
     }
