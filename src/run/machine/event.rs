@@ -103,12 +103,11 @@ pub(crate) enum What {
     Unknown,
     /// The service answered that it did not take it, for now (429, 503).
     Busy,
-    /// The service answered that it did not take it (400, 409, 422 and their like).
+    /// The service answered that it did not take it (400, 409, 422 and their like): the batch takes no more, the chunk is
+    /// bad or there already, or the buffer is full; the codes are not published.
     Refused,
     /// The request (413) or the answer (the client's own limit) was too large.
     TooLarge,
-    /// The service already has a chunk of this id.
-    AlreadyThere,
     /// There is no such batch, service or tenant (404, 410).
     Gone,
     /// The credentials were refused, or nothing else that a later try could change (401, 403, settings).

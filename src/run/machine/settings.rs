@@ -76,7 +76,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            memory: 64 << 20,
+            memory: 32 << 20,
             order: Order::Arrival,
             pushes: 4,
             pulls: 2,

@@ -33,6 +33,10 @@ pub(crate) struct Account {
     pub(crate) batches_in_doubt: u64,
     /// Whether the last batch is known to be closed or cancelled, or was never opened.
     pub(crate) closed: bool,
+    /// Bytes of the chunks that were pushed, each time counted.
+    pub(crate) bytes_pushed: u64,
+    /// Bytes of the results that were kept.
+    pub(crate) bytes_pulled: u64,
     /// Requests sent, by kind.
     pub(crate) requests: Requests,
     /// Records that came to no result, in order, with the reason.

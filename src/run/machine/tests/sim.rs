@@ -507,7 +507,7 @@ impl Sim {
                             ),
                         );
                     }
-                    Pushed::Known => return (None, refused(What::AlreadyThere)),
+                    Pushed::Known => return (None, refused(What::Refused)),
                     Pushed::Closed => return (None, refused(What::Refused)),
                 }
             }
@@ -582,7 +582,7 @@ impl Sim {
         let position = serde_json::from_str(&text).expect("deserialise");
         let open = self.machine.is_open() && !self.random.percent(self.world.forgets_batch);
         self.resubmissions += self.machine.account().resubmissions;
-        self.machine = Machine::resume(self.world.settings.clone(), &position, open);
+        self.machine = Machine::resume(self.world.settings.clone(), &position, open, 0);
         self.life += 1;
         (self.read, self.reading, self.stopping) = (0, None, false);
         self.payloads.clear();
