@@ -37,6 +37,11 @@ impl Machine {
         self.next_record = key.saturating_add(records);
         self.read_until = self.next_record;
         self.chunk_size = latest_largest(self.chunk_size, bytes);
+        if self.covered.overlaps(&(key..self.next_record)) {
+            // What was begun when the source was stopped turns out to be known.
+            self.out.push_back(Action::Forget(key));
+            return;
+        }
         let mut chunk = Chunk::new(records, bytes, self.charge(bytes));
         // A chunk that the run before may have pushed may have been computed there as well.
         chunk.sent = self
@@ -66,8 +71,8 @@ impl Machine {
 
     pub(super) fn stop_reading(&mut self) {
         match self.source {
-            Source::Idle => self.source = Source::Ended { failed: false },
-            Source::Reading { stopping: false } => {
+            // Also when no read is under way, since the driver may hold the beginning of a chunk.
+            Source::Idle | Source::Reading { stopping: false } => {
                 self.source = Source::Reading { stopping: true };
                 self.out.push_back(Action::StopReading);
             }

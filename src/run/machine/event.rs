@@ -129,6 +129,8 @@ pub(crate) struct Facts {
     pub(crate) chunks_completed: Option<u64>,
     /// Records computed since the batch was created; may leave out those that failed.
     pub(crate) records_completed: Option<u64>,
+    /// Records whose results wait to be pulled.
+    pub(crate) records_available: Option<u64>,
     /// Bytes in the input buffer.
     pub(crate) input_used: Option<u64>,
     /// Bytes that the input buffer still takes.
@@ -215,7 +217,7 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    pub(super) fn op(&self) -> Op {
+    pub(crate) fn op(&self) -> Op {
         match self {
             Call::Create => Op::Create,
             Call::Push(_) => Op::Push,
@@ -227,7 +229,7 @@ impl Call {
 }
 
 /// The kinds of requests, for whatever is kept apart by kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Op {
     /// Creating a batch.
     Create,

@@ -202,14 +202,6 @@ impl Ledger {
         self.chunks.len() - self.held.len() - self.offered
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
-    }
-
-    pub(super) fn accepted(&self) -> usize {
-        self.accepted
-    }
-
     pub(super) fn doubtful(&self) -> usize {
         self.doubtful
     }

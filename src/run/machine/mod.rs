@@ -34,14 +34,16 @@ mod trouble;
 
 use std::collections::{BTreeMap, VecDeque};
 
-pub(crate) use self::checkpoint::{Cuts, Position};
+pub(crate) use self::checkpoint::Position;
 pub(crate) use self::event::{
     Action, BatchState, Call, Cut, Ending, Event, Facts, Failure, Key, Next, Op, Pulled, Reason,
     Reply, RequestId, Time, What,
 };
 pub(crate) use self::id::RunId;
-pub(crate) use self::settings::{AfterError, Order, Settings};
-pub(crate) use self::summary::{Account, Count, Requests};
+pub use self::settings::AfterError;
+pub(crate) use self::settings::{Order, Settings};
+pub(crate) use self::summary::Account;
+pub use self::summary::{Count, Requests};
 
 use self::buffers::Buffers;
 use self::counters::Counters;
@@ -330,9 +332,17 @@ impl Machine {
         &self.latest
     }
 
-    /// Whether there is a batch that takes pushes.
-    pub(crate) fn is_open(&self) -> bool {
-        self.batch == Batch::Open
+    /// Whether there is a batch that another process could go on with.
+    pub(crate) fn has_batch(&self) -> bool {
+        matches!(
+            self.batch,
+            Batch::Open | Batch::Draining(Left::TimedOut | Left::ClosedElsewhere)
+        )
+    }
+
+    /// The number of the next record that the source gives.
+    pub(crate) fn next_record(&self) -> u64 {
+        self.next_record
     }
 
     /// Where the run stands, for a new process to go on from.

@@ -14,7 +14,7 @@ pub(crate) enum Order {
 
 /// What to do with the batch when the run ends in an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum AfterError {
+pub enum AfterError {
     /// Close it: what was pushed is still computed and can be pulled.
     #[default]
     Close,

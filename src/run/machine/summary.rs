@@ -47,9 +47,11 @@ pub(crate) struct Account {
 
 /// Records and the chunks that they are in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Count {
-    pub(crate) records: u64,
-    pub(crate) chunks: u64,
+pub struct Count {
+    /// Records.
+    pub records: u64,
+    /// Chunks.
+    pub chunks: u64,
 }
 
 impl Count {
@@ -61,12 +63,25 @@ impl Count {
 
 /// Requests sent, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Requests {
-    pub(crate) create: u64,
-    pub(crate) push: u64,
-    pub(crate) pull: u64,
-    pub(crate) status: u64,
-    pub(crate) end: u64,
+#[non_exhaustive]
+pub struct Requests {
+    /// To create a batch.
+    pub create: u64,
+    /// To push chunks.
+    pub push: u64,
+    /// To pull results.
+    pub pull: u64,
+    /// To ask for the status.
+    pub status: u64,
+    /// To close or cancel a batch.
+    pub end: u64,
+}
+
+impl Requests {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.create + self.push + self.pull + self.status + self.end
+    }
 }
 
 impl Account {
