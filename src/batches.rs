@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::raw::types::{CreateRequest, DescribeResponse};
+use crate::run::{IntoSource, RunBuilder};
 use crate::transport::{Call, Transport};
 use crate::{Error, Operation, Pipeline, Result, ServiceUri, Timestamp};
 
@@ -71,6 +72,22 @@ impl Batches {
             transport: Arc::clone(&self.transport),
             request,
         }
+    }
+
+    /// Runs records through a batch that is created for them and closed at the end: any amount of data, in bounded memory,
+    /// with nothing lost. See [`run`](crate::run).
+    ///
+    /// `I` is the type of the records (`_` where it can be inferred), `O` what the outputs of one record are read into.
+    pub fn run<I, O>(
+        &self,
+        service: impl TryInto<ServiceUri, Error: Into<Error>>,
+        records: impl IntoSource<I>,
+    ) -> RunBuilder<I, O> {
+        let create = match service.try_into() {
+            Ok(service) => self.create(service),
+            Err(error) => Create::refused(Arc::clone(&self.transport), error.into()),
+        };
+        RunBuilder::create(create, records.into_source())
     }
 
     /// Takes up a batch by its id. No request is made, and the id is checked with the first one.
@@ -203,6 +220,19 @@ impl Create {
                 self
             }
         }
+    }
+
+    /// One that can only fail, in the way of all other mistakes.
+    pub(crate) fn refused(transport: Arc<Transport>, error: Error) -> Self {
+        Self {
+            transport,
+            request: Err(error),
+        }
+    }
+
+    /// For who creates batches time and again with the same options.
+    pub(crate) fn into_parts(self) -> (Arc<Transport>, Result<CreateRequest>) {
+        (self.transport, self.request)
     }
 
     fn set(mut self, set: impl FnOnce(&mut CreateRequest)) -> Self {

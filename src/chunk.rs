@@ -121,6 +121,40 @@ impl Chunk {
         self
     }
 
+    /// The room in bytes that the chunk takes on the wire, its envelope included, and a little more.
+    pub(crate) fn wire_bytes(&self) -> u64 {
+        const ENVELOPE: u64 = 128;
+        const MESSAGE: u64 = 64;
+        let parameters = self.shared.parameters.as_ref();
+        let summary = self.shared.summary.as_ref().map_or(0, |summary| {
+            let names = summary.aggregation.iter();
+            let names: usize = names.map(|one| one.output_name.len()).sum();
+            MESSAGE * (1 + summary.aggregation.len() as u64) + names as u64
+        });
+        let parameters = parameters.map_or(0, |json| json.get().len() as u64);
+        self.inputs.len() as u64 + self.id.len() as u64 + parameters + summary + ENVELOPE
+    }
+
+    /// Two chunks of the same records, the first with so many of them; nothing if one would be empty.
+    pub(crate) fn split_at(&self, records: u64) -> Option<(Self, Self)> {
+        let rest = NonZeroU64::new(self.records().checked_sub(records)?)?;
+        let records = NonZeroU64::new(records)?;
+        let rows: Vec<&RawValue> = serde_json::from_slice(&self.inputs).ok()?;
+        let is_table = rows.first()?.get().starts_with('[');
+        let (header, rows) = rows.split_at(usize::from(is_table));
+        let (first, second) = rows.split_at_checked(usize::try_from(records.get()).ok()?)?;
+        let part = |rows: &[&RawValue], records| {
+            let rows: Vec<_> = header.iter().chain(rows).collect();
+            Some(Self {
+                id: Uuid::new_v4().to_string(),
+                records,
+                inputs: Bytes::from(serde_json::to_vec(&rows).ok()?),
+                shared: self.shared.clone(),
+            })
+        };
+        Some((part(first, records)?, part(second, rest)?))
+    }
+
     /// Appends the chunk as the description has it.
     ///
     /// The envelope is written by the generated types around a hole, and the inputs are put into the

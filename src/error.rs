@@ -56,6 +56,13 @@ pub enum ErrorKind {
     Decode,
     /// An answer was larger than the limit in the settings.
     TooLarge,
+    /// The batch has ended without the run's doing: it failed, somebody else closed or cancelled it, or the system
+    /// closed it.
+    BatchEnded,
+    /// The service made no progress for longer than the run allows.
+    Stalled,
+    /// The run has ended, and some records came to no result; its summary lists them.
+    Unfinished,
     /// The service answered with a redirect; it was not followed, so that no credentials go elsewhere.
     Redirect,
 }

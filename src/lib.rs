@@ -79,8 +79,7 @@ mod pulled;
 mod push;
 pub mod raw;
 mod records;
-#[cfg_attr(not(test), expect(dead_code, reason = "the driver follows"))]
-mod run;
+pub mod run;
 mod service_uri;
 mod transport;
 mod wire;

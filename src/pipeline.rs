@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use self::ledger::{Ledger, Reservation};
 use crate::chunk::push_body;
 use crate::raw::types::{Batch, BatchStatus, BatchTransition, Status, UpdateRequest};
+use crate::run::{IntoSource, RunBuilder};
 use crate::transport::{Call, RawResult, Repeat, Transport, trace};
 use crate::{Error, ErrorKind, Operation, Pulled, Push, Pushed, Result, raw};
 
@@ -255,7 +256,7 @@ impl Pipeline {
             .await
     }
 
-    fn learn(&self, status: Option<&BatchStatus>) {
+    pub(crate) fn learn(&self, status: Option<&BatchStatus>) {
         if let Some(state) = self.ledger().learn(status) {
             trace::state_changed(self.id(), state);
         }
@@ -266,6 +267,26 @@ impl Pipeline {
             .ledger
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn transport(&self) -> &Arc<Transport> {
+        &self.shared.transport
+    }
+
+    /// # Errors
+    ///
+    /// When the batch takes no more chunks.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        let allowed = self.ledger().state().allows(Operation::Push);
+        allowed.map_err(|why| self.forbidden(Operation::Push, why))
+    }
+
+    /// Runs records through this batch, and closes it at the end; see [`run`](crate::run).
+    ///
+    /// The run takes the batch for itself: results that are not of its own chunks are dropped, and counted as
+    /// [foreign](crate::run::Summary::foreign). It opens no other batch in the place of this one.
+    pub fn run<I, O>(&self, records: impl IntoSource<I>) -> RunBuilder<I, O> {
+        RunBuilder::existing(self.clone(), records.into_source())
     }
 
     fn forbidden(&self, operation: Operation, why: &'static str) -> Error {

@@ -6,7 +6,7 @@ use serde_json::value::to_raw_value;
 use super::splitter::{ChunkSize, Splitter};
 use super::{Chunk, Shared};
 use crate::raw::types::SummaryRequest;
-use crate::records::{Encoder, RecordFormat};
+use crate::records::{Encoded, Encoder, RecordFormat};
 use crate::{Error, ExtraCells, Layout, MissingCells, Result};
 
 /// Makes chunks of records.
@@ -159,6 +159,11 @@ impl Chunker {
             Some(error) => Err(error.clone()),
             None => Splitter::new(self.size, Encoder::new(self.format.clone())?, length),
         }
+    }
+
+    /// The chunk of what the splitter gave.
+    pub(crate) fn to_chunk(&self, encoded: Encoded) -> Option<Chunk> {
+        Chunk::from_encoded(encoded, self.shared.clone())
     }
 
     fn set_wrong(&mut self, error: Error) {

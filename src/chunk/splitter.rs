@@ -101,6 +101,20 @@ impl Splitter {
         })
     }
 
+    /// Adds a record, and gives a chunk if it is the one that is to end after so many records.
+    pub(crate) fn push_until<T: ?Sized + Serialize>(
+        &mut self,
+        record: &T,
+        records: usize,
+    ) -> Result<Option<Encoded>> {
+        self.encoder.push(record)?;
+        Ok(if self.pending() >= records {
+            self.finish()
+        } else {
+            None
+        })
+    }
+
     /// Gives what is left as the last chunk.
     pub(crate) fn finish(&mut self) -> Option<Encoded> {
         self.encoder.take()

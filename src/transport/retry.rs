@@ -84,6 +84,8 @@ pub(crate) enum Repeat {
     Always,
     /// Doing it twice does harm: repeat only where the request surely was not taken.
     IfNotTaken,
+    /// The caller decides by itself, and wants to know of every failure.
+    Never,
 }
 
 impl Repeat {
@@ -212,6 +214,7 @@ pub(crate) fn decide(policy: &RetryPolicy, failed: Failed, random: f64) -> Decis
     let allowed = match failed.repeat {
         Repeat::Always => failed.outcome.can_pass(),
         Repeat::IfNotTaken => failed.outcome.can_pass() && !failed.outcome.may_have_been_taken(),
+        Repeat::Never => false,
     };
     if !allowed || failed.attempts > policy.max_retries {
         return Decision::Stop;

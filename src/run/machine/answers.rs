@@ -37,6 +37,11 @@ impl Machine {
         self.next_record = key.saturating_add(records);
         self.read_until = self.next_record;
         self.chunk_size = latest_largest(self.chunk_size, bytes);
+        if self.covered.overlaps(&(key..self.next_record)) {
+            // What was begun when the source was stopped turns out to be known.
+            self.out.push_back(Action::Forget(key));
+            return;
+        }
         let mut chunk = Chunk::new(records, bytes, self.charge(bytes));
         // A chunk that the run before may have pushed may have been computed there as well.
         chunk.sent = self
@@ -44,6 +49,7 @@ impl Machine {
             .remove(&key)
             .is_some_and(|(size, sent)| sent && size == records);
         chunk.repeat = chunk.sent;
+        (chunk.maybe_there, chunk.solo) = (chunk.sent && self.resumed, chunk.sent && self.resumed);
         self.account.read.add(records);
         self.ledger.insert(key, chunk);
     }
@@ -65,8 +71,8 @@ impl Machine {
 
     pub(super) fn stop_reading(&mut self) {
         match self.source {
-            Source::Idle => self.source = Source::Ended { failed: false },
-            Source::Reading { stopping: false } => {
+            // Also when no read is under way, since the driver may hold the beginning of a chunk.
+            Source::Idle | Source::Reading { stopping: false } => {
                 self.source = Source::Reading { stopping: true };
                 self.out.push_back(Action::StopReading);
             }
@@ -215,6 +221,9 @@ impl Machine {
                 {
                     self.ledger.set(key, State::Doubtful(request));
                 }
+                if let Some(chunk) = self.ledger.get_mut(key) {
+                    chunk.maybe_there = true;
+                }
             }
             self.want_status = true;
             self.stir(now);
@@ -222,27 +231,14 @@ impl Machine {
             return;
         }
         self.buffers.not_taken(request);
-        if let (What::AlreadyThere, &[key]) = (failure.what, keys) {
-            self.trouble.succeeded(Op::Push);
-            if let Some(chunk) = self.ledger.get_mut(key) {
-                chunk.known = true;
-            }
-            // If it was lost before, it stays lost.
-            self.loss_suspected = true;
-            self.counters.blur();
-            self.accept(now, key, State::Pushing);
-            return;
-        }
         for &key in keys {
             if let Some(chunk) = self.ledger.get_mut(key)
                 && chunk.state() == State::Pushing
             {
-                chunk.solo |= failure.what == What::AlreadyThere;
                 self.ledger.set(key, State::Ready);
             }
         }
         match failure.what {
-            What::AlreadyThere => self.trouble.hold(Op::Push, now),
             What::Busy | What::Refused | What::TooLarge if self.batch != Batch::Open => {}
             What::Busy | What::Refused | What::TooLarge => {
                 let bytes = self.bytes_of(keys);
@@ -273,13 +269,25 @@ impl Machine {
         let Some(verdict) = self.verdict.take() else {
             return;
         };
+        let told = verdict.failure.what != What::Busy;
+        let there = |machine: &Self, key| {
+            machine
+                .ledger
+                .get(key)
+                .is_some_and(|chunk| chunk.maybe_there)
+        };
         let full = match remaining {
             Some(remaining) => remaining < verdict.bytes,
-            None => self.ledger.outstanding() > 0,
+            // Nothing says so, and something of ours may be in the buffer.
+            None => {
+                self.ledger.outstanding() > 0
+                    && !(told && verdict.chunks.iter().any(|&key| there(self, key)))
+            }
         };
         if full {
             self.account.refused_full += 1;
-            self.trouble.hold(Op::Push, now + self.settings.poll_min);
+            let wait = self.pace.wait(now, self.load());
+            self.trouble.hold(Op::Push, now + wait);
             return;
         }
         if verdict.failure.what == What::Busy {
@@ -287,11 +295,24 @@ impl Machine {
             return;
         }
         let alone = verdict.chunks.len() == 1;
+        if verdict.failure.what == What::TooLarge && !alone {
+            self.push_limit = (verdict.bytes / 2).max(1);
+        }
         for key in verdict.chunks {
             let Some(chunk) = self.ledger.get_mut(key) else {
                 continue;
             };
             if chunk.state() != State::Ready {
+                continue;
+            }
+            if chunk.maybe_there && alone {
+                // It was refused although it fits, and was pushed before: the service has it already. Whether its result is
+                // still to come is another matter.
+                chunk.known = true;
+                self.loss_suspected = true;
+                self.trouble.succeeded(Op::Push);
+                self.counters.blur();
+                self.accept(now, key, State::Ready);
                 continue;
             }
             // Alone next time, so that a bad chunk takes no good ones with it.
@@ -414,6 +435,7 @@ impl Machine {
         }
         self.fruitful = true;
         self.fruitless = 0;
+        self.account.bytes_pulled += result.bytes;
         self.result_size = Some(match self.result_size {
             Some(size) => latest_largest(size, result.bytes),
             None => result.bytes,
@@ -474,9 +496,7 @@ impl Machine {
             self.account.batches_in_doubt += 1;
         }
         match failure.what {
-            What::Refused | What::TooLarge | What::AlreadyThere => {
-                self.end(Ending::Denied(Op::Create))
-            }
+            What::Refused | What::TooLarge => self.end(Ending::Denied(Op::Create)),
             _ => self.failed(now, Op::Create, failure),
         }
     }
@@ -546,6 +566,9 @@ impl Machine {
     /// The service says that the batch is over.
     fn take_over(&mut self, state: BatchState) {
         let left = match state {
+            BatchState::Completed if matches!(self.phase, Phase::Ending(..)) => {
+                Left::ClosedElsewhere
+            }
             BatchState::Live | BatchState::Completed => return,
             BatchState::TimedOut => Left::TimedOut,
             BatchState::Closed => Left::ClosedElsewhere,
@@ -553,6 +576,7 @@ impl Machine {
         };
         self.account.closed = true;
         match state {
+            _ if self.phase != Phase::Running => {}
             BatchState::Failed if !self.resuming => return self.end(Ending::BatchFailed),
             BatchState::Cancelled if !self.resuming => return self.end(Ending::BatchCancelled),
             _ => {}
@@ -591,14 +615,25 @@ impl Machine {
         if verdict.is_none() && flight.call != Call::Status {
             return;
         }
+        let mut full = false;
         for (nth, keys) in pushes.into_values().enumerate() {
             for key in keys {
                 match verdict.as_ref().map(|taken| taken[nth]) {
                     Some(true) => self.accept(now, key, State::Doubtful(0)),
-                    Some(false) => self.ledger.set(key, State::Ready),
+                    Some(false) => {
+                        full |= facts
+                            .input_remaining
+                            .is_some_and(|remaining| remaining < doubts[nth].bytes);
+                        self.ledger.set(key, State::Ready);
+                    }
                     None => self.again(key),
                 }
             }
+        }
+        if full {
+            // The answer was lost or came from a gateway, but its reason was the full buffer.
+            self.account.refused_full += 1;
+            self.trouble.succeeded(Op::Push);
         }
     }
 
@@ -611,13 +646,14 @@ impl Machine {
         Doubt {
             chunks: keys.len() as u64,
             records,
+            bytes: self.bytes_of(keys),
         }
     }
 
     /// Pushes a chunk again that the service may have or have had, by the same id and in a request of its own.
     pub(super) fn again(&mut self, key: Key) {
         if let Some(chunk) = self.ledger.get_mut(key) {
-            (chunk.solo, chunk.repeat) = (true, true);
+            (chunk.solo, chunk.repeat, chunk.maybe_there) = (true, true, true);
             self.counters.blur();
             self.ledger.set(key, State::Ready);
         }
@@ -639,6 +675,8 @@ impl Machine {
         match failure.what {
             What::Gone => self.account.closed = true,
             What::Fatal => self.cleanup_failed = true,
+            // Perhaps because it is closed already; the status tells.
+            What::Refused if self.cleanups < 4 => self.want_status = true,
             _ => {
                 let late = self
                     .trouble

@@ -13,6 +13,8 @@ pub(super) struct Count {
 pub(super) struct Doubt {
     pub(super) chunks: u64,
     pub(super) records: u64,
+    /// Not counted by the service, but of use to the caller.
+    pub(super) bytes: u64,
 }
 
 /// Compares the service's count with ours at moments when no push is under way.
@@ -107,7 +109,11 @@ mod tests {
     fn doubts(pushes: &[(u64, u64)]) -> Vec<Doubt> {
         pushes
             .iter()
-            .map(|&(chunks, records)| Doubt { chunks, records })
+            .map(|&(chunks, records)| Doubt {
+                chunks,
+                records,
+                bytes: 0,
+            })
             .collect()
     }
 

@@ -153,6 +153,13 @@ impl Machine {
                 (chunk.known, chunk.repairs) = (false, 0);
             }
         }
+        // Another batch has none of them.
+        for key in self.ledger.keys(|state| state == State::Ready) {
+            if let Some(chunk) = self.ledger.get_mut(key) {
+                chunk.maybe_there = false;
+            }
+        }
+        self.resumed = false;
         self.fruitless += u32::from(!self.fruitful);
         let may_reopen = self.settings.reopen && self.fruitless < 3;
         self.batch = match left {
@@ -236,7 +243,13 @@ impl Machine {
             || (self.ledger.unfinished() == 0
                 && self.ledger.offered() == 0
                 && self.in_flight(Op::Pull) == 0);
-        stuck || used.saturating_add(self.chunk_size.max(self.expected_result())) <= limit
+        // No use in reading far ahead of what can be pushed.
+        let ahead = self.ledger.ready_bytes()
+            >= self
+                .settings
+                .push_bytes
+                .saturating_mul(self.settings.pushes.max(1) as u64);
+        stuck || !ahead && used.saturating_add(self.chunk_size.max(self.expected_result())) <= limit
     }
 
     fn read(&mut self) -> Option<Action> {
@@ -314,14 +327,16 @@ impl Machine {
             // The service doesn't say: one chunk at a time.
             None if in_flight > 0 => return None,
             None => vec![key],
-            Some(room) => self.group(room.min(self.settings.push_bytes.max(bytes))),
+            Some(room) => self.group(room.min(self.push_limit.max(bytes))),
         };
         if keys.is_empty() || !self.free(now, Op::Push) {
             return None;
         }
         let action = self.issue(now, Call::Push(keys.clone()));
         if let Action::Send { request, .. } = action {
-            self.buffers.pushed(request, self.bytes_of(&keys));
+            let bytes = self.bytes_of(&keys);
+            self.account.bytes_pushed += bytes;
+            self.buffers.pushed(request, bytes);
         }
         for key in keys {
             let Some(chunk) = self.ledger.get_mut(key) else {
@@ -358,7 +373,7 @@ impl Machine {
 
     /// How many results fit into what is left of the budget.
     fn pull_room(&self) -> u64 {
-        self.settings.memory.saturating_sub(self.memory_in_use()) / self.expected_result().max(1)
+        self.settings.memory.saturating_sub(self.memory_in_use()) / self.pull_cost().max(1)
     }
 
     /// Whether only the consumer can make room for results.
@@ -470,7 +485,7 @@ impl Machine {
             now
         } else {
             let mut due = self.last_contact + self.settings.keep_alive;
-            if self.batch == Batch::Open && !self.paused && self.ledger.ready().next().is_some() {
+            if self.waits_for_room(now) {
                 due = due.min(self.room_due());
             }
             due
@@ -479,11 +494,25 @@ impl Machine {
             self.wake_at(due);
             return None;
         }
-        if !self.free(now, Op::Status) {
+        self.ask_status(now)
+    }
+
+    fn ask_status(&mut self, now: Time) -> Option<Action> {
+        if self.in_flight(Op::Status) > 0 || !self.free(now, Op::Status) {
             return None;
         }
         self.want_status = false;
         Some(self.issue(now, Call::Status))
+    }
+
+    /// Whether only the input buffer keeps the next chunk from being pushed.
+    fn waits_for_room(&self, now: Time) -> bool {
+        let held = self.paused || self.resuming || self.trouble.free_at(Op::Push) > now;
+        let first = self.ledger.ready().next();
+        self.batch == Batch::Open
+            && !held
+            && first
+                .is_some_and(|(_, chunk)| self.buffers.room().is_none_or(|room| chunk.bytes > room))
     }
 
     /// When to ask for the room in the input buffer, unless another answer tells before.
@@ -506,8 +535,11 @@ impl Machine {
         let pushable = !self.paused && self.ledger.ready().next().is_some();
         let expects = open && (self.ledger.outstanding() > 0 || self.resuming || pushable);
         if !expects || self.consumer_holds_up() || self.trouble.any() {
-            self.progress_at = now;
+            self.watching = false;
             return;
+        }
+        if !std::mem::replace(&mut self.watching, true) {
+            self.progress_at = now;
         }
         let due = self.progress_at + self.settings.stall;
         if now >= due {
@@ -541,12 +573,16 @@ impl Machine {
             (_, AfterError::Leave) => None,
         };
         self.phase = Phase::Ending(ending, cleanup);
+        self.want_status = false;
     }
 
     fn clean_up(&mut self, now: Time, ending: Ending, cleanup: Option<Cleanup>) -> Option<Action> {
         if self.in_flight(Op::Create) + self.in_flight(Op::End) > 0 {
             // The batch that is being created has to be closed as well.
             return None;
+        }
+        if cleanup.is_some() && self.want_status && self.batch != Batch::None {
+            return self.ask_status(now);
         }
         match cleanup {
             Some(cleanup)

@@ -103,12 +103,11 @@ pub(crate) enum What {
     Unknown,
     /// The service answered that it did not take it, for now (429, 503).
     Busy,
-    /// The service answered that it did not take it (400, 409, 422 and their like).
+    /// The service answered that it did not take it (400, 409, 422 and their like): the batch takes no more, the chunk is
+    /// bad or there already, or the buffer is full; the codes are not published.
     Refused,
     /// The request (413) or the answer (the client's own limit) was too large.
     TooLarge,
-    /// The service already has a chunk of this id.
-    AlreadyThere,
     /// There is no such batch, service or tenant (404, 410).
     Gone,
     /// The credentials were refused, or nothing else that a later try could change (401, 403, settings).
@@ -130,6 +129,8 @@ pub(crate) struct Facts {
     pub(crate) chunks_completed: Option<u64>,
     /// Records computed since the batch was created; may leave out those that failed.
     pub(crate) records_completed: Option<u64>,
+    /// Records whose results wait to be pulled.
+    pub(crate) records_available: Option<u64>,
     /// Bytes in the input buffer.
     pub(crate) input_used: Option<u64>,
     /// Bytes that the input buffer still takes.
@@ -216,7 +217,7 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    pub(super) fn op(&self) -> Op {
+    pub(crate) fn op(&self) -> Op {
         match self {
             Call::Create => Op::Create,
             Call::Push(_) => Op::Push,
@@ -228,7 +229,7 @@ impl Call {
 }
 
 /// The kinds of requests, for whatever is kept apart by kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Op {
     /// Creating a batch.
     Create,

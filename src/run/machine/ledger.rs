@@ -48,6 +48,8 @@ pub(super) struct Chunk {
     pub(super) repeat: bool,
     /// The service refuses it as already there.
     pub(super) known: bool,
+    /// This batch may have it already.
+    pub(super) maybe_there: bool,
     /// It is in the count of what was pushed.
     pub(super) counted: bool,
     /// Why it comes to no result, if that ends the run.
@@ -69,6 +71,7 @@ impl Chunk {
             sent: false,
             repeat: false,
             known: false,
+            maybe_there: false,
             counted: false,
             reason: None,
         }
@@ -91,20 +94,22 @@ pub(super) struct Ledger {
     accepted: usize,
     offered: usize,
     charged: u64,
+    ready_bytes: u64,
+    pushing_bytes: u64,
 }
 
 impl Ledger {
     pub(super) fn insert(&mut self, key: Key, chunk: Chunk) {
         self.remove(key);
         self.charged += chunk.charge;
-        self.enter(key, chunk.state);
+        self.enter(key, chunk.state, chunk.bytes);
         self.chunks.insert(key, chunk);
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Chunk> {
         let chunk = self.chunks.remove(&key)?;
         self.charged -= chunk.charge;
-        self.leave(key, chunk.state);
+        self.leave(key, chunk.state, chunk.bytes);
         Some(chunk)
     }
 
@@ -122,8 +127,9 @@ impl Ledger {
             return;
         };
         let old = std::mem::replace(&mut chunk.state, state);
-        self.leave(key, old);
-        self.enter(key, state);
+        let bytes = chunk.bytes;
+        self.leave(key, old, bytes);
+        self.enter(key, state, bytes);
     }
 
     /// The result is here: it takes the place of the encoding.
@@ -135,11 +141,17 @@ impl Ledger {
         }
     }
 
-    fn enter(&mut self, key: Key, state: State) {
+    fn enter(&mut self, key: Key, state: State, bytes: u64) {
         match state {
             State::Splitting => self.splitting += 1,
-            State::Ready => drop(self.ready.insert(key)),
-            State::Pushing => self.pushing += 1,
+            State::Ready => {
+                self.ready.insert(key);
+                self.ready_bytes += bytes;
+            }
+            State::Pushing => {
+                self.pushing += 1;
+                self.pushing_bytes += bytes;
+            }
             State::Doubtful(_) => self.doubtful += 1,
             State::Accepted => self.accepted += 1,
             State::Held => drop(self.held.insert(key)),
@@ -147,16 +159,32 @@ impl Ledger {
         }
     }
 
-    fn leave(&mut self, key: Key, state: State) {
+    fn leave(&mut self, key: Key, state: State, bytes: u64) {
         match state {
             State::Splitting => self.splitting -= 1,
-            State::Ready => drop(self.ready.remove(&key)),
-            State::Pushing => self.pushing -= 1,
+            State::Ready => {
+                self.ready.remove(&key);
+                self.ready_bytes -= bytes;
+            }
+            State::Pushing => {
+                self.pushing -= 1;
+                self.pushing_bytes -= bytes;
+            }
             State::Doubtful(_) => self.doubtful -= 1,
             State::Accepted => self.accepted -= 1,
             State::Held => drop(self.held.remove(&key)),
             State::Offered => self.offered -= 1,
         }
+    }
+
+    /// Bytes of the chunks to push.
+    pub(super) fn ready_bytes(&self) -> u64 {
+        self.ready_bytes
+    }
+
+    /// Bytes of the chunks in pushes that have no answer yet: the requests hold them once more.
+    pub(super) fn pushing_bytes(&self) -> u64 {
+        self.pushing_bytes
     }
 
     /// Bytes of the memory budget in use.
@@ -172,14 +200,6 @@ impl Ledger {
     /// Chunks whose result has not come.
     pub(super) fn unfinished(&self) -> usize {
         self.chunks.len() - self.held.len() - self.offered
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
-    }
-
-    pub(super) fn accepted(&self) -> usize {
-        self.accepted
     }
 
     pub(super) fn doubtful(&self) -> usize {

@@ -34,14 +34,16 @@ mod trouble;
 
 use std::collections::{BTreeMap, VecDeque};
 
-pub(crate) use self::checkpoint::{Cuts, Position};
+pub(crate) use self::checkpoint::Position;
 pub(crate) use self::event::{
     Action, BatchState, Call, Cut, Ending, Event, Facts, Failure, Key, Next, Op, Pulled, Reason,
     Reply, RequestId, Time, What,
 };
 pub(crate) use self::id::RunId;
-pub(crate) use self::settings::{AfterError, Order, Settings};
-pub(crate) use self::summary::{Account, Count, Requests};
+pub use self::settings::AfterError;
+pub(crate) use self::settings::{Order, Settings};
+pub(crate) use self::summary::Account;
+pub use self::summary::{Count, Requests};
 
 use self::buffers::Buffers;
 use self::counters::Counters;
@@ -144,6 +146,8 @@ pub(crate) struct Machine {
     cuts: BTreeMap<Key, (u64, bool)>,
     /// The batch of the run that this one resumes still has to be emptied.
     resuming: bool,
+    /// The batch is that of the run that this one resumes.
+    resumed: bool,
     /// Records delivered.
     done: Ranges,
     /// Records of chunks that came to no result.
@@ -179,10 +183,14 @@ pub(crate) struct Machine {
     polled_at: Time,
     poll_now: bool,
     pull_limit: u32,
+    /// Bytes after which a push takes no further chunk.
+    push_limit: u64,
     /// A lost answer may have carried results away.
     loss_suspected: bool,
     last_contact: Time,
     progress_at: Time,
+    /// Only the service keeps the run from getting on.
+    watching: bool,
     cleanups: u32,
     cleanup_failed: bool,
     account: Account,
@@ -203,6 +211,7 @@ impl Machine {
             covered: Ranges::default(),
             cuts: BTreeMap::new(),
             resuming: false,
+            resumed: false,
             done: Ranges::default(),
             given_up: Ranges::default(),
             next_delivery: 0,
@@ -227,10 +236,12 @@ impl Machine {
             want_status: open,
             polled_at: Time::ZERO,
             poll_now: open,
+            push_limit: settings.push_bytes,
             pull_limit: settings.pull_chunks.max(1),
             loss_suspected: false,
             last_contact: Time::ZERO,
             progress_at: Time::ZERO,
+            watching: false,
             cleanups: 0,
             cleanup_failed: false,
             account: Account {
@@ -244,8 +255,14 @@ impl Machine {
     }
 
     /// A run that goes on where another stopped. `open` says that the other's batch may still live; it is emptied before
-    /// anything is pushed, because what is in it need not be computed again.
-    pub(crate) fn resume(settings: Settings, position: &Position, open: bool) -> Self {
+    /// anything is pushed, because what is in it need not be computed again. `source_at` is the number of the first record
+    /// that the source will give.
+    pub(crate) fn resume(
+        settings: Settings,
+        position: &Position,
+        open: bool,
+        source_at: u64,
+    ) -> Self {
         let mut machine = Self::new(settings, position.run, open);
         machine.cuts = position.cuts();
         machine.done = position
@@ -255,7 +272,8 @@ impl Machine {
             .collect();
         machine.covered = machine.done.clone();
         machine.next_delivery = machine.done.first_gap();
-        machine.resuming = open;
+        (machine.resuming, machine.resumed) = (open, open);
+        (machine.next_record, machine.read_until) = (source_at, source_at);
         machine
     }
 
@@ -306,7 +324,7 @@ impl Machine {
         } else {
             0
         };
-        self.ledger.charged() + reading + self.pulling()
+        self.ledger.charged() + self.ledger.pushing_bytes() + reading + self.pulling()
     }
 
     /// The latest facts that the service told.
@@ -314,9 +332,17 @@ impl Machine {
         &self.latest
     }
 
-    /// Whether there is a batch that takes pushes.
-    pub(crate) fn is_open(&self) -> bool {
-        self.batch == Batch::Open
+    /// Whether there is a batch that another process could go on with.
+    pub(crate) fn has_batch(&self) -> bool {
+        matches!(
+            self.batch,
+            Batch::Open | Batch::Draining(Left::TimedOut | Left::ClosedElsewhere)
+        )
+    }
+
+    /// The number of the next record that the source gives.
+    pub(crate) fn next_record(&self) -> u64 {
+        self.next_record
     }
 
     /// Where the run stands, for a new process to go on from.
@@ -331,14 +357,21 @@ impl Machine {
             done,
             chunks: Vec::new(),
         };
-        for (key, chunk) in self.ledger.iter() {
-            position.cut(key, chunk.records, chunk.sent);
-        }
+        // Results of the run before may lie beyond what was read here, so the two lists overlap.
         let read = self.next_record;
-        for (&key, &(records, sent)) in self.cuts.range(read..) {
-            if self.ledger.get(key).is_none() && !self.done.overlaps(&(key..key + records)) {
-                position.cut(key, records, sent);
-            }
+        let mut cuts: BTreeMap<_, _> = self
+            .cuts
+            .range(read..)
+            .map(|(&key, &cut)| (key, cut))
+            .collect();
+        cuts.retain(|&key, &mut (records, _)| !self.done.overlaps(&(key..key + records)));
+        cuts.extend(
+            self.ledger
+                .iter()
+                .map(|(key, chunk)| (key, (chunk.records, chunk.sent))),
+        );
+        for (key, (records, sent)) in cuts {
+            position.cut(key, records, sent);
         }
         position
     }
@@ -365,7 +398,12 @@ impl Machine {
                 }
             })
             .sum();
-        chunks.saturating_mul(self.expected_result())
+        chunks.saturating_mul(self.pull_cost())
+    }
+
+    /// Bytes that one pulled chunk takes for a moment: in the answer, and taken out of it.
+    fn pull_cost(&self) -> u64 {
+        self.expected_result().saturating_mul(2)
     }
 
     /// Bytes that a result will hardly exceed.

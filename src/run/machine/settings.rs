@@ -14,7 +14,7 @@ pub(crate) enum Order {
 
 /// What to do with the batch when the run ends in an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum AfterError {
+pub enum AfterError {
     /// Close it: what was pushed is still computed and can be pulled.
     #[default]
     Close,
@@ -76,7 +76,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            memory: 64 << 20,
+            memory: 32 << 20,
             order: Order::Arrival,
             pushes: 4,
             pulls: 2,

@@ -33,6 +33,10 @@ pub(crate) struct Account {
     pub(crate) batches_in_doubt: u64,
     /// Whether the last batch is known to be closed or cancelled, or was never opened.
     pub(crate) closed: bool,
+    /// Bytes of the chunks that were pushed, each time counted.
+    pub(crate) bytes_pushed: u64,
+    /// Bytes of the results that were kept.
+    pub(crate) bytes_pulled: u64,
     /// Requests sent, by kind.
     pub(crate) requests: Requests,
     /// Records that came to no result, in order, with the reason.
@@ -43,9 +47,11 @@ pub(crate) struct Account {
 
 /// Records and the chunks that they are in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Count {
-    pub(crate) records: u64,
-    pub(crate) chunks: u64,
+pub struct Count {
+    /// Records.
+    pub records: u64,
+    /// Chunks.
+    pub chunks: u64,
 }
 
 impl Count {
@@ -57,12 +63,25 @@ impl Count {
 
 /// Requests sent, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Requests {
-    pub(crate) create: u64,
-    pub(crate) push: u64,
-    pub(crate) pull: u64,
-    pub(crate) status: u64,
-    pub(crate) end: u64,
+#[non_exhaustive]
+pub struct Requests {
+    /// To create a batch.
+    pub create: u64,
+    /// To push chunks.
+    pub push: u64,
+    /// To pull results.
+    pub pull: u64,
+    /// To ask for the status.
+    pub status: u64,
+    /// To close or cancel a batch.
+    pub end: u64,
+}
+
+impl Requests {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.create + self.push + self.pull + self.status + self.end
+    }
 }
 
 impl Account {

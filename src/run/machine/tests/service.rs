@@ -222,6 +222,7 @@ impl Service {
             records_submitted: records.then_some(batch.records),
             chunks_completed: completed.then_some(batch.completed),
             records_completed: None,
+            records_available: None,
             input_used: input_used.then_some(batch.used()),
             input_remaining: Some(self.traits.input_buffer.saturating_sub(batch.used())),
             output_used: output.then_some(output_used),

@@ -234,7 +234,12 @@ impl Sim {
                 }
                 self.plan(self.now + wait, Happening::Source);
             }
-            Action::StopReading => self.stopping = true,
+            Action::StopReading => {
+                self.stopping = true;
+                if self.reading.is_none() {
+                    self.machine.handle(self.now, Event::SourceEnded);
+                }
+            }
             Action::Split(key) => {
                 let bytes = self.payloads[&key].0;
                 let records = self.chunk_sizes[&key];
@@ -507,7 +512,7 @@ impl Sim {
                             ),
                         );
                     }
-                    Pushed::Known => return (None, refused(What::AlreadyThere)),
+                    Pushed::Known => return (None, refused(What::Refused)),
                     Pushed::Closed => return (None, refused(What::Refused)),
                 }
             }
@@ -580,9 +585,9 @@ impl Sim {
         }
         let text = serde_json::to_string(&self.machine.position()).expect("serialise");
         let position = serde_json::from_str(&text).expect("deserialise");
-        let open = self.machine.is_open() && !self.random.percent(self.world.forgets_batch);
+        let open = self.machine.has_batch() && !self.random.percent(self.world.forgets_batch);
         self.resubmissions += self.machine.account().resubmissions;
-        self.machine = Machine::resume(self.world.settings.clone(), &position, open);
+        self.machine = Machine::resume(self.world.settings.clone(), &position, open, 0);
         self.life += 1;
         (self.read, self.reading, self.stopping) = (0, None, false);
         self.payloads.clear();

@@ -1,0 +1,358 @@
+//! The requests of a run, each sent once: what to do after a failure is decided elsewhere.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::machine::{BatchState, Facts, Failure, Op, Pulled, RequestId, RunId, What};
+use crate::chunk::push_body;
+use crate::raw::types::{
+    Batch, BatchStatus, BatchTransition, ChunkResult, CreateRequest, PullResponse, Status,
+    UpdateRequest,
+};
+use crate::transport::{Call, Repeat, Transport};
+use crate::{Chunk, Error, ErrorKind, Operation, Result};
+
+/// A chunk's result as it came; its outputs are read by whoever takes it.
+pub(super) type RawResult = ChunkResult<Box<RawValue>>;
+
+/// What became of a request.
+pub(super) struct Answer {
+    pub(super) request: RequestId,
+    pub(super) op: Op,
+    pub(super) status: Option<Status>,
+    pub(super) outcome: Result<Brought>,
+}
+
+/// What a request that succeeded brought.
+pub(super) enum Brought {
+    Nothing,
+    /// A new batch, by its id.
+    Batch(String),
+    Results {
+        ours: Vec<(Pulled, RawResult)>,
+        foreign: u64,
+    },
+}
+
+/// Makes requests.
+#[derive(Clone)]
+pub(super) struct Calls {
+    pub(super) transport: Arc<Transport>,
+}
+
+impl Calls {
+    pub(super) async fn create(self, request: CreateRequest) -> Result<Brought> {
+        let call = Call::new(Operation::Create).repeat(Repeat::Never);
+        let batch: Batch = self
+            .transport
+            .call(call, async |raw| raw.create(&request).await)
+            .await?;
+        match batch.id.filter(|id| !id.is_empty()) {
+            Some(id) => Ok(Brought::Batch(id)),
+            None => Err(Error::decode("id", "the answer has no id of the new batch")
+                .with_operation(Operation::Create)
+                .with_may_have_been_taken(true)),
+        }
+    }
+
+    pub(super) async fn push(self, id: Arc<str>, chunks: Vec<Chunk>) -> Result<Status> {
+        let body = push_body(chunks.iter())?;
+        drop(chunks);
+        self.transport
+            .call(on(Operation::Push, &id), async |raw| {
+                raw.push(&id, body).await
+            })
+            .await
+    }
+
+    pub(super) async fn status(self, id: Arc<str>) -> Result<Status> {
+        self.transport
+            .call(on(Operation::Status, &id), async |raw| {
+                raw.status(&id).await
+            })
+            .await
+    }
+
+    pub(super) async fn end(self, id: Arc<str>, batch_status: BatchTransition) -> Result<Batch> {
+        let operation = match batch_status {
+            BatchTransition::Closed => Operation::Close,
+            BatchTransition::Cancelled => Operation::Cancel,
+        };
+        let request = UpdateRequest { batch_status };
+        self.transport
+            .call(on(operation, &id), async |raw| {
+                raw.update(&id, &request).await
+            })
+            .await
+    }
+
+    pub(super) async fn pull(
+        self,
+        id: Arc<str>,
+        max: u32,
+        run: RunId,
+    ) -> Result<(Brought, Option<Status>)> {
+        let max = NonZeroU32::new(max);
+        let received = self
+            .transport
+            .call_bytes(on(Operation::Pull, &id), async |raw| {
+                raw.pull(&id, max, max).await
+            })
+            .await?;
+        let answer: PullResponse<Box<RawValue>> = received.json()?;
+        let (data, status) = match (answer.data, answer.status) {
+            // A bare status: nothing of what a pull has.
+            (None, None) => (Vec::new(), received.json().ok()),
+            (data, status) => (data.unwrap_or_default(), status),
+        };
+        let (mut ours, mut foreign) = (Vec::new(), 0);
+        for result in data {
+            match result
+                .id
+                .as_deref()
+                .and_then(|id| id.parse().ok())
+                .and_then(|id| run.read(id))
+            {
+                Some((key, records)) => {
+                    let result = slim(result);
+                    let bytes = size(&result);
+                    ours.push((
+                        Pulled {
+                            key,
+                            records,
+                            bytes,
+                        },
+                        result,
+                    ));
+                }
+                None => foreign += 1,
+            }
+        }
+        Ok((Brought::Results { ours, foreign }, status))
+    }
+}
+
+fn on(operation: Operation, batch: &str) -> Call {
+    Call::new(operation).batch(batch).repeat(Repeat::Never)
+}
+
+/// Drops lists that say nothing.
+fn slim(mut result: RawResult) -> RawResult {
+    fn said<T>(list: Option<Vec<Option<T>>>) -> Option<Vec<Option<T>>> {
+        list.filter(|entries| entries.iter().any(Option::is_some))
+    }
+    result.errors = said(result.errors);
+    result.warnings = said(result.warnings);
+    result.process_time = said(result.process_time);
+    result
+}
+
+/// About the memory that a result takes, in bytes.
+fn size(result: &RawResult) -> u64 {
+    fn messages(list: Option<&Vec<Option<crate::RecordMessage>>>) -> usize {
+        let entries = list.map_or(&[][..], Vec::as_slice);
+        size_of_val(entries)
+            + entries
+                .iter()
+                .flatten()
+                .map(|message| message.json().len())
+                .sum::<usize>()
+    }
+    let json = |value: Option<&RawValue>| value.map_or(0, |value| value.get().len());
+    let times = result
+        .process_time
+        .as_ref()
+        .map_or(0, |times| size_of_val(times.as_slice()));
+    let all = json(result.outputs.as_deref())
+        + json(result.summary_output.as_deref())
+        + messages(result.errors.as_ref())
+        + messages(result.warnings.as_ref())
+        + times
+        + size_of::<RawResult>();
+    all as u64
+}
+
+/// What an answer says of the batch.
+pub(super) fn facts(status: &Status) -> Facts {
+    let state = match status.batch_status {
+        None | Some(BatchStatus::Created | BatchStatus::InProgress | BatchStatus::Unknown(_)) => {
+            BatchState::Live
+        }
+        Some(BatchStatus::Completed) => BatchState::Completed,
+        Some(BatchStatus::Closed) => BatchState::Closed,
+        Some(BatchStatus::ClosedByTimeout | BatchStatus::CompletedByTimeout) => {
+            BatchState::TimedOut
+        }
+        Some(BatchStatus::Failed) => BatchState::Failed,
+        Some(BatchStatus::Cancelled) => BatchState::Cancelled,
+    };
+    Facts {
+        state,
+        chunks_available: status.chunks_available,
+        chunks_submitted: status.chunks_submitted,
+        records_submitted: status.submitted(),
+        chunks_completed: status.chunks_completed,
+        records_completed: status.records_completed,
+        records_available: status.records_available,
+        input_used: status.input_buffer_used_bytes,
+        input_remaining: status.input_buffer_remaining_bytes,
+        output_used: status.output_buffer_used_bytes,
+        output_remaining: status.output_buffer_remaining_bytes,
+        workers: status.workers_in_use,
+    }
+}
+
+/// What a failed request means for the run.
+pub(super) fn failure(op: Op, error: &Error) -> Failure {
+    let what = match error.kind() {
+        ErrorKind::NotFound => What::Gone,
+        ErrorKind::TooLarge => What::TooLarge,
+        ErrorKind::Refused if op == Op::Push && error.status() == Some(413) => What::TooLarge,
+        ErrorKind::Refused | ErrorKind::State => What::Refused,
+        _ if error.may_have_been_taken() => What::Unknown,
+        ErrorKind::RateLimited => What::Busy,
+        ErrorKind::Service if error.status().is_some() => What::Busy,
+        // No connection, or no token for now.
+        _ if error.can_retry() => What::NotTaken,
+        ErrorKind::Unauthorized
+        | ErrorKind::Forbidden
+        | ErrorKind::Config
+        | ErrorKind::Input
+        | ErrorKind::Redirect => What::Fatal,
+        _ => What::Unknown,
+    };
+    Failure {
+        what,
+        retry_after: error.retry_after(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn failures_and_what_they_mean() {
+        let with = |kind, status: u16, can_retry, taken| {
+            Error::new(kind, "x")
+                .with_status(StatusCode::from_u16(status).unwrap())
+                .with_can_retry(can_retry)
+                .with_may_have_been_taken(taken)
+        };
+        let table = [
+            (
+                Op::Push,
+                with(ErrorKind::Unauthorized, 401, false, false),
+                What::Fatal,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::Forbidden, 403, false, false),
+                What::Fatal,
+            ),
+            (
+                Op::Pull,
+                with(ErrorKind::NotFound, 404, false, false),
+                What::Gone,
+            ),
+            (
+                Op::Pull,
+                with(ErrorKind::NotFound, 410, false, false),
+                What::Gone,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::Refused, 400, false, false),
+                What::Refused,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::Refused, 409, false, false),
+                What::Refused,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::Refused, 413, false, false),
+                What::TooLarge,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::Refused, 422, false, false),
+                What::Refused,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::Timeout, 408, true, true),
+                What::Unknown,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::RateLimited, 429, true, false),
+                What::Busy,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::Service, 500, true, true),
+                What::Unknown,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::Service, 503, true, false),
+                What::Busy,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::Service, 504, true, true),
+                What::Unknown,
+            ),
+            (
+                Op::Push,
+                with(ErrorKind::Decode, 200, true, true),
+                What::Unknown,
+            ),
+            (
+                Op::Pull,
+                with(ErrorKind::TooLarge, 200, false, true),
+                What::TooLarge,
+            ),
+            (
+                Op::Push,
+                Error::new(ErrorKind::Connect, "x").with_can_retry(true),
+                What::NotTaken,
+            ),
+            (
+                Op::Push,
+                Error::new(ErrorKind::Interrupted, "x")
+                    .with_can_retry(true)
+                    .with_may_have_been_taken(true),
+                What::Unknown,
+            ),
+            (
+                Op::Push,
+                Error::new(ErrorKind::Service, "no access token").with_can_retry(true),
+                What::NotTaken,
+            ),
+            (
+                Op::Push,
+                Error::new(ErrorKind::Unauthorized, "no access token"),
+                What::Fatal,
+            ),
+            (Op::Status, Error::input("bad id"), What::Fatal),
+        ];
+        for (op, error, expected) in table {
+            assert_eq!(failure(op, &error).what, expected, "{error:?}");
+        }
+        let error = with(ErrorKind::RateLimited, 429, true, false)
+            .with_retry_after(Some(Duration::from_secs(3)));
+        assert_eq!(
+            failure(Op::Push, &error).retry_after,
+            Some(Duration::from_secs(3))
+        );
+    }
+}
