@@ -27,7 +27,7 @@ fn main() {
     divan::main();
 }
 
-fn records() -> Vec<Policy> {
+fn records() -> Vec<Policy<&'static str>> {
     policies().take(RECORDS).collect()
 }
 
@@ -36,7 +36,7 @@ fn records() -> Vec<Policy> {
 mod encode {
     use super::*;
 
-    fn bytes(records: &[Policy]) -> BytesCount {
+    fn bytes(records: &[Policy<&'static str>]) -> BytesCount {
         BytesCount::new(serde_json::to_vec(records).unwrap().len())
     }
 
@@ -80,7 +80,7 @@ mod decode {
     /// An answer with all chunks in it, as tables or as objects.
     fn answer(tables: bool) -> Vec<u8> {
         let records = records();
-        let chunk = |chunk: &[Policy]| match tables {
+        let chunk = |chunk: &[Policy<&'static str>]| match tables {
             true => Chunk::new(chunk).unwrap().inputs().to_owned(),
             false => serde_json::to_string(chunk).unwrap(),
         };
@@ -110,7 +110,7 @@ mod decode {
         bencher
             .counter(BytesCount::new(answer.len()))
             .bench_local(|| {
-                let pulled: Pulled<Policy> = Pulled::parse(&answer).unwrap();
+                let pulled: Pulled<Policy<String>> = Pulled::parse(&answer).unwrap();
                 black_box(pulled);
             });
     }
@@ -125,7 +125,7 @@ mod decode {
         #[derive(serde::Deserialize)]
         #[allow(dead_code)]
         struct Chunk {
-            outputs: Vec<Policy>,
+            outputs: Vec<Policy<String>>,
         }
         let answer = answer(false);
         bencher
@@ -143,7 +143,7 @@ mod decode {
             .bench_local(|| {
                 let value: Value = serde_json::from_slice(&answer).unwrap();
                 for chunk in value["data"].as_array().unwrap() {
-                    let outputs: Vec<Policy> =
+                    let outputs: Vec<Policy<String>> =
                         serde_json::from_value(chunk["outputs"].clone()).unwrap();
                     black_box(outputs);
                 }

@@ -45,6 +45,7 @@ fn setting(name: &str, usual: usize) -> Result<usize> {
 async fn emulator() -> Result<()> {
     let emulator = Emulator::builder()
         .workers(1000)
+        .check_headers(false)
         .record(0, 0)
         .start()
         .await?;

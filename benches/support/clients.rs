@@ -105,7 +105,7 @@ pub(crate) async fn plain(base: &str, records: usize) -> Result<Usage> {
     let meter = Meter::start();
     let batch = Batch::create(base).await?;
     let mut requests = 1;
-    let policies: Vec<Policy> = policies().take(records).collect();
+    let policies: Vec<Policy<&str>> = policies().take(records).collect();
     let chunks: Vec<Value> = policies
         .chunks(IN_A_CHUNK)
         .enumerate()
@@ -117,7 +117,7 @@ pub(crate) async fn plain(base: &str, records: usize) -> Result<Usage> {
             json!({"id": format!("chunk-{number}"), "size": rows.len(), "data": {"inputs": rows}})
         })
         .collect();
-    let mut outputs: Vec<Policy> = Vec::new();
+    let mut outputs: Vec<Policy<String>> = Vec::new();
     for chunk in chunks.chunks(PUSHES_IN_FLIGHT) {
         batch
             .push()
@@ -131,7 +131,7 @@ pub(crate) async fn plain(base: &str, records: usize) -> Result<Usage> {
         let answer: Value = serde_json::from_slice(&batch.pull().await?)?;
         requests += 1;
         for chunk in answer["data"].as_array().into_iter().flatten() {
-            outputs.extend(serde_json::from_value::<Vec<Policy>>(
+            outputs.extend(serde_json::from_value::<Vec<Policy<String>>>(
                 chunk["outputs"].clone(),
             )?);
         }
@@ -148,7 +148,7 @@ pub(crate) async fn run(base: &str, records: usize) -> Result<Usage> {
         .build()?;
     let mut run = spark
         .batches()
-        .run::<_, Policy>("my-folder/echo", policies().take(records))
+        .run::<_, Policy<String>>("my-folder/echo", policies().take(records))
         .chunk_size(IN_A_CHUNK)
         .start()?;
     let mut outputs = 0;
