@@ -2,9 +2,10 @@
 //!
 //! What is taken out here is looked after by hand: errors and headers by the transport, bulk payloads by the records.
 
+use indexmap::IndexMap;
 use openapiv3::{
-    MediaType, OpenAPI, Operation, Parameter, ReferenceOr, Schema, SchemaData, SchemaKind,
-    StatusCode, StringFormat, StringType, Type, VariantOrUnknownOrEmpty,
+    MediaType, OpenAPI, Operation, Parameter, PathItem, ReferenceOr, Schema, SchemaData,
+    SchemaKind, StatusCode, StringFormat, StringType, Type, VariantOrUnknownOrEmpty,
 };
 
 use super::problems::Problems;
@@ -15,78 +16,69 @@ pub(super) fn adapt(
     bulk_request: &str,
     bulk_response: &str,
 ) -> Result<(), Problems> {
-    let mut left = vec![bulk_request, bulk_response];
-    let components = api.components.clone().unwrap_or_default();
-    for operation in operations_mut(api) {
-        drop_header_parameters(operation, &components.parameters);
-        drop_error_responses(operation);
-        let id = operation.operation_id.clone().unwrap_or_default();
-        if id == bulk_request {
+    let mut components = api.components.take().unwrap_or_default();
+    let mut as_they_are = vec![bulk_request, bulk_response];
+    for item in api.paths.paths.values_mut().filter_map(as_item_mut) {
+        drop_headers(&mut item.parameters, &components.parameters);
+        for operation in operations_mut(item) {
+            drop_headers(&mut operation.parameters, &components.parameters);
+            drop_error_responses(operation);
+
+            let is = |name| operation.operation_id.as_deref() == Some(name);
+            let (is_request, is_response) = (is(bulk_request), is(bulk_response));
             let body = operation.request_body.as_mut().and_then(as_item_mut);
-            body.map(|body| as_bytes(&mut body.content))
-                .is_some()
-                .then(|| left.retain(|name| *name != id));
-        }
-        if id == bulk_response {
-            for response in operation
-                .responses
-                .responses
-                .values_mut()
-                .filter_map(as_item_mut)
-            {
-                as_bytes(&mut response.content);
-                left.retain(|name| *name != id);
+            if let Some(body) = body.filter(|_| is_request) {
+                as_bytes(&mut body.content);
+                as_they_are.retain(|name| *name != bulk_request);
+            }
+            let mut answers = operation.responses.responses.values_mut();
+            let answer = answers.next().and_then(as_item_mut);
+            if let Some(answer) = answer.filter(|_| is_response) {
+                as_bytes(&mut answer.content);
+                as_they_are.retain(|name| *name != bulk_response);
             }
         }
     }
-    for schema in api
-        .components
-        .iter_mut()
-        .flat_map(|components| components.schemas.values_mut())
-    {
-        as_item_mut(schema).into_iter().for_each(drop_nullable);
+    let schemas = components.schemas.values_mut();
+    schemas.filter_map(as_item_mut).for_each(drop_nullable);
+    api.components = Some(components);
+
+    let mut problems = Problems::default();
+    for name in as_they_are {
+        let what = format!(
+            "no operation `{name}` is here whose payload can pass as bytes, as codegen/mod.rs wants it"
+        );
+        problems.add(&["paths".to_owned()], what);
     }
-    match left.as_slice() {
-        [] => Ok(()),
-        names => Err(Problems::one(
-            &["paths"],
-            format!(
-                "codegen/mod.rs wants an operation `{}` whose payload can pass as bytes",
-                names.join("`, `")
-            ),
-        )),
-    }
+    problems.or(())
 }
 
-fn operations_mut(api: &mut OpenAPI) -> impl Iterator<Item = &mut Operation> {
-    api.paths
-        .paths
-        .values_mut()
-        .filter_map(as_item_mut)
-        .flat_map(|item| {
-            let methods = [
-                &mut item.get,
-                &mut item.put,
-                &mut item.post,
-                &mut item.patch,
-                &mut item.delete,
-            ];
-            methods.into_iter().flatten()
-        })
+fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let methods = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.delete,
+        &mut item.options,
+        &mut item.head,
+        &mut item.patch,
+        &mut item.trace,
+    ];
+    methods.into_iter().flatten()
 }
 
 /// The transport sets the headers, for these calls and for all others.
-fn drop_header_parameters(
-    operation: &mut Operation,
-    components: &indexmap::IndexMap<String, ReferenceOr<Parameter>>,
+fn drop_headers(
+    parameters: &mut Vec<ReferenceOr<Parameter>>,
+    named: &IndexMap<String, ReferenceOr<Parameter>>,
 ) {
-    operation.parameters.retain(|parameter| {
+    parameters.retain(|parameter| {
         let parameter = match parameter {
             ReferenceOr::Item(parameter) => Some(parameter),
             ReferenceOr::Reference { reference } => reference
                 .rsplit('/')
                 .next()
-                .and_then(|name| components.get(name))
+                .and_then(|name| named.get(name))
                 .and_then(ReferenceOr::as_item),
         };
         !matches!(parameter, Some(Parameter::Header { .. }))
@@ -106,7 +98,7 @@ fn drop_error_responses(operation: &mut Operation) {
 }
 
 /// A body that the generated call neither builds nor reads.
-fn as_bytes(content: &mut indexmap::IndexMap<String, MediaType>) {
+fn as_bytes(content: &mut IndexMap<String, MediaType>) {
     let bytes = Schema {
         schema_data: SchemaData::default(),
         schema_kind: SchemaKind::Type(Type::String(StringType {

@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::load::reference;
-use super::open_enum;
 use super::outline::{Kind, Node, nodes};
 use super::problems::Problems;
 
@@ -75,9 +74,6 @@ fn schema(node: &Node<'_>, problems: &mut Problems) {
         } else {
             want_text(node, "description", problems);
         }
-    }
-    if let Some(what) = open_enum::misuse(node) {
-        problems.add(&node.below(open_enum::MARK), what);
     }
     for name in node.value["required"]
         .as_array()
@@ -193,7 +189,7 @@ fn path_parameters(node: &Node<'_>, source: &Value, problems: &mut Problems) {
         .into_iter()
         .flat_map(|holder| holder["parameters"].as_array().into_iter().flatten())
         .filter_map(|parameter| resolve(source, parameter))
-        .filter(|parameter| parameter["in"] == "path")
+        .filter(|parameter| parameter["in"] == "path" && parameter["required"] == true)
         .filter_map(|parameter| parameter["name"].as_str())
         .collect();
     let used: BTreeSet<&str> = path
@@ -204,7 +200,7 @@ fn path_parameters(node: &Node<'_>, source: &Value, problems: &mut Problems) {
     for name in used.difference(&declared) {
         problems.add(
             &node.place,
-            format!("the parameter `{name}` of the path is not declared"),
+            format!("the parameter `{name}` of the path is not declared as required"),
         );
     }
     for name in declared.difference(&used) {
@@ -217,14 +213,11 @@ fn path_parameters(node: &Node<'_>, source: &Value, problems: &mut Problems) {
 
 /// Texts become names and rustdoc, and the crate documents every public item.
 fn want_text(node: &Node<'_>, key: &str, problems: &mut Problems) {
-    if !node.value[key]
-        .as_str()
-        .is_some_and(|text| !text.trim().is_empty())
-    {
-        problems.add(
-            &node.place,
-            format!("`{key}` is missing, which the generated code is named or documented by"),
-        );
+    let text = node.value[key].as_str().unwrap_or_default();
+    if text.trim().is_empty() {
+        let what =
+            format!("`{key}` is missing, which the generated code is named or documented by");
+        problems.add(&node.place, what);
     }
 }
 

@@ -13,14 +13,12 @@ pub(super) fn yaml(text: &str) -> Result<Value, Problems> {
     serde_norway::from_str::<serde_norway::Value>(text)
         .and_then(serde_norway::from_value)
         .map_err(|error| {
-            let (mut what, line) = (error.to_string(), error.location().map(|it| it.line()));
+            let (mut what, mut line) = (format!("not YAML: {error}"), 1);
             if let Some(at) = error.location() {
-                what = what.replace(
-                    &format!(" at line {} column {}", at.line(), at.column()),
-                    "",
-                );
+                line = at.line();
+                what = what.replace(&format!(" at line {line} column {}", at.column()), "");
             }
-            Problems::on_line(line.unwrap_or(1), format!("not YAML: {what}"))
+            Problems::on_line(line, what)
         })
 }
 
@@ -32,9 +30,9 @@ pub(super) fn openapi(source: &Value) -> Result<OpenAPI, Problems> {
     let nodes = nodes(source);
     unreadable(&nodes)?;
     let api =
-        OpenAPI::deserialize(source).map_err(|error| Problems::one(&[], error.to_string()))?;
+        OpenAPI::deserialize(source).map_err(|error| Problems::on_line(1, error.to_string()))?;
     let understood =
-        serde_json::to_value(&api).map_err(|error| Problems::one(&[], error.to_string()))?;
+        serde_json::to_value(&api).map_err(|error| Problems::on_line(1, error.to_string()))?;
 
     let mut problems = Problems::default();
     for node in &nodes {
@@ -127,22 +125,19 @@ fn dangling_reference(node: &Node<'_>, source: &Value, problems: &mut Problems) 
     let Some(target) = reference(node.value) else {
         return;
     };
-    let found = target
-        .strip_prefix('#')
-        .and_then(|pointer| source.pointer(pointer));
     let Some(section) = node.kind.and_then(Kind::section) else {
         problems.add(&node.place, "no reference can stand here");
         return;
     };
-    let wanted = format!("#/components/{section}/");
-    if !target.starts_with(&wanted) {
-        problems.add(
-            &node.place,
-            format!("`{target}` does not begin with `{wanted}`"),
-        );
-    } else if found.is_none() {
-        problems.add(&node.place, format!("nothing stands at `{target}`"));
-    }
+    let section_path = format!("#/components/{section}/");
+    let what = match target.strip_prefix(&section_path) {
+        None => format!("`{target}` does not begin with `{section_path}`"),
+        Some(name) if source["components"][section].get(name).is_none() => {
+            format!("nothing stands at `{target}`")
+        }
+        Some(_) => return,
+    };
+    problems.add(&node.place, what);
 }
 
 /// The target, if the value is a reference.

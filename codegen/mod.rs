@@ -19,6 +19,7 @@ mod outline;
 mod polish;
 mod problems;
 
+use std::any::Any;
 use std::panic;
 
 use problems::Problems;
@@ -66,21 +67,30 @@ fn generate_from(description: &str) -> Result<String, Problems> {
         .chain(HANDWRITTEN.map(|(schema, _)| schema))
         .collect();
     check::check(&source, &left_alone)?;
-    let open_enums = open_enum::find(&api);
+    let open_enums = open_enum::find(&api)?;
     adapt::adapt(&mut api, BULK_REQUEST, BULK_RESPONSE)?;
 
     // What the generator panics on is checked before; this is for what is not known yet.
     let settings = settings(&open_enums);
     let tokens = panic::catch_unwind(|| Generator::new(&settings).generate_tokens(&api))
-        .map_err(|_| Problems::one(&[], "progenitor panicked; its message is above"))?
-        .map_err(|error| Problems::one(&[], error.to_string()))?;
-    let mut file = syn::parse2(tokens).map_err(|error| Problems::one(&[], error.to_string()))?;
+        .map_err(|panic| {
+            Problems::on_line(1, format!("progenitor panicked: {}", message(&*panic)))
+        })?
+        .map_err(|error| Problems::on_line(1, error.to_string()))?;
+    let mut file = syn::parse2(tokens).map_err(|error| Problems::on_line(1, error.to_string()))?;
     polish::polish(
         &mut file,
         TYPE_PARAMETER,
         open_enums.iter().flat_map(open_enum::OpenEnum::items),
     );
     Ok(prettyplease::unparse(&file))
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("it does not say why")
 }
 
 fn settings(open_enums: &[open_enum::OpenEnum]) -> GenerationSettings {

@@ -4,14 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use openapiv3::{OpenAPI, ReferenceOr, SchemaKind, Type};
+use openapiv3::{OpenAPI, ReferenceOr, Schema, SchemaKind, StringType, Type};
 use proc_macro2::{Ident, Span};
-use serde_json::Value;
 
-use super::outline::Node;
-
-/// The mark of an open enumeration in the description.
-pub(super) const MARK: &str = "x-open-enum";
+use super::problems::Problems;
 
 /// An enumeration with its known values.
 pub(super) struct OpenEnum {
@@ -21,58 +17,56 @@ pub(super) struct OpenEnum {
     values: Vec<String>,
 }
 
-/// What speaks against the mark that a schema bears, if it bears it.
-pub(super) fn misuse(node: &Node<'_>) -> Option<String> {
-    node.value.get(MARK)?;
-    let [_, schemas, name] = node.place.as_slice() else {
-        return Some("only a schema with a name can be an open enumeration".to_owned());
-    };
-    let values = node.value["enum"].as_array();
-    if schemas != "schemas" || node.value["type"] != "string" || values.is_none() {
-        return Some(
-            "only a schema of type `string` with an `enum` can be an open enumeration".to_owned(),
-        );
-    }
-    let mut names = BTreeSet::from(["Unknown".to_owned()]);
-    let texts = values.into_iter().flatten().filter_map(Value::as_str);
-    let unfit = texts
-        .filter(|text| {
-            let name = pascal(text);
-            syn::parse_str::<Ident>(&name).is_err() || !names.insert(name)
-        })
-        .map(|text| format!("the value `{text}` makes no name of its own for a variant"));
-    let unfit_name = syn::parse_str::<Ident>(name).is_err();
-    unfit
-        .chain(unfit_name.then(|| format!("`{name}` is no name for a Rust type")))
-        .next()
-}
-
-/// The open enumerations among the schemas.
-pub(super) fn find(api: &OpenAPI) -> Vec<OpenEnum> {
-    let schemas = api
-        .components
-        .iter()
-        .flat_map(|components| &components.schemas);
-    schemas
+/// The open enumerations among the schemas: any of the known values, or any text.
+pub(super) fn find(api: &OpenAPI) -> Result<Vec<OpenEnum>, Problems> {
+    let components = api.components.iter();
+    let schemas = components.flat_map(|components| &components.schemas);
+    let found: Vec<OpenEnum> = schemas
         .filter_map(|(name, schema)| {
-            let ReferenceOr::Item(schema) = schema else {
-                return None;
-            };
-            let SchemaKind::Type(Type::String(string)) = &schema.schema_kind else {
-                return None;
-            };
-            schema
-                .schema_data
-                .extensions
-                .get(MARK)
-                .filter(|mark| **mark == serde_json::Value::Bool(true))?;
+            let schema = schema.as_item()?;
             Some(OpenEnum {
                 name: name.clone(),
                 description: schema.schema_data.description.clone().unwrap_or_default(),
-                values: string.enumeration.iter().flatten().cloned().collect(),
+                values: known_values(schema)?,
             })
         })
-        .collect()
+        .collect();
+
+    let mut problems = Problems::default();
+    for open_enum in &found {
+        let place = ["components", "schemas", &open_enum.name].map(str::to_owned);
+        if syn::parse_str::<Ident>(&open_enum.name).is_err() {
+            problems.add(&place, "this is no name for a Rust type");
+        }
+        let mut variants = BTreeSet::from(["Unknown".to_owned()]);
+        for value in &open_enum.values {
+            let variant = pascal(value);
+            if syn::parse_str::<Ident>(&variant).is_err() || !variants.insert(variant) {
+                let what = format!("the value `{value}` makes no name of its own for a variant");
+                problems.add(&place, what);
+            }
+        }
+    }
+    problems.or(found)
+}
+
+fn known_values(schema: &Schema) -> Option<Vec<String>> {
+    let SchemaKind::AnyOf { any_of } = &schema.schema_kind else {
+        return None;
+    };
+    let [ReferenceOr::Item(known), ReferenceOr::Item(any)] = any_of.as_slice() else {
+        return None;
+    };
+    let (known, any) = (text(known)?, text(any)?);
+    let is_open = !known.enumeration.is_empty() && *any == StringType::default();
+    is_open.then(|| known.enumeration.iter().flatten().cloned().collect())
+}
+
+fn text(schema: &Schema) -> Option<&StringType> {
+    match &schema.schema_kind {
+        SchemaKind::Type(Type::String(text)) => Some(text),
+        _ => None,
+    }
 }
 
 impl OpenEnum {

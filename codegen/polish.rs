@@ -217,8 +217,13 @@ impl VisitMut for TidyDocs {
             return;
         }
         attributes.retain(|attribute| doc_text(attribute).is_none());
+        // `///` leaves a space at the start; further indentation belongs to a list.
+        let docs: Vec<&str> = docs
+            .iter()
+            .map(|it| it.strip_prefix(' ').unwrap_or(it))
+            .collect();
         let text = docs.join("\n");
-        let mut lines: Vec<&str> = text.trim().lines().map(str::trim).collect();
+        let mut lines: Vec<&str> = text.trim().lines().map(str::trim_end).collect();
         lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
         let lines = lines.into_iter().map(|line| {
             if line.is_empty() {

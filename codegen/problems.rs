@@ -19,19 +19,12 @@ pub(crate) struct Problem {
 pub(crate) struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub(super) fn one(place: &[&str], what: impl Into<String>) -> Self {
-        let mut problems = Self::default();
-        let place: Vec<String> = place.iter().map(|part| (*part).to_owned()).collect();
-        problems.add(&place, what);
-        problems
-    }
-
-    /// For a text that has lines, but no places yet.
-    pub(super) fn on_line(line: usize, what: String) -> Self {
+    /// One problem of the text or of the whole, which has no place among the keys.
+    pub(super) fn on_line(line: usize, what: impl Into<String>) -> Self {
         Self(vec![Problem {
             place: Vec::new(),
             line,
-            what,
+            what: what.into(),
         }])
     }
 

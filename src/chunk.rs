@@ -32,9 +32,9 @@ pub(crate) use splitter::Splitter;
 /// use cspark_batches::Chunk;
 /// use serde_json::json;
 ///
-/// let chunk = Chunk::new([json!({"radius": 1, "height": 4.2}), json!({"height": 5, "radius": 3})])?;
+/// let chunk = Chunk::new([json!({"height": 4.2, "radius": 1}), json!({"radius": 3, "height": 5})])?;
 /// assert_eq!(chunk.records(), 2);
-/// assert_eq!(chunk.inputs(), r#"[["radius","height"],[1,4.2],[3,5]]"#);
+/// assert_eq!(chunk.inputs(), r#"[["height","radius"],[4.2,1],[5,3]]"#);
 /// # Ok::<(), cspark_batches::Error>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -187,10 +187,6 @@ impl Error {
 }
 
 /// How the crate makes errors.
-#[allow(
-    dead_code,
-    reason = "the modules that use all of these are being written"
-)]
 impl Error {
     /// An error that knows no more than its kind and a sentence without a full stop.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {

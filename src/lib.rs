@@ -1,4 +1,68 @@
-//! Run Coherent Spark services over very large data sets.
+//! Run [Coherent Spark](https://www.coherent.global) services over very large data sets, with Spark's
+//! asynchronous Batches API.
+//!
+//! # The managed run
+//!
+//! [`Batches::run`] takes any number of records, and gives back a stream of results and an account of
+//! everything: in bounded memory, with nothing lost. Start here; [`run`] says what it promises.
+//!
+//! ```
+//! use cspark_batches::Client;
+//! # use cspark_emulator::Emulator;
+//!
+//! #[derive(serde::Serialize)]
+//! struct Cylinder {
+//!     radius: f64,
+//!     height: f64,
+//! }
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Volume {
+//!     volume: f64,
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let emulator = Emulator::start().await?;
+//! # let spark = Client::builder().base_url(emulator.base_url()).bearer_token("open").build()?;
+//! # /*
+//! let spark = Client::from_env()?;
+//! # */
+//! let cylinders = (1..=1000).map(|n| Cylinder { radius: f64::from(n), height: 4.2 });
+//! let mut run = spark.batches().run::<_, Volume>("my-folder/volume-cylinder", cylinders).start()?;
+//! while let Some(delivery) = run.next().await {
+//!     for (record, outcome) in delivery?.iter() {
+//!         match outcome {
+//!             Ok(output) => println!("{record}: {}", output.volume),
+//!             Err(error) => println!("{record}: {error}"),
+//!         }
+//!     }
+//! }
+//! assert!(run.summary().is_complete());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The verbs
+//!
+//! | what | how |
+//! | --- | --- |
+//! | connect | [`Client::from_env`], [`Client::builder`] |
+//! | describe the tenant's batches | [`Batches::describe`] |
+//! | create a batch, or take one up | [`Batches::create`], [`Batches::of`] |
+//! | details, status | [`Pipeline::info`], [`Pipeline::status`] |
+//! | push records, data, chunks or JSON | [`Pipeline::push`] with [`Push`] |
+//! | pull results | [`Pipeline::pull`] |
+//! | close, cancel | [`Pipeline::close`], [`Pipeline::cancel`] |
+//! | state and statistics of this side | [`Pipeline::state`], [`Pipeline::stats`] |
+//!
+//! The types of answers are generated from the description of the API and live in [`raw::types`]. Any
+//! field of theirs may be absent, and status values that are new are kept as text.
+//!
+//! # Errors
+//!
+//! There is one [`Error`]. Its [kind](Error::kind) is for programs, its `Display` for people, and
+//! [`Error::may_have_been_taken`] tells whether the service may have acted on a request that failed.
 
 mod answers;
 mod auth;
@@ -35,3 +99,8 @@ pub use records::{ExtraCells, Layout, MissingCells, Outputs};
 pub use service_uri::{ServiceUri, UriParts};
 pub use transport::RetryPolicy;
 pub use wire::{RecordMessage, Timestamp};
+
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,7 +14,7 @@ use self::ledger::{Ledger, Reservation};
 use crate::chunk::push_body;
 use crate::raw::types::{Batch, BatchStatus, BatchTransition, Status, UpdateRequest};
 use crate::run::{IntoSource, RunBuilder};
-use crate::transport::{Call, RawResult, Repeat, Transport};
+use crate::transport::{Call, RawResult, Repeat, Transport, trace};
 use crate::{Error, ErrorKind, Operation, Pulled, Push, Pushed, Result, raw};
 
 pub use ledger::{State, Stats};
@@ -80,7 +80,7 @@ impl Pipeline {
         let batch = self
             .call(Operation::Info, async |raw| raw.info(id).await)
             .await?;
-        self.ledger().learn(batch.status());
+        self.learn(batch.status());
         Ok(batch)
     }
 
@@ -96,7 +96,7 @@ impl Pipeline {
         let status = self
             .call(Operation::Status, async |raw| raw.status(id).await)
             .await?;
-        self.ledger().learn(status.batch_status.as_ref());
+        self.learn(status.batch_status.as_ref());
         Ok(status)
     }
 
@@ -148,7 +148,7 @@ impl Pipeline {
         let status: Status = self
             .call(operation, async |raw| raw.push(id, body).await)
             .await?;
-        self.ledger().learn(status.batch_status.as_ref());
+        self.learn(status.batch_status.as_ref());
         let (chunks, skipped) = reservation.accept();
         Ok(Pushed {
             status,
@@ -221,13 +221,11 @@ impl Pipeline {
             Ok(batch) => batch,
             Err(error) => self.after_all(operation, error).await?,
         };
-        let mut ledger = self.ledger();
-        ledger.learn(Some(&match batch_status {
+        self.learn(Some(&match batch_status {
             BatchTransition::Closed => BatchStatus::Closed,
             BatchTransition::Cancelled => BatchStatus::Cancelled,
         }));
-        ledger.learn(batch.status());
-        drop(ledger);
+        self.learn(batch.status());
         Ok(batch)
     }
 
@@ -258,6 +256,12 @@ impl Pipeline {
             .await
     }
 
+    pub(crate) fn learn(&self, status: Option<&BatchStatus>) {
+        if let Some(state) = self.ledger().learn(status) {
+            trace::state_changed(self.id(), state);
+        }
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.shared
             .ledger
@@ -283,11 +287,6 @@ impl Pipeline {
     /// [foreign](crate::run::Summary::foreign). It opens no other batch in the place of this one.
     pub fn run<I, O>(&self, records: impl IntoSource<I>) -> RunBuilder<I, O> {
         RunBuilder::existing(self.clone(), records.into_source())
-    }
-
-    /// Takes over a status that the service told.
-    pub(crate) fn learn(&self, status: Option<&BatchStatus>) {
-        self.ledger().learn(status);
     }
 
     fn forbidden(&self, operation: Operation, why: &'static str) -> Error {
@@ -363,7 +362,7 @@ impl<'a, T: DeserializeOwned + Send + 'a> IntoFuture for Pull<'a, T> {
                 .call_bytes(call, async |raw| raw.pull(id, max, max).await)
                 .await?;
             let pulled = Pulled::read(&received)?;
-            pipeline.ledger().learn(pulled.status.batch_status.as_ref());
+            pipeline.learn(pulled.status.batch_status.as_ref());
             Ok(pulled)
         })
     }

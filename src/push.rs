@@ -33,10 +33,12 @@ pub struct Push<'a> {
     duplicates: Duplicates,
 }
 
+type MakeChunks<'a> = Box<dyn FnOnce(&Chunker) -> Result<Vec<Chunk>> + Send + 'a>;
+
 enum Source<'a> {
     Records {
         chunker: Chunker,
-        make: Box<dyn FnOnce(&Chunker) -> Result<Vec<Chunk>> + Send + 'a>,
+        make: MakeChunks<'a>,
     },
     Made(Result<Vec<Chunk>>),
 }

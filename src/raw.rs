@@ -7,7 +7,7 @@
 //! [`types::PushRequest`], [`types::Chunk`] and [`types::ChunkData`] over the inputs, [`types::PullResponse`] and
 //! [`types::ChunkResult`] over the outputs. The calls [`Client::push`] and [`Client::pull`] take and give JSON as bytes.
 //!
-//! Every field of an answer is optional, since any may be null or absent; see the crate's documentation of the
-//! methods that make sense of them, such as [`types::Status::input_room`].
+//! Every field of an answer is optional, since any may be null or absent. Status values are enums with a variant for
+//! texts that are not known yet; counters are read however they are written.
 
 include!(concat!(env!("OUT_DIR"), "/raw.rs"));

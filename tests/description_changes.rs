@@ -95,8 +95,8 @@ const CHANGES: &[(&str, &[Edit])] = &[
         "value_new",
         &[(
             "    BatchStatus:",
-            "        - failed\n",
-            "        - failed\n        - paused\n",
+            "            - failed\n",
+            "            - failed\n            - paused\n",
         )],
     ),
     (
@@ -391,6 +391,10 @@ const MISTAKES: &[(&str, &[Edit])] = &[
         )],
     ),
     (
+        "path_parameter_optional",
+        &[("    BatchId:", "required: true", "required: false")],
+    ),
+    (
         "path_parameter_renamed",
         &[("    BatchId:", "name: batch_id", "name: id")],
     ),
@@ -410,19 +414,11 @@ const MISTAKES: &[(&str, &[Edit])] = &[
         ],
     ),
     (
-        "open_enum_without_a_name",
-        &[(
-            "        created_by:",
-            "type: string",
-            "type: string\n          x-open-enum: true\n          enum: [me]",
-        )],
-    ),
-    (
         "open_enum_with_values_alike",
         &[(
             "    BatchStatus:",
-            "        - closed\n",
-            "        - closed\n        - Closed\n",
+            "            - closed\n",
+            "            - closed\n            - Closed\n",
         )],
     ),
     (

@@ -37,7 +37,7 @@ impl<'a> Inputs<'a> {
     ///
     /// The error is the rest of a sentence that begins with the place of the chunk.
     pub(crate) fn new(data: &'a wire::ChunkData<'a>) -> Result<Self, String> {
-        let mut parameters = data.parameters.0.clone();
+        let mut parameters = data.parameters.clone().unwrap_or_default().0;
         let Some(first) = data.inputs.first() else {
             return Err("data.inputs: holds no records".to_owned());
         };
@@ -219,7 +219,9 @@ impl<'a> Outputs<'a> {
             self.rows.extend_from_slice(object);
             return Ok(());
         }
-        let Fields(mut fields) = serde_json::from_slice(object)
+        let Fields(mut fields) = std::str::from_utf8(object)
+            .map_err(|error| error.to_string())
+            .and_then(|object| serde_json::from_str(object).map_err(|error| error.to_string()))
             .map_err(|error| format!("the output is no object: {error}"))?;
         if !self.job.selected.is_empty() {
             fields.retain(|(name, _)| self.job.selected.iter().any(|selected| selected == name));

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+
 use crate::Operation;
 
 /// Something that goes wrong with one request.
@@ -52,9 +54,12 @@ pub struct Answer {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AnswerBody {
-    Given(String),
+    Given(Bytes),
     EchoOfRequest,
 }
+
+/// Dates of HTTP end with the year 9999; this stays well before.
+const FAR_AHEAD: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl Answer {
     /// An answer with this status and a JSON body that names it. A status that HTTP does not know becomes 500.
@@ -65,7 +70,7 @@ impl Answer {
         Self {
             status,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: AnswerBody::Given(body),
+            body: AnswerBody::Given(body.into()),
         }
     }
 
@@ -74,7 +79,7 @@ impl Answer {
         Self {
             status,
             headers: Vec::new(),
-            body: AnswerBody::Given(String::new()),
+            body: AnswerBody::Given(Bytes::new()),
         }
     }
 
@@ -86,9 +91,9 @@ impl Answer {
                 "content-type".to_owned(),
                 "text/html; charset=utf-8".to_owned(),
             )],
-            body: AnswerBody::Given(
-                "<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>".to_owned(),
-            ),
+            body: AnswerBody::Given(Bytes::from_static(
+                b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>",
+            )),
         }
     }
 
@@ -102,7 +107,7 @@ impl Answer {
         Self {
             status,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: AnswerBody::Given(body.into()),
+            body: AnswerBody::Given(body.into().into()),
         }
     }
 
@@ -127,6 +132,13 @@ impl Answer {
         self
     }
 
+    /// Gives it another body; its type and encoding are for [`header`](Self::header) to say.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = AnswerBody::Given(body.into());
+        self
+    }
+
     /// Adds `Retry-After` in seconds.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
@@ -139,11 +151,11 @@ impl Answer {
         self.header("x-retry-after", after.as_secs_f64().to_string())
     }
 
-    /// Adds `Retry-After` as a date, so far ahead of now by the machine's clock.
+    /// Adds `Retry-After` as a date, so far ahead of now by the machine's clock, at most a hundred years.
     #[must_use]
     pub fn retry_after_date(self, ahead: Duration) -> Self {
         let when = SystemTime::now()
-            .checked_add(ahead)
+            .checked_add(ahead.min(FAR_AHEAD))
             .unwrap_or_else(SystemTime::now);
         self.header("retry-after", httpdate::fmt_http_date(when))
     }

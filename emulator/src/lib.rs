@@ -28,6 +28,27 @@
 //!
 //! The last one is a term insurance under Makeham's law of mortality with 5 % interest; its source explains the formulas.
 //!
+//! # Time
+//!
+//! Emulated time is tokio's time multiplied by [`Builder::time_scale`], plus what [`Emulator::advance`] skipped; it obeys
+//! `tokio::time::pause`. Nothing runs in the background: the state of a batch is brought up to date whenever it is looked at,
+//! so an emulator without requests costs nothing. The outputs themselves are computed when their chunk is pushed, and are
+//! withheld until the emulated workers have had their time. With a time scale of 0 a test decides when which chunk is done.
+//!
+//! # Faults
+//!
+//! [`Emulator::inject`] lets the next request to an operation go wrong, [`Emulator::inject_at`] the nth, and [`RandomFaults`]
+//! any of them with a seed that repeats the schedule. See [`Fault`] for what can happen, [`Shapes`] for the forms of answers
+//! that have been seen in the real world, and [`Emulator::requests`] for what was asked.
+//!
+//! # Refusals
+//!
+//! A request that the API does not allow is answered with a 4xx status and `{"error":{"code":"...","message":"..."}}`; the
+//! message begins with the place of the mistake, such as `chunks[3].data.inputs[0]`. Unknown fields and query parameters,
+//! missing ones, wrong types, nulls, chunks without records, sizes that are not the number of records, missing headers and
+//! repeated request ids are all refused. Null `parameters` and a null `summary` are taken, because an official client sends
+//! them.
+//!
 //! # What it does where nothing is published
 //!
 //! - A chunk leaves the input buffer when a worker takes it, and enters the output buffer when it is computed. If there is no

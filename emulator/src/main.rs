@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -199,10 +200,17 @@ fn main() -> ExitCode {
 
 async fn run(builder: Builder) -> io::Result<()> {
     let emulator = builder.start().await?;
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    // The first poll registers the handler: whoever reads the base URL can count on it.
+    tokio::select! {
+        biased;
+        interrupted = &mut interrupt => return interrupted,
+        () = std::future::ready(()) => {}
+    }
     let mut out = io::stdout();
     writeln!(out, "{}", emulator.base_url())?;
     out.flush()?;
-    tokio::signal::ctrl_c().await?;
+    interrupt.await?;
     emulator.stop().await;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Services: functions from one record to its outputs.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -380,8 +381,9 @@ pub(crate) fn columns(header: &RawValue) -> Result<Vec<Cow<'_, str>>, String> {
     let names: Vec<Text<'_>> = serde_json::from_str(header.get())
         .map_err(|_| "must hold the column names as texts".to_owned())?;
     let names: Vec<Cow<'_, str>> = names.into_iter().map(|Text(name)| name).collect();
-    for (index, name) in names.iter().enumerate() {
-        if names[..index].contains(name) {
+    let mut seen = HashSet::new();
+    for name in &names {
+        if !seen.insert(name) {
             return Err(format!("names the column {name:?} twice"));
         }
     }

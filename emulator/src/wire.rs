@@ -116,10 +116,11 @@ pub(crate) struct Chunk<'a> {
 pub(crate) struct ChunkData<'a> {
     #[serde(borrow)]
     pub(crate) inputs: Vec<&'a RawValue>,
+    // The Python SDK sends null for a summary that was not given, and the service takes it.
     #[serde(borrow, default)]
-    pub(crate) parameters: Fields<'a>,
+    pub(crate) parameters: Option<Fields<'a>>,
     #[serde(default)]
-    pub(crate) summary: Object<Summary>,
+    pub(crate) summary: Option<Object<Summary>>,
 }
 
 /// What to compute over the outputs of a chunk.

@@ -146,13 +146,9 @@ impl Chunker {
             (least, Some(most)) if least == most => Some(most),
             _ => None,
         };
-        let state = match self.splitter(length) {
-            Ok(splitter) => State::Splitting(splitter),
-            Err(error) => State::Wrong(error),
-        };
         Chunks {
             records,
-            state,
+            splitter: Some(self.splitter(length)),
             shared: self.shared.clone(),
         }
     }
@@ -180,24 +176,24 @@ impl Chunker {
 #[must_use = "an iterator does nothing unless it is asked for chunks"]
 pub struct Chunks<I> {
     records: I,
-    state: State,
+    /// Nothing after the end, which an error is as well.
+    splitter: Option<Result<Splitter>>,
     shared: Shared,
 }
 
-#[derive(Debug)]
-enum State {
-    Splitting(Splitter),
-    Wrong(Error),
-    Done,
-}
+impl<I: Iterator<Item: Serialize>> Iterator for Chunks<I> {
+    type Item = Result<Chunk>;
 
-impl<I: Iterator<Item: Serialize>> Chunks<I> {
-    fn split(&mut self, mut splitter: Splitter) -> Option<Result<Chunk>> {
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut splitter = match self.splitter.take()? {
+            Ok(splitter) => splitter,
+            Err(error) => return Some(Err(error)),
+        };
         let encoded = loop {
             match self.records.next().map(|record| splitter.push(&record)) {
                 Some(Ok(None)) => {}
                 Some(Ok(Some(encoded))) => {
-                    self.state = State::Splitting(splitter);
+                    self.splitter = Some(Ok(splitter));
                     break encoded;
                 }
                 Some(Err(error)) => return Some(Err(error)),
@@ -205,18 +201,6 @@ impl<I: Iterator<Item: Serialize>> Chunks<I> {
             }
         };
         Chunk::from_encoded(encoded, self.shared.clone()).map(Ok)
-    }
-}
-
-impl<I: Iterator<Item: Serialize>> Iterator for Chunks<I> {
-    type Item = Result<Chunk>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Splitting(splitter) => self.split(splitter),
-            State::Wrong(error) => Some(Err(error)),
-            State::Done => None,
-        }
     }
 }
 

@@ -88,14 +88,18 @@ impl Ledger {
     }
 
     /// Takes over a status that the service told. Answers may arrive out of order, so that one from
-    /// before a change can't take the change back.
-    pub(super) fn learn(&mut self, status: Option<&BatchStatus>) {
+    /// before a change can't take the change back. Gives the new state if it is another one.
+    pub(super) fn learn(&mut self, status: Option<&BatchStatus>) -> Option<State> {
         let told = match status {
             Some(BatchStatus::Cancelled) => State::Cancelled,
             Some(status) if status.is_terminal() => State::Closed,
             _ => State::Open,
         };
-        self.state = self.state.max(told);
+        if told <= self.state {
+            return None;
+        }
+        self.state = told;
+        Some(told)
     }
 
     fn knows(&self, id: &str) -> bool {

@@ -13,7 +13,7 @@ mod row;
 
 pub(crate) use encode::{Encoded, Encoder};
 pub use outputs::Outputs;
-pub(crate) use outputs::{EachOutput, EachResult, Unreadable};
+pub(crate) use outputs::{EachOutput, Unreadable};
 
 /// How records stand in a chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -35,7 +35,6 @@ impl Call {
 
     /// For callers that know more than the operation's name: a push of chunks that may be
     /// computed twice, or a create that must not be repeated at all.
-    #[allow(dead_code, reason = "the run will use it")]
     pub(crate) fn repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = repeat;
         self

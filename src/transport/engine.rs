@@ -101,17 +101,17 @@ impl Engine {
         log: &CallLog,
         span: &CallSpan,
     ) -> Result<Answer, Box<Stopped>> {
-        let mut pending = Some(request);
+        let mut request = request;
         let mut tries = 0;
         let mut renewed = false;
-        while let Some(mut request) = pending.take() {
+        loop {
             // No attempt without the credentials that were asked for.
             let credential = auth
                 .credential()
                 .await
                 .map_err(|error| log.complete(no_token(error), call))?;
             // A body that is a stream can be sent once only.
-            pending = request.try_clone();
+            let again = request.try_clone();
             self.identify(&mut request, credential.as_ref(), log);
 
             let failure = match attempt(&self.client, request, self.terms(call)).await {
@@ -122,11 +122,14 @@ impl Engine {
                 Err(failure) => failure,
             };
             log.attempt_failed(&failure);
+            request = match again {
+                Some(again) => again,
+                None => return Err(self.stopped(failure, call, log)),
+            };
 
             let refused = failure.status == Some(StatusCode::UNAUTHORIZED);
             if refused
                 && !renewed
-                && pending.is_some()
                 && let Some(credential) = credential.filter(|_| auth.can_renew())
             {
                 auth.discard(&credential).await;
@@ -146,15 +149,13 @@ impl Engine {
                     .map(|limit| limit.saturating_sub(log.elapsed())),
             };
             match decide(&self.policy, failed, fastrand::f64()) {
-                Decision::Wait(wait) if pending.is_some() => {
+                Decision::Wait(wait) => {
                     span.retries(&failure, log, wait);
                     tokio::time::sleep(wait).await;
                 }
-                _ => return Err(self.stopped(failure, call, log)),
+                Decision::Stop => return Err(self.stopped(failure, call, log)),
             }
         }
-        // Not reached: the loop returns unless there is another request to send.
-        Err(Error::state("there was no request to send").into())
     }
 
     /// Gives this attempt its own id and its credentials.

@@ -14,7 +14,7 @@ mod retry;
 mod retry_after;
 #[cfg(test)]
 mod tests;
-mod trace;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 
@@ -95,7 +95,6 @@ impl Transport {
     /// let call = Call::new(Operation::Status).batch(id);
     /// let status = transport.call(call, |raw| async move { raw.status(id).await }).await?;
     /// ```
-    #[allow(dead_code, reason = "the layers above are being written")]
     pub(crate) async fn call<T, F>(
         self: &Arc<Self>,
         call: Call,
@@ -122,7 +121,6 @@ impl Transport {
     }
 
     /// Makes a generated call whose answer the caller reads.
-    #[allow(dead_code, reason = "the layers above are being written")]
     pub(crate) async fn call_bytes<F>(
         self: &Arc<Self>,
         call: Call,

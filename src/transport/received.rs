@@ -19,7 +19,6 @@ pub(crate) struct Received {
 
 impl Received {
     /// The bytes as the service sent them, decompressed.
-    #[allow(dead_code, reason = "the layers above are being written")]
     pub(crate) fn body(&self) -> &Bytes {
         &self.body
     }

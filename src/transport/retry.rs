@@ -207,6 +207,8 @@ pub(crate) struct Failed {
     pub(crate) left: Option<Duration>,
 }
 
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// Decides. `random` is in `0.0..1.0`.
 pub(crate) fn decide(policy: &RetryPolicy, failed: Failed, random: f64) -> Decision {
     let allowed = match failed.repeat {
@@ -224,10 +226,9 @@ pub(crate) fn decide(policy: &RetryPolicy, failed: Failed, random: f64) -> Decis
             .min(policy.max_retry_after),
         None => {
             let doublings = failed.attempts.saturating_sub(1).min(31);
-            let full = policy
-                .interval
-                .saturating_mul(1 << doublings)
-                .min(policy.max_interval);
+            let full = policy.interval.saturating_mul(1 << doublings);
+            // Nobody waits for more than a day, and beyond it the arithmetic has an end.
+            let full = full.min(policy.max_interval).min(LONGEST);
             full.mul_f64(0.5 + random / 2.0)
         }
     };
@@ -369,6 +370,26 @@ mod tests {
                 expected,
                 "{attempts} {random}"
             );
+        }
+    }
+
+    #[test]
+    fn endless_settings_do_not_overflow() {
+        let endless = RetryPolicy::default()
+            .max_retries(u32::MAX)
+            .interval(Duration::MAX)
+            .max_interval(Duration::MAX)
+            .max_retry_after(Duration::MAX);
+        for outcome in [Outcome::Connect, asking(429, LONGEST)] {
+            for attempts in [1, 40, u32::MAX - 1] {
+                let failed = Failed {
+                    repeat: Repeat::Always,
+                    outcome,
+                    attempts,
+                    left: Some(Duration::MAX),
+                };
+                assert_ne!(decide(&endless, failed, 1.0), Decision::Stop);
+            }
         }
     }
 

@@ -4,9 +4,13 @@
 
 #[cfg(feature = "tracing")]
 pub(super) use on::CallSpan;
+#[cfg(feature = "tracing")]
+pub(crate) use on::state_changed;
 
 #[cfg(not(feature = "tracing"))]
 pub(super) use off::CallSpan;
+#[cfg(not(feature = "tracing"))]
+pub(crate) use off::state_changed;
 
 #[cfg(feature = "tracing")]
 mod on {
@@ -18,7 +22,9 @@ mod on {
 
     use crate::transport::attempt::{Answer, Failure};
     use crate::transport::call::{Call, CallLog};
-    use crate::{Error, ErrorKind};
+    use crate::{Error, ErrorKind, State};
+
+    const TARGET: &str = "cspark_batches";
 
     /// The span of one call with all its attempts.
     pub(in crate::transport) struct CallSpan(Span);
@@ -33,6 +39,7 @@ mod on {
                 .and_then(reqwest::Body::as_bytes)
                 .map_or(0, <[u8]>::len);
             Self(info_span!(
+                target: TARGET,
                 "cspark.call",
                 otel.name = %format_args!("{} {}", request.method(), call.operation),
                 otel.kind = "client",
@@ -66,19 +73,23 @@ mod on {
             log: &CallLog,
             wait: Duration,
         ) {
+            let status = failure.status.map(|status| status.as_u16());
             warn!(
+                target: TARGET,
                 parent: &self.0,
-                http.request.resend_count = log.attempts(),
-                http.response.status_code = failure.status.map(|status| status.as_u16()),
-                error.r#type = error_type(failure.outcome.kind(), failure.status.map(|s| s.as_u16())),
-                cspark.request.id = log.last_request_id().as_deref(),
-                cspark.wait_ms = millis(wait),
+                {
+                    http.request.resend_count = log.attempts(),
+                    http.response.status_code = status,
+                    error.r#type = error_type(failure.outcome.kind(), status),
+                    cspark.request.id = log.last_request_id().as_deref(),
+                    cspark.wait_ms = millis(wait),
+                },
                 "an attempt failed, another follows"
             );
         }
 
         pub(in crate::transport) fn renews(&self) {
-            info!(parent: &self.0, "the token was refused, a fresh one is obtained");
+            info!(target: TARGET, parent: &self.0, "the token was refused, a fresh one is obtained");
         }
 
         pub(in crate::transport) fn ended(&self, log: &CallLog, result: Result<&Answer, &Error>) {
@@ -99,16 +110,25 @@ mod on {
             match result {
                 Ok(answer) => {
                     span.record("http.response.body.size", answer.body.len());
-                    debug!(parent: span, "answered");
+                    debug!(target: TARGET, parent: span, "answered");
                 }
                 Err(error) => {
                     let kind = error_type(error.kind(), status);
                     span.record("otel.status_code", "ERROR");
                     span.record("error.type", kind.as_str());
-                    debug!(parent: span, error.r#type = kind, "failed");
+                    debug!(target: TARGET, parent: span, { error.r#type = kind }, "failed");
                 }
             }
         }
+    }
+
+    /// A batch is closed or cancelled, by us or by what an answer says.
+    pub(crate) fn state_changed(batch_id: &str, state: State) {
+        info!(
+            target: TARGET,
+            { cspark.batch.id = batch_id, cspark.batch.state = ?state },
+            "the batch takes another state"
+        );
     }
 
     fn millis(duration: Duration) -> u64 {
@@ -130,9 +150,11 @@ mod off {
 
     use reqwest::Request;
 
-    use crate::Error;
     use crate::transport::attempt::{Answer, Failure};
     use crate::transport::call::{Call, CallLog};
+    use crate::{Error, State};
+
+    pub(crate) fn state_changed(_: &str, _: State) {}
 
     pub(in crate::transport) struct CallSpan;
 

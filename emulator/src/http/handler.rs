@@ -5,19 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{
-    ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT,
-};
+use hyper::header::HeaderValue;
 use hyper::http::request;
-use hyper::{HeaderMap, Request, Response, StatusCode};
-use uuid::Uuid;
+use hyper::{Request, Response};
 
-use super::body::{Parts, Received, Unread, compress, receive};
-use super::route::Route;
+use super::body::{Parts, Received, Unread, receive};
+use super::checks::{check_credentials, check_form, check_headers};
+use super::reply::Reply;
+use super::route::{Call, Route};
 use super::token;
-use crate::auth;
-use crate::engine::Phase;
-use crate::faults::{Answer, AnswerBody, Fault};
+use crate::engine::{Batch, Phase};
+use crate::faults::{Answer, Fault};
 use crate::journal::{Operation, RecordedRequest};
 use crate::refusal::Refusal;
 use crate::state::Shared;
@@ -35,11 +33,6 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// Bodies shorter than this are not worth compressing.
-const WORTH_COMPRESSING: u64 = 1024;
-/// How many request ids are remembered, to find repeated ones.
-const REMEMBERED_IDS: usize = 100_000;
-
 /// What becomes of an answer after the request was taken.
 #[derive(Debug, Default)]
 struct Spoiled {
@@ -48,14 +41,6 @@ struct Spoiled {
     hang: bool,
     truncate: bool,
     replace: Option<Answer>,
-}
-
-/// An answer before it is put into HTTP.
-#[derive(Debug)]
-struct Reply {
-    status: StatusCode,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    parts: Vec<Bytes>,
 }
 
 /// Answers one request, or cuts the connection.
@@ -99,17 +84,20 @@ pub(super) async fn handle(
             Fault::Truncate => spoiled.truncate = true,
             Fault::HangBefore => std::future::pending().await,
             Fault::HangAfter => spoiled.hang = true,
-            Fault::Slow(delay) => spoiled.delay += delay,
+            Fault::Slow(delay) => spoiled.delay = spoiled.delay.saturating_add(delay),
             Fault::RepeatResults => repeat = true,
             Fault::RevokeTokens => shared.lock().tokens.revoke_all(),
-            Fault::StallWorkers(_) | Fault::TimeOut | Fault::Fail | Fault::CancelByOther => {
-                strike_batch(shared, batch_id, &fault);
+            Fault::StallWorkers(time) => strike(shared, batch_id, |batch| batch.stall(time)),
+            Fault::TimeOut => strike(shared, batch_id, |batch| _ = batch.time_out()),
+            Fault::Fail => strike(shared, batch_id, |batch| _ = batch.end(Phase::Failed)),
+            Fault::CancelByOther => {
+                strike(shared, batch_id, |batch| _ = batch.end(Phase::Cancelled));
             }
         }
     }
 
     let mut reply = match (instead, route, unread) {
-        (Some(answer), ..) => injected(&answer, &head, &received.body),
+        (Some(answer), ..) => Reply::injected(&answer, &head, &received.body),
         (None, Err(refusal), _) | (None, Ok(_), Some(refusal)) => Reply::refusal(&refusal),
         (None, Ok(route), None) => perform(shared, route, &head, &received.body, repeat)
             .map_or_else(|refusal| Reply::refusal(&refusal), Reply::success),
@@ -124,45 +112,36 @@ pub(super) async fn handle(
         return Err(Cut);
     }
     if let Some(answer) = spoiled.replace {
-        reply = injected(&answer, &head, &received.body);
+        reply = Reply::injected(&answer, &head, &received.body);
     }
-    if shared.settings.gzip && accepts_gzip(&head.headers) {
-        reply.compress();
+    if shared.settings.gzip {
+        reply.compress_for(&head.headers);
     }
-    if let Some(id) = head.headers.get("x-request-id") {
-        reply
-            .headers
-            .push((HeaderName::from_static("x-request-id"), id.clone()));
-    }
-    let parts = if spoiled.truncate {
-        Parts::truncated(reply.parts)
-    } else {
-        Parts::whole(reply.parts)
-    };
+    reply.identify(&head.headers);
+    let response = reply.into_response(spoiled.truncate);
+    let (status, bytes) = (response.status().as_u16(), response.body().announced());
     shared
         .lock()
         .journal
-        .note_answer(number, operation, reply.status.as_u16(), parts.announced());
-    let mut response = Response::new(parts);
-    *response.status_mut() = reply.status;
-    for (name, value) in reply.headers {
-        response.headers_mut().append(name, value);
-    }
+        .note_answer(number, operation, status, bytes);
     Ok(response)
 }
 
 /// The operation, for which an update has to be looked into.
 fn operation(route: Route<'_>, body: &[u8]) -> Operation {
-    match route {
-        Route::Health => Operation::Health,
-        Route::Token { .. } => Operation::Token,
-        Route::Describe => Operation::Describe,
-        Route::Create => Operation::Create,
-        Route::Info { .. } => Operation::Info,
-        Route::Status { .. } => Operation::Status,
-        Route::Push { .. } => Operation::Push,
-        Route::Pull { .. } => Operation::Pull,
-        Route::Update { .. } => match serde_json::from_slice::<UpdateBatch>(body) {
+    let call = match route {
+        Route::Health => return Operation::Health,
+        Route::Token { .. } => return Operation::Token,
+        Route::Api(call) => call,
+    };
+    match call {
+        Call::Describe => Operation::Describe,
+        Call::Create => Operation::Create,
+        Call::Info { .. } => Operation::Info,
+        Call::Status { .. } => Operation::Status,
+        Call::Push { .. } => Operation::Push,
+        Call::Pull { .. } => Operation::Pull,
+        Call::Update { .. } => match serde_json::from_slice::<UpdateBatch>(body) {
             Ok(UpdateBatch {
                 batch_status: NewStatus::Cancelled,
             }) => Operation::Cancel,
@@ -194,17 +173,12 @@ fn record(
     }
 }
 
-/// Lets something happen to the batch itself.
-fn strike_batch(shared: &Shared, id: Option<&str>, fault: &Fault) {
+/// Lets something happen to the batch itself, if the request is about one.
+fn strike(shared: &Shared, id: Option<&str>, blow: impl FnOnce(&mut Batch)) {
+    let now = shared.clock.now();
     let mut state = shared.lock();
-    let Some(entry) = id.and_then(|id| state.batch(id, shared.clock.now())) else {
-        return;
-    };
-    match fault {
-        Fault::StallWorkers(time) => entry.batch.stall(*time),
-        Fault::TimeOut => _ = entry.batch.time_out(),
-        Fault::Fail => _ = entry.batch.end(Phase::Failed),
-        _ => _ = entry.batch.end(Phase::Cancelled),
+    if let Some(entry) = id.and_then(|id| state.batch(id, now)) {
+        blow(&mut entry.batch);
     }
 }
 
@@ -216,180 +190,26 @@ fn perform(
     body: &[u8],
     repeat: bool,
 ) -> Result<Vec<Bytes>, Refusal> {
-    match route {
+    let call = match route {
         Route::Health => return Ok(vec![Bytes::from_static(b"{\"status\":\"UP\"}")]),
         Route::Token { realm } => return token::issue(shared, realm, &head.headers, body),
-        _ => {}
-    }
+        Route::Api(call) => call,
+    };
     check_credentials(shared, &head.headers)?;
     if shared.settings.check_headers {
         check_headers(shared, &head.headers)?;
     }
-    check_form(route, head, body)?;
-    match route {
-        Route::Describe | Route::Health | Route::Token { .. } => shared.describe(),
-        Route::Create => shared.create(body),
-        Route::Info { id } => shared.info(id),
-        Route::Status { id } => shared.status(id),
-        Route::Push { id } => shared.push(id, body),
-        Route::Pull { id } => shared.pull(id, head.uri.query(), repeat),
-        Route::Update { id } => shared.update(id, body),
-    }
-}
-
-fn check_credentials(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
-    let state = shared.lock();
-    auth::check(
-        &shared.settings.credentials,
-        &state.tokens,
-        headers,
-        shared.clock.unscaled(),
-    )
-    .map_err(|problem| Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", problem))
-}
-
-fn check_headers(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
-    let text = |name: &str| {
-        let value = headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .filter(|value| !value.is_empty());
-        value.ok_or_else(|| {
-            Refusal::invalid(format!("header {name}: is missing; every request needs it"))
-        })
-    };
-    text(USER_AGENT.as_str())?;
-    let tenant = text("x-tenant-name")?;
-    if tenant != shared.settings.tenant {
-        return Err(Refusal::invalid(format!(
-            "header x-tenant-name: {tenant:?} is not the tenant in the path, {:?}",
-            shared.settings.tenant
-        )));
-    }
-    let id = text("x-request-id")?;
-    let id: Uuid = id
-        .parse()
-        .map_err(|_| Refusal::invalid(format!("header x-request-id: {id:?} is not a UUID")))?;
-    let ids = &mut shared.lock().request_ids;
-    if ids.len() >= REMEMBERED_IDS {
-        ids.clear();
-    }
-    if !ids.insert(id) {
-        return Err(Refusal::invalid(format!(
-            "header x-request-id: {id} was used before; every request needs a new one"
-        )));
-    }
-    Ok(())
-}
-
-/// Checks what the operations don't look at themselves: the query, the content type, and that there is a body or none.
-fn check_form(route: Route<'_>, head: &request::Parts, body: &[u8]) -> Result<(), Refusal> {
-    if !matches!(route, Route::Pull { .. })
-        && head.uri.query().is_some_and(|query| !query.is_empty())
-    {
-        return Err(Refusal::invalid("this operation takes no query parameters"));
-    }
-    if !matches!(
-        route,
-        Route::Create | Route::Push { .. } | Route::Update { .. }
-    ) {
-        return if body.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal::invalid("this operation takes no body"))
-        };
-    }
-    check_content_type(&head.headers, "application/json")
-}
-
-pub(super) fn check_content_type(headers: &HeaderMap, wanted: &'static str) -> Result<(), Refusal> {
-    let given = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case(wanted) {
-        return Ok(());
-    }
-    let message = format!("header content-type: must be {wanted}, but is {given:?}");
-    Err(Refusal::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        message,
-    ))
-}
-
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let values = headers
-        .get_all(ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let named = parts
-            .next()
-            .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        named && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
-}
-
-fn injected(answer: &Answer, head: &request::Parts, body: &[u8]) -> Reply {
-    let text = match &answer.body {
-        AnswerBody::Given(text) => text.clone().into_bytes(),
-        AnswerBody::EchoOfRequest => {
-            let mut text = format!("{} {}\n", head.method, head.uri).into_bytes();
-            for (name, value) in &head.headers {
-                text.extend_from_slice(name.as_str().as_bytes());
-                text.extend_from_slice(b": ");
-                text.extend_from_slice(value.as_bytes());
-                text.push(b'\n');
-            }
-            text.push(b'\n');
-            text.extend_from_slice(body);
-            text
-        }
-    };
-    let headers = answer
-        .headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
-    Reply {
-        status: StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        headers: headers.collect(),
-        parts: vec![text.into()],
-    }
-}
-
-impl Reply {
-    fn success(parts: Vec<Bytes>) -> Self {
-        Self {
-            status: StatusCode::OK,
-            headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
-            parts,
-        }
-    }
-
-    fn refusal(refusal: &Refusal) -> Self {
-        let mut reply = Self {
-            status: refusal.status,
-            ..Self::success(vec![refusal.body().into()])
-        };
-        if let Some(allow) = refusal.allow {
-            reply.headers.push((ALLOW, HeaderValue::from_static(allow)));
-        }
-        reply
-    }
-
-    fn compress(&mut self) {
-        let bytes: u64 = self.parts.iter().map(|part| part.len() as u64).sum();
-        if bytes < WORTH_COMPRESSING {
-            return;
-        }
-        // Compressing into memory does not fail; if it did, the plain body would serve as well.
-        if let Ok(compressed) = compress(&self.parts) {
-            self.parts = vec![compressed];
-            self.headers
-                .push((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
-        }
+    check_form(call, head, body)?;
+    // Checked once for the whole body, so that reading the JSON in it need not do so for each value.
+    let body = std::str::from_utf8(body)
+        .map_err(|error| Refusal::invalid(format!("the body is no UTF-8: {error}")))?;
+    match call {
+        Call::Describe => shared.describe(),
+        Call::Create => shared.create(body),
+        Call::Info { id } => shared.info(id),
+        Call::Status { id } => shared.status(id),
+        Call::Push { id } => shared.push(id, body),
+        Call::Pull { id } => shared.pull(id, head.uri.query(), repeat),
+        Call::Update { id } => shared.update(id, body),
     }
 }

@@ -1,7 +1,9 @@
 //! The HTTP server: connections in, answers out.
 
 mod body;
+mod checks;
 mod handler;
+mod reply;
 mod route;
 mod token;
 

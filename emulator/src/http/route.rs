@@ -8,9 +8,13 @@ use crate::refusal::Refusal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
     Health,
-    Token {
-        realm: &'a str,
-    },
+    Token { realm: &'a str },
+    Api(Call<'a>),
+}
+
+/// A call of the tenant's API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call<'a> {
     Describe,
     Create,
     Info {
@@ -41,6 +45,7 @@ impl<'a> Route<'a> {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let unknown = || Refusal::not_found(format!("there is no path {path}"));
         let with = |wanted: Method, route: Self| (*method == wanted).then_some(route);
+        let api = |wanted: Method, call: Call<'a>| with(wanted, Self::Api(call));
         let (route, allow) = match parts[..] {
             ["health"] => (with(Method::GET, Self::Health), "GET"),
             [
@@ -53,16 +58,16 @@ impl<'a> Route<'a> {
             ] => (with(Method::POST, Self::Token { realm }), "POST"),
             [given, "api", "v4", ref rest @ ..] => {
                 let found = match *rest {
-                    ["batch"] => (with(Method::POST, Self::Create), "POST"),
-                    ["batch", "status"] => (with(Method::GET, Self::Describe), "GET"),
+                    ["batch"] => (api(Method::POST, Call::Create), "POST"),
+                    ["batch", "status"] => (api(Method::GET, Call::Describe), "GET"),
                     ["batch", id] if !id.is_empty() => {
-                        let route = with(Method::GET, Self::Info { id })
-                            .or(with(Method::PATCH, Self::Update { id }));
+                        let route = api(Method::GET, Call::Info { id })
+                            .or(api(Method::PATCH, Call::Update { id }));
                         (route, "GET, PATCH")
                     }
-                    ["batch", id, "status"] => (with(Method::GET, Self::Status { id }), "GET"),
-                    ["batch", id, "chunks"] => (with(Method::POST, Self::Push { id }), "POST"),
-                    ["batch", id, "chunkresults"] => (with(Method::GET, Self::Pull { id }), "GET"),
+                    ["batch", id, "status"] => (api(Method::GET, Call::Status { id }), "GET"),
+                    ["batch", id, "chunks"] => (api(Method::POST, Call::Push { id }), "POST"),
+                    ["batch", id, "chunkresults"] => (api(Method::GET, Call::Pull { id }), "GET"),
                     _ => return Err(unknown()),
                 };
                 if given != tenant {
@@ -82,13 +87,14 @@ impl<'a> Route<'a> {
 
     /// The batch that it is about.
     pub(super) fn batch_id(self) -> Option<&'a str> {
-        match self {
-            Self::Info { id }
-            | Self::Update { id }
-            | Self::Status { id }
-            | Self::Push { id }
-            | Self::Pull { id } => Some(id),
-            _ => None,
+        let Self::Api(call) = self else { return None };
+        match call {
+            Call::Describe | Call::Create => None,
+            Call::Info { id }
+            | Call::Update { id }
+            | Call::Status { id }
+            | Call::Push { id }
+            | Call::Pull { id } => Some(id),
         }
     }
 }

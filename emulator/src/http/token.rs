@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 
-use super::handler::check_content_type;
+use super::checks::check_content_type;
 use crate::refusal::Refusal;
 use crate::state::Shared;
 use crate::wire::Token;

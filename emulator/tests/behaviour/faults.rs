@@ -131,6 +131,11 @@ async fn malformed_answers_pose_as_successes() {
     emulator.inject(Operation::Pull, Fault::AnswerAfter(Answer::json(200, "[1")));
     let reply = client.pull(&id).await;
     assert_eq!((reply.status.as_u16(), reply.text.as_str()), (200, "[1"));
+    let bomb = Answer::empty(200)
+        .header("content-encoding", "gzip")
+        .body(crate::support::gzip(&vec![b' '; 1 << 20]));
+    emulator.inject(Operation::Pull, Fault::AnswerAfter(bomb));
+    assert_eq!(client.pull(&id).await.text.len(), 1 << 20);
     emulator.inject(Operation::Pull, Fault::AnswerAfter(Answer::empty(204)));
     assert_eq!(client.pull(&id).await.text, "");
 }

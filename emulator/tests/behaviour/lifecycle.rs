@@ -370,3 +370,20 @@ async fn an_unknown_service_is_not_found() {
         .await
         .refused(404, "my-folder/echo[9.9]");
 }
+
+#[tokio::test]
+async fn sizes_beyond_all_measure_do_no_harm() {
+    let emulator = Emulator::start().await.unwrap();
+    let client = Client::new(&emulator);
+    for _ in 0..3 {
+        let size = json!(1e300);
+        let body =
+            json!({ "service": ECHO, "max_input_size_in_mb": size, "max_output_size_in_mb": size });
+        client.create(body).await.ok();
+    }
+    let tenant = client.describe().await["tenant"].clone();
+    assert_eq!(
+        tenant["configuration"]["input_buffer_allocated_bytes"],
+        u64::MAX
+    );
+}

@@ -1,5 +1,10 @@
 //! The emulator as a client sees it: one test for each sentence about the service, through a plain HTTP client.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that can't go on stops with the reason"
+)]
+
 mod buffers;
 mod credentials;
 mod faults;

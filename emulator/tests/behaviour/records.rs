@@ -355,3 +355,11 @@ async fn a_size_that_is_not_the_number_of_records_is_refused_unless_that_is_swit
     let id = client.batch("my-folder/echo").await;
     assert_eq!(client.push(&id, chunk(3)).await.ok()["record_submitted"], 2);
 }
+
+#[tokio::test]
+async fn null_parameters_and_a_null_summary_count_as_none() {
+    let emulator = Emulator::start().await.unwrap();
+    let data = json!({ "inputs": [["n"], [1]], "parameters": null, "summary": null });
+    let result = compute(&emulator, "my-folder/echo", 1, data).await;
+    assert_eq!(result["outputs"], json!([{ "n": 1 }]));
+}

@@ -160,16 +160,12 @@ async fn in_push() {
             "names the column \"a\" twice",
         ),
         (
-            chunk(json!({ "inputs": [{}], "parameters": null })),
-            "chunks[0].data.parameters: invalid type: null",
-        ),
-        (
             chunk(json!({ "inputs": [{}], "parameters": [] })),
             "chunks[0].data.parameters: invalid type: sequence",
         ),
         (
-            chunk(json!({ "inputs": [{}], "summary": null })),
-            "chunks[0].data.summary: invalid type: null",
+            chunk(json!({ "inputs": [{}], "summary": [] })),
+            "chunks[0].data.summary: invalid type: sequence",
         ),
         (
             chunk(json!({ "inputs": [{}], "summary": { "ignoreError": true } })),

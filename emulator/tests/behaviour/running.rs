@@ -1,11 +1,12 @@
 //! Start, stop, and the clock.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cspark_emulator::{Emulator, Service};
+use cspark_emulator::{Emulator, Fault, Operation, Service};
 use serde_json::json;
 
-use crate::support::{Client, echo_chunk};
+use crate::support::{Client, echo_chunk, ids};
 
 #[tokio::test]
 async fn it_listens_on_loopback_and_stops_when_it_is_dropped() {
@@ -54,6 +55,80 @@ async fn dropping_it_leaves_no_task() {
     }
 }
 
+#[tokio::test]
+async fn a_client_that_gives_up_leaves_no_task() {
+    let emulator = Emulator::start().await.unwrap();
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let before = tasks();
+    emulator.inject(Operation::Describe, Fault::HangBefore);
+    let client = Client::new(&emulator);
+    let hanging = client.try_call(reqwest::Method::GET, "batch/status", None);
+    tokio::time::timeout(Duration::from_millis(50), hanging)
+        .await
+        .unwrap_err();
+    assert!(tasks() > before);
+    drop(client);
+    while tasks() > before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_tasks_use_one_batch_at_a_time() {
+    let emulator = Emulator::builder()
+        .time_scale(1000.0)
+        .time_per_record(Duration::from_secs(1))
+        .input_buffer(5_000)
+        .output_buffer(5_000)
+        .start()
+        .await
+        .unwrap();
+    let client = Arc::new(Client::new(&emulator));
+    let id = client.batch("my-folder/echo").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..4 {
+        let (pusher, into) = (Arc::clone(&client), id.clone());
+        tasks.spawn(async move {
+            for n in 0..25 {
+                let chunk = json!([echo_chunk(&format!("{task}-{n}"), 10)]);
+                while pusher.push(&into, chunk.clone()).await.status == 422 {
+                    tokio::task::yield_now().await;
+                }
+            }
+            Vec::new()
+        });
+        let (puller, from) = (Arc::clone(&client), id.clone());
+        tasks.spawn(async move {
+            let mut pulled = Vec::new();
+            loop {
+                let answer = puller.try_pull(&from, "?max=3").await.unwrap().ok();
+                pulled.extend(ids(&answer));
+                let status = &answer["status"];
+                if status["chunks_completed"] == 100 && status["chunks_available"] == 0 {
+                    return pulled;
+                }
+            }
+        });
+    }
+    let mut pulled = tasks.join_all().await.concat();
+    assert_eq!(pulled.len(), 100);
+    pulled.sort();
+    pulled.dedup();
+    assert_eq!(pulled.len(), 100);
+    assert!(
+        emulator
+            .batch(&id)
+            .unwrap()
+            .submissions
+            .values()
+            .all(|times| *times == 1)
+    );
+}
+
 #[test]
 fn it_runs_on_a_thread_of_its_own_for_callers_without_a_runtime() {
     let emulator = Emulator::builder()
@@ -86,7 +161,7 @@ async fn a_thousand_of_them_start_and_stop_in_no_time() {
             tokio::task::yield_now().await;
         }
     }
-    // A generous bound against gross mistakes; it takes about 50 ms.
+    // A generous bound against gross mistakes; it takes about 0.2 s unoptimised.
     assert!(
         begun.elapsed() < Duration::from_secs(5),
         "{:?}",

@@ -94,7 +94,7 @@ async fn a_client_that_follows_redirects_is_found_out() {
 
 #[tokio::test]
 async fn deep_answers_do_not_overflow_the_stack() {
-    let deep = "[".repeat(5_000_000);
+    let deep = "[".repeat(500_000);
     for body in [deep.clone(), format!("{{\"data\":{deep}")] {
         let server = Server::start([json(&body)]);
         let client = builder(&server)

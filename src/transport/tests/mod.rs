@@ -11,6 +11,7 @@ mod auth;
 #[cfg(feature = "blocking")]
 mod blocking;
 mod limits;
+mod properties;
 mod requests;
 mod retries;
 mod secrets;

@@ -187,3 +187,34 @@ async fn bodies_are_compressed_on_request() {
         assert!(seen.header("content-encoding").is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_proxy_is_gone_through() {
+    let proxy = Server::start([json(r#"{"status":"UP"}"#)]);
+    let client = Client::builder()
+        .base_url("http://spark.localhost:1/my-tenant")
+        .api_key("my-key")
+        .proxy(reqwest::Proxy::all(proxy.url("")).unwrap());
+    assert!(client.build().unwrap().health().await.unwrap().is_up());
+    assert_eq!(proxy.seen()[0].target, "http://spark.localhost:1/health");
+}
+
+#[tokio::test]
+async fn a_client_of_the_users_own_is_used() {
+    let server = Server::start([json("{}")]);
+    let own = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .default_headers(
+            [(http::HeaderName::from_static("x-own"), "1".parse().unwrap())]
+                .into_iter()
+                .collect(),
+        );
+    let client = builder(&server)
+        .http_client(own.build().unwrap())
+        .build()
+        .unwrap();
+    Calls::of(&client).status().await.unwrap();
+    let [seen] = &server.seen()[..] else { panic!() };
+    assert_eq!(seen.header("x-own"), ["1"]);
+    assert_eq!(seen.header("x-synthetic-key"), ["my-key"]);
+}

@@ -1,0 +1,164 @@
+//! The clients that are compared.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::policy::{Policy, policies};
+use crate::usage::{Meter, Usage};
+
+const IN_A_CHUNK: usize = 200;
+const PUSHES_IN_FLIGHT: usize = 4;
+
+/// A batch of the echo service, by hand.
+struct Batch {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Batch {
+    async fn create(base: &str) -> Result<Self> {
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert("x-tenant-name", "my-tenant".parse()?);
+        headers.insert(
+            "x-request-id",
+            "00000000-0000-4000-8000-000000000000".parse()?,
+        );
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent("bench")
+            .no_gzip()
+            .build()?;
+        let batches = format!("{base}/api/v4/batch");
+        let request = http
+            .post(&batches)
+            .json(&json!({"service": "my-folder/echo"}));
+        let created: Value = request.send().await?.error_for_status()?.json().await?;
+        let id = created["id"].as_str().ok_or("no id")?;
+        Ok(Self {
+            url: format!("{batches}/{id}"),
+            http,
+        })
+    }
+
+    fn push(&self) -> reqwest::RequestBuilder {
+        self.http.post(format!("{}/chunks", self.url))
+    }
+
+    async fn pull(&self) -> Result<Bytes> {
+        let answer = self
+            .http
+            .get(format!("{}/chunkresults", self.url))
+            .send()
+            .await?;
+        Ok(answer.error_for_status()?.bytes().await?)
+    }
+}
+
+/// Sends the same ready bytes over and over, and looks at no more of an answer than its end.
+pub(crate) async fn floor(base: &str, records: usize) -> Result<Usage> {
+    let chunk = cspark_batches::Chunk::new(policies().take(IN_A_CHUNK))?;
+    let body = format!(
+        r#"{{"chunks":[{{"id":"floor","size":{IN_A_CHUNK},"data":{{"inputs":{}}}}}]}}"#,
+        chunk.inputs()
+    );
+    let body = Bytes::from(body);
+    let chunks = records.div_ceil(IN_A_CHUNK);
+    let meter = Meter::start();
+    let batch = Batch::create(base).await?;
+    let push = async {
+        for round in 0..chunks.div_ceil(PUSHES_IN_FLIGHT) {
+            let now = PUSHES_IN_FLIGHT.min(chunks - round * PUSHES_IN_FLIGHT);
+            let pushes = (0..now).map(|_| async {
+                let request = batch
+                    .push()
+                    .header("content-type", "application/json")
+                    .body(body.clone());
+                request.send().await?.error_for_status()?.bytes().await
+            });
+            futures_util::future::try_join_all(pushes).await?;
+        }
+        Ok::<(), Box<dyn std::error::Error>>(())
+    };
+    let mut pulls = 0;
+    let pull = async {
+        loop {
+            let answer = batch.pull().await?;
+            pulls += 1;
+            let tail = &answer[answer.len().saturating_sub(1000)..];
+            let number = |name: &str| {
+                let tail = String::from_utf8_lossy(tail);
+                let rest = tail.split_once(&format!("\"{name}\":"))?.1.to_owned();
+                rest.split([',', '}']).next()?.parse::<usize>().ok()
+            };
+            if number("chunks_completed") == Some(chunks) && number("chunks_available") == Some(0) {
+                return Ok::<(), Box<dyn std::error::Error>>(());
+            }
+        }
+    };
+    futures_util::future::try_join(push, pull).await?;
+    Ok(meter.stop(1 + chunks as u64 + pulls))
+}
+
+/// reqwest and trees of values: what one writes in an afternoon.
+pub(crate) async fn plain(base: &str, records: usize) -> Result<Usage> {
+    let meter = Meter::start();
+    let batch = Batch::create(base).await?;
+    let mut requests = 1;
+    let policies: Vec<Policy> = policies().take(records).collect();
+    let chunks: Vec<Value> = policies
+        .chunks(IN_A_CHUNK)
+        .enumerate()
+        .map(|(number, chunk)| {
+            let rows = chunk
+                .iter()
+                .map(|policy| serde_json::to_value(policy).unwrap_or_default());
+            let rows: Vec<Value> = rows.collect();
+            json!({"id": format!("chunk-{number}"), "size": rows.len(), "data": {"inputs": rows}})
+        })
+        .collect();
+    let mut outputs: Vec<Policy> = Vec::new();
+    for chunk in chunks.chunks(PUSHES_IN_FLIGHT) {
+        batch
+            .push()
+            .json(&json!({"chunks": chunk}))
+            .send()
+            .await?
+            .error_for_status()?;
+        requests += 1;
+    }
+    while outputs.len() < records {
+        let answer: Value = serde_json::from_slice(&batch.pull().await?)?;
+        requests += 1;
+        for chunk in answer["data"].as_array().into_iter().flatten() {
+            outputs.extend(serde_json::from_value::<Vec<Policy>>(
+                chunk["outputs"].clone(),
+            )?);
+        }
+    }
+    Ok(meter.stop(requests))
+}
+
+/// This crate.
+pub(crate) async fn run(base: &str, records: usize) -> Result<Usage> {
+    let meter = Meter::start();
+    let spark = cspark_batches::Client::builder()
+        .base_url(base)
+        .bearer_token("open")
+        .build()?;
+    let mut run = spark
+        .batches()
+        .run::<_, Policy>("my-folder/echo", policies().take(records))
+        .chunk_size(IN_A_CHUNK)
+        .start()?;
+    let mut outputs = 0;
+    while let Some(delivery) = run.next().await {
+        for outcome in delivery?.into_outcomes() {
+            std::hint::black_box(outcome?);
+            outputs += 1;
+        }
+    }
+    let made = run.summary().requests;
+    assert_eq!(outputs, records);
+    Ok(meter.stop(made.create + made.push + made.pull + made.status + made.end))
+}

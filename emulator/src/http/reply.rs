@@ -1,0 +1,135 @@
+//! An answer before it is put into HTTP.
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
+};
+use hyper::http::request;
+use hyper::{HeaderMap, Response, StatusCode};
+
+use super::body::{Parts, compress};
+use crate::faults::{Answer, AnswerBody};
+use crate::refusal::Refusal;
+
+/// Bodies shorter than this are not worth compressing.
+const WORTH_COMPRESSING: u64 = 1024;
+
+#[derive(Debug)]
+pub(super) struct Reply {
+    status: StatusCode,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    parts: Vec<Bytes>,
+}
+
+impl Reply {
+    /// The answer to a request that was granted.
+    pub(super) fn success(parts: Vec<Bytes>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+            parts,
+        }
+    }
+
+    /// The answer to a request that was not.
+    pub(super) fn refusal(refusal: &Refusal) -> Self {
+        let mut reply = Self {
+            status: refusal.status,
+            ..Self::success(vec![refusal.body().into()])
+        };
+        if let Some(allow) = refusal.allow {
+            reply.headers.push((ALLOW, HeaderValue::from_static(allow)));
+        }
+        reply
+    }
+
+    /// An answer that was injected in the place of the right one.
+    pub(super) fn injected(answer: &Answer, head: &request::Parts, body: &[u8]) -> Self {
+        let body = match &answer.body {
+            AnswerBody::Given(body) => body.clone(),
+            AnswerBody::EchoOfRequest => {
+                let mut text = format!("{} {}\n", head.method, head.uri).into_bytes();
+                for (name, value) in &head.headers {
+                    text.extend_from_slice(name.as_str().as_bytes());
+                    text.extend_from_slice(b": ");
+                    text.extend_from_slice(value.as_bytes());
+                    text.push(b'\n');
+                }
+                text.push(b'\n');
+                text.extend_from_slice(body);
+                text.into()
+            }
+        };
+        let headers = answer
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
+        Self {
+            status: StatusCode::from_u16(answer.status)
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            headers: headers.collect(),
+            parts: vec![body],
+        }
+    }
+
+    /// Compresses the body, if the client takes that and it is worth it.
+    pub(super) fn compress_for(&mut self, headers: &HeaderMap) {
+        if accepts_gzip(headers) {
+            self.compress();
+        }
+    }
+
+    /// Gives the client's id of the request back.
+    pub(super) fn identify(&mut self, headers: &HeaderMap) {
+        if let Some(id) = headers.get("x-request-id") {
+            self.headers
+                .push((HeaderName::from_static("x-request-id"), id.clone()));
+        }
+    }
+
+    /// The answer in HTTP, with its body whole, or cut in the middle.
+    pub(super) fn into_response(self, truncate: bool) -> Response<Parts> {
+        let parts = if truncate {
+            Parts::truncated(self.parts)
+        } else {
+            Parts::whole(self.parts)
+        };
+        let mut response = Response::new(parts);
+        *response.status_mut() = self.status;
+        for (name, value) in self.headers {
+            response.headers_mut().append(name, value);
+        }
+        response
+    }
+
+    fn compress(&mut self) {
+        let bytes: u64 = self.parts.iter().map(|part| part.len() as u64).sum();
+        let encoded = self
+            .headers
+            .iter()
+            .any(|(name, _)| name == CONTENT_ENCODING);
+        if encoded || bytes < WORTH_COMPRESSING {
+            return;
+        }
+        // Compressing into memory does not fail; if it did, the plain body would serve as well.
+        if let Ok(compressed) = compress(&self.parts) {
+            self.parts = vec![compressed];
+            self.headers
+                .push((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+        }
+    }
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let values = headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let named = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        named && !parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}

@@ -1,0 +1,234 @@
+//! The operations on batches as such: describe, create, info, status, close and cancel.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use super::{Answer, json, read};
+use crate::answers::{Writer, batch_status};
+use crate::engine::{Batch, Limits, Phase};
+use crate::refusal::Refusal;
+use crate::settings::ResultOrder;
+use crate::shapes::Envelope;
+use crate::state::{BatchEntry, Shared};
+use crate::wire::{self, NewStatus, Object};
+
+/// How long an ended batch stays among the recent ones.
+const RECENT: Duration = Duration::from_secs(3600);
+/// Workers at the start, where a batch does not say.
+const INITIAL_WORKERS: usize = 10;
+
+impl Shared {
+    pub(crate) fn describe(&self) -> Answer {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        for entry in state.batches.values_mut() {
+            entry.batch.advance(now);
+        }
+        let writer = Writer {
+            shapes: &state.shapes,
+            clock: &self.clock,
+            now,
+        };
+        let mut describe = wire::Describe {
+            in_progress_batches: Vec::new(),
+            recent_batches: Vec::new(),
+            tenant: wire::Tenant {
+                configuration: wire::TenantConfiguration {
+                    input_buffer_allocated_bytes: 0,
+                    output_buffer_allocated_bytes: 0,
+                    max_workers: self.settings.workers,
+                },
+                status: wire::TenantStatus {
+                    input_buffer_used_bytes: 0,
+                    input_buffer_remaining_bytes: 0,
+                    output_buffer_used_bytes: 0,
+                    output_buffer_remaining_bytes: 0,
+                    workers_in_use: 0,
+                },
+            },
+            environment: wire::Environment {
+                update: now.as_secs(),
+            },
+        };
+        let batches = state
+            .order
+            .iter()
+            .filter_map(|id| state.batches.get(id).map(|entry| (id, entry)));
+        for (id, entry) in batches {
+            let batch = &entry.batch;
+            if !batch.has_ended() {
+                describe
+                    .in_progress_batches
+                    .push(writer.described(id, entry));
+            } else if now.saturating_sub(batch.updated) <= RECENT {
+                describe.recent_batches.push(writer.described(id, entry));
+            }
+            if !batch.has_ended() || batch.chunks_available() > 0 {
+                count_in(&mut describe.tenant, batch);
+            }
+        }
+        json(&describe)
+    }
+
+    pub(crate) fn create(&self, body: &str) -> Answer {
+        let Object(asked): Object<wire::CreateBatch> = read(body, "")?;
+        if asked.service.is_none() && asked.version_id.is_none() {
+            return Err(Refusal::invalid(
+                "service: is missing; give the service's locator, or a version_id",
+            ));
+        }
+        let service = self
+            .catalogue
+            .find(asked.service.as_deref(), asked.version_id.as_deref())
+            .map_err(|problem| Refusal::new(StatusCode::NOT_FOUND, "service_not_found", problem))?;
+        let settings = &self.settings;
+        let workers = |asked: Option<u32>| asked.and_then(|number| usize::try_from(number).ok());
+        // 1 MB is a million bytes, as in the document's sample. A float that is too large becomes the largest integer.
+        let bytes = |megabytes: Option<f64>, usual| {
+            megabytes.map_or(usual, |size| (size * 1e6).ceil() as u64)
+        };
+        let configuration = wire::BatchConfiguration {
+            initial_workers: workers(asked.initial_workers).unwrap_or(INITIAL_WORKERS),
+            chunks_per_request: asked.chunks_per_request.unwrap_or(2),
+            runner_thread_count: asked.runner_thread_count.unwrap_or(2),
+            acceptable_error_percentage: asked.acceptable_error_percentage.unwrap_or(0),
+            input_buffer_allocated_bytes: bytes(asked.max_input_size_in_mb, settings.input_bytes),
+            output_buffer_allocated_bytes: bytes(
+                asked.max_output_size_in_mb,
+                settings.output_bytes,
+            ),
+            max_workers: workers(asked.max_workers)
+                .unwrap_or(settings.workers)
+                .min(settings.workers),
+        };
+
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let limits = Limits {
+            input_bytes: configuration.input_buffer_allocated_bytes,
+            output_bytes: configuration.output_buffer_allocated_bytes,
+            workers: configuration.max_workers,
+            initial_workers: configuration.initial_workers,
+            ramp_up: settings.ramp_up,
+            idle_timeout: settings.idle_timeout,
+            shuffle: match settings.order {
+                ResultOrder::Completed => None,
+                // Each batch its own order, and the same in every run.
+                ResultOrder::Shuffled(seed) => Some(seed.wrapping_add(state.order.len() as u64)),
+            },
+        };
+        let id = uuid::Builder::from_random_bytes(state.random.u128(..).to_be_bytes())
+            .into_uuid()
+            .to_string();
+        let entry = BatchEntry {
+            batch: Batch::new(limits, now),
+            service: Arc::new(service.clone()),
+            selected: list(asked.output.as_deref()),
+            correlation_id: asked.correlation_id,
+            source_system: asked.source_system,
+            unique_record_key: asked.unique_record_key,
+            configuration,
+        };
+        let writer = Writer {
+            shapes: &state.shapes,
+            clock: &self.clock,
+            now,
+        };
+        let answer = json(&writer.batch(&id, writer.details(&entry, None)));
+        state.order.push(id.clone());
+        state.batches.insert(id, entry);
+        answer
+    }
+
+    pub(crate) fn info(&self, id: &str) -> Answer {
+        self.with_batch(id, |writer, entry| {
+            if self.settings.reading_keeps_alive {
+                entry.batch.touch();
+            }
+            let mut details = writer.details(entry, None);
+            details.summary = Some(writer.summary(&entry.batch));
+            details.configuration = Some(entry.configuration);
+            json(&writer.batch(id, details))
+        })
+    }
+
+    pub(crate) fn status(&self, id: &str) -> Answer {
+        self.with_batch(id, |writer, entry| {
+            if self.settings.reading_keeps_alive {
+                entry.batch.touch();
+            }
+            json(&writer.status(&entry.batch))
+        })
+    }
+
+    pub(crate) fn update(&self, id: &str, body: &str) -> Answer {
+        let Object(wire::UpdateBatch {
+            batch_status: wanted,
+        }): Object<_> = read(body, "")?;
+        self.with_batch(id, |writer, entry| {
+            let batch = &mut entry.batch;
+            let (named, already) = match wanted {
+                NewStatus::Closed => ("closed", batch.phase() == Phase::Closed || batch.close()),
+                NewStatus::Cancelled => (
+                    "cancelled",
+                    batch.phase() == Phase::Cancelled || batch.end(Phase::Cancelled),
+                ),
+            };
+            if !already {
+                return Err(Refusal::conflict(format!(
+                    "the batch is {}: it can't be {named}",
+                    batch_status(batch)
+                )));
+            }
+            let details = writer.details(entry, Some(named));
+            let mut answer = writer.batch(id, details);
+            if writer.shapes.envelope == Envelope::Meta {
+                answer.meta = answer.data.take();
+            }
+            json(&answer)
+        })
+    }
+}
+
+/// Adds a batch's share to the tenant's. The sizes are what clients asked for, so they may be beyond all measure.
+fn count_in(tenant: &mut wire::Tenant, batch: &Batch) {
+    let wire::Tenant {
+        configuration,
+        status,
+    } = tenant;
+    for (sum, share) in [
+        (
+            &mut configuration.input_buffer_allocated_bytes,
+            batch.limits.input_bytes,
+        ),
+        (
+            &mut configuration.output_buffer_allocated_bytes,
+            batch.limits.output_bytes,
+        ),
+        (&mut status.input_buffer_used_bytes, batch.input_used()),
+        (
+            &mut status.input_buffer_remaining_bytes,
+            batch.input_remaining(),
+        ),
+        (&mut status.output_buffer_used_bytes, batch.output_used()),
+        (
+            &mut status.output_buffer_remaining_bytes,
+            batch.output_remaining(),
+        ),
+    ] {
+        *sum = sum.saturating_add(share);
+    }
+    status.workers_in_use += batch.workers_in_use();
+}
+
+/// The parts of a comma-separated list.
+fn list(text: Option<&str>) -> Vec<String> {
+    text.unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect()
+}

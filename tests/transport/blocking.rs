@@ -1,0 +1,58 @@
+//! The blocking client through every verb, outside and inside of a runtime.
+
+use std::time::Duration;
+
+use cspark_batches::blocking::Client;
+use cspark_batches::{Push, State};
+
+use super::*;
+
+fn every_verb() {
+    let emulator = emulator().start_on_thread().unwrap();
+    let client = Client::build(settings(&emulator).api_key("open")).unwrap();
+    assert!(client.health().unwrap().is_up());
+    let batches = client.batches();
+    let pipeline = batches
+        .create(SERVICE)
+        .max_runners(5)
+        .accuracy(0.95)
+        .send()
+        .unwrap();
+    assert_eq!(
+        pipeline.created().and_then(|batch| batch.id.as_deref()),
+        Some(pipeline.id())
+    );
+    pipeline.info().unwrap();
+    // The records are borrowed.
+    let records = cylinders();
+    pipeline
+        .push(Push::records(&records).chunk_size(40))
+        .unwrap();
+    assert_eq!(pipeline.stats().records(), 200);
+    let mut chunks = 0;
+    while chunks < 5 {
+        pipeline.status().unwrap();
+        chunks += pipeline
+            .pull::<Volume>()
+            .max_chunks(2)
+            .send()
+            .unwrap()
+            .chunks
+            .len();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    pipeline.close().unwrap();
+    assert_eq!(batches.of(pipeline.id()).state(), State::Open);
+    assert!(batches.create(SERVICE).send().unwrap().cancel().is_ok());
+    batches.describe().unwrap();
+}
+
+#[test]
+fn without_a_runtime() {
+    every_verb();
+}
+
+#[tokio::test]
+async fn within_a_runtime() {
+    every_verb();
+}

@@ -1,0 +1,159 @@
+//! Who the client says it is, all the way.
+
+use std::time::Duration;
+
+use cspark_batches::{ErrorKind, RetryPolicy};
+use cspark_emulator::{Answer, Fault, Operation};
+
+use super::*;
+
+#[tokio::test]
+async fn every_verb_with_each_kind() {
+    let emulator = emulator()
+        .api_key("key")
+        .bearer_token("token")
+        .oauth_client("id", "secret")
+        .start()
+        .await
+        .unwrap();
+    for client in [
+        settings(&emulator).api_key("key"),
+        settings(&emulator).bearer_token("Bearer token"),
+        settings(&emulator)
+            .oauth("id", "secret")
+            .token_url(emulator.token_url()),
+    ] {
+        every_verb(&client.build().unwrap()).await.unwrap();
+    }
+    assert_eq!(requests(&emulator, Operation::Token).len(), 1);
+}
+
+#[tokio::test]
+async fn wrong_ones_end_in_one_clear_error() {
+    let emulator = emulator()
+        .api_key("key")
+        .oauth_client("id", "secret")
+        .start()
+        .await
+        .unwrap();
+    let wrong_key = settings(&emulator).api_key("other").build().unwrap();
+    let error = wrong_key.batches().describe().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status()),
+        (ErrorKind::Unauthorized, Some(401))
+    );
+
+    let token_url = emulator.token_url();
+    for (secret, url) in [
+        ("other", token_url.clone()),
+        (
+            "secret",
+            token_url.replace(emulator.tenant(), "no-such-realm"),
+        ),
+        ("secret", token_url.replace("token", "no-such-place")),
+    ] {
+        emulator.clear_requests();
+        let client = settings(&emulator)
+            .oauth("id", secret)
+            .token_url(url)
+            .build()
+            .unwrap();
+        let error = client.batches().create(SERVICE).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("create batch failed: no access token"),
+            "{error}"
+        );
+        assert!(!error.can_retry() && !error.may_have_been_taken());
+        assert_eq!(emulator.requests().len(), 1);
+        assert!(requests(&emulator, Operation::Create).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_is_down_is_asked_a_bounded_number_of_times() {
+    let emulator = emulator()
+        .oauth_client("id", "secret")
+        .start()
+        .await
+        .unwrap();
+    let client = settings(&emulator)
+        .oauth("id", "secret")
+        .token_url(emulator.token_url())
+        .build()
+        .unwrap();
+    for _ in 0..3 {
+        emulator.inject(Operation::Token, Fault::Answer(Answer::status(503)));
+    }
+    let error = client.batches().describe().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Service);
+    assert!(error.can_retry(), "{error}");
+    assert_eq!(requests(&emulator, Operation::Token).len(), 3);
+    assert!(requests(&emulator, Operation::Describe).is_empty());
+    // It is back.
+    client.batches().describe().await.unwrap();
+}
+
+#[tokio::test]
+async fn tokens_are_renewed_before_they_expire_and_after_they_were_revoked() {
+    let emulator = emulator()
+        .time_scale(1.0)
+        .oauth_client("id", "secret")
+        .token_lifetime(Duration::from_secs(300))
+        .start()
+        .await
+        .unwrap();
+    let client = settings(&emulator)
+        .oauth("id", "secret")
+        .token_url(emulator.token_url())
+        .retry(RetryPolicy::never())
+        .build()
+        .unwrap();
+    let pipeline = client.batches().create(SERVICE).await.unwrap();
+    pipeline.status().await.unwrap();
+    assert_eq!(requests(&emulator, Operation::Token).len(), 1);
+
+    emulator.revoke_tokens();
+    pipeline.push(Push::records(cylinders())).await.unwrap();
+    let pushes = requests(&emulator, Operation::Push);
+    assert_eq!(
+        pushes.iter().map(|push| push.status).collect::<Vec<_>>(),
+        [Some(401), Some(200)]
+    );
+
+    // All calls that are refused at the same moment share one renewal.
+    emulator.revoke_tokens();
+    let all = futures_util::future::join_all((0..8).map(|_| pipeline.status())).await;
+    assert!(all.iter().all(Result::is_ok), "{all:?}");
+    let tokens = requests(&emulator, Operation::Token).len();
+    assert_eq!(tokens, 3);
+
+    // The clock of the emulator runs ahead of ours, so the token ends without notice.
+    emulator.advance(Duration::from_secs(301));
+    pipeline.status().await.unwrap();
+    assert_eq!(requests(&emulator, Operation::Token).len(), 4);
+}
+
+#[cfg(feature = "gzip")]
+#[tokio::test]
+async fn compressed_both_ways() {
+    let emulator = emulator().gzip(true).start().await.unwrap();
+    let client = settings(&emulator)
+        .api_key("open")
+        .compress_requests(true)
+        .build()
+        .unwrap();
+    every_verb(&client).await.unwrap();
+    let [push] = &requests(&emulator, Operation::Push)[..] else {
+        panic!()
+    };
+    assert_eq!(push.header("content-encoding"), Some("gzip"));
+    assert_eq!(push.header("accept-encoding"), Some("gzip"));
+    let traffic = emulator.traffic(Operation::Push);
+    assert!(
+        traffic.request_bytes < push.body.len() as u64 / 3,
+        "{traffic:?}"
+    );
+}

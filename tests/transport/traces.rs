@@ -1,0 +1,133 @@
+//! What the spans and events say, and what they keep to themselves.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cspark_emulator::{Answer, Fault};
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use super::*;
+
+/// Collects what is written.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Listens on this thread until the guard is dropped.
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_span_events(FmtSpan::FULL)
+            .with_ansi(false)
+            .with_writer(move || log.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_a_span_with_the_names_of_open_telemetry() {
+    let emulator = emulator().start().await.unwrap();
+    let client = settings(&emulator).api_key("open").build().unwrap();
+    let pipeline = client.batches().create(SERVICE).await.unwrap();
+    emulator.inject(Operation::Status, Fault::Answer(Answer::status(503)));
+    let log = Log::default();
+    let guard = log.listen();
+    pipeline.status().await.unwrap();
+    pipeline.close().await.unwrap();
+    drop(guard);
+    let text = log.text();
+    let id = pipeline.id();
+    let port = emulator.address().port();
+    for expected in [
+        "cspark.call{",
+        "otel.kind=\"client\"",
+        "http.request.method=\"GET\"",
+        "http.request.resend_count=1",
+        "http.response.status_code=200",
+        "http.response.status_code=503",
+        "http.response.body.size=",
+        "error.type=\"503\"",
+        "server.address=\"127.0.0.1\"",
+        &format!("server.port={port}"),
+        &format!(
+            "url.full=\"{}/api/v4/batch/{id}/status\"",
+            emulator.base_url()
+        ),
+        "cspark.operation=\"status\"",
+        &format!("cspark.batch.id=\"{id}\""),
+        "cspark.request.id=\"",
+        "cspark.duration_ms=",
+        "WARN",
+        "cspark.batch.state=Closed",
+    ] {
+        assert!(text.contains(expected), "no {expected} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn no_trace_shows_a_secret_or_a_body() {
+    let emulator = emulator()
+        .api_key(secrets::KEY)
+        .oauth_client("id", "MARKED-secret")
+        .start()
+        .await
+        .unwrap();
+    let new = || {
+        settings(&emulator)
+            .header("x-gateway", "MARKED-extra")
+            .retry(
+                RetryPolicy::default()
+                    .max_retries(1)
+                    .interval(Duration::from_millis(1)),
+            )
+    };
+    for builder in [
+        new().api_key(secrets::KEY),
+        new()
+            .oauth("id", "MARKED-secret")
+            .token_url(emulator.token_url()),
+    ] {
+        let log = Log::default();
+        let guard = log.listen();
+        let client = builder.build().unwrap();
+        for fault in [
+            Fault::Answer(Answer::echo_of_request(400)),
+            Fault::Answer(Answer::echo_of_request(401)),
+            Fault::Answer(Answer::echo_of_request(200)),
+            Fault::CutAfter,
+        ] {
+            secrets::provoke(&emulator, &client, &fault).await;
+        }
+        drop(guard);
+        // Our own target only: the emulator runs on the same thread, and hyper has its own voice.
+        let text = log.text();
+        let ours: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains("cspark_batches"))
+            .collect();
+        assert!(ours.len() > 20, "{text}");
+        for line in ours {
+            for secret in ["MARKED", "radius", "Bearer"] {
+                assert!(!line.contains(secret), "{line}");
+            }
+        }
+    }
+}
