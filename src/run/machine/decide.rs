@@ -176,6 +176,7 @@ impl Machine {
 
     fn forget_batch(&mut self, now: Time) {
         (self.resuming, self.resumed) = (false, false);
+        (self.cleanups, self.cleanup_failed) = (0, false);
         self.flights.clear();
         self.latest = Facts::default();
         self.buffers = Buffers::default();
