@@ -34,13 +34,13 @@ pub struct RunBuilder<I, O> {
 
 /// Where the chunks go.
 enum Place {
-    New(Create),
+    New(Box<Create>),
     Existing(Pipeline),
 }
 
 impl<I, O> RunBuilder<I, O> {
     pub(crate) fn create(create: Create, source: Source<I>) -> Self {
-        Self::new(Place::New(create), source)
+        Self::new(Place::New(Box::new(create)), source)
     }
 
     pub(crate) fn existing(pipeline: Pipeline, source: Source<I>) -> Self {
@@ -109,7 +109,7 @@ impl<I, O> RunBuilder<I, O> {
     /// A run on an existing pipeline creates none, so it has no use for them.
     pub fn batch_options(mut self, set: impl FnOnce(Create) -> Create) -> Self {
         if let Place::New(create) = self.place {
-            self.place = Place::New(set(create));
+            self.place = Place::New(Box::new(set(*create)));
         }
         self
     }
@@ -294,9 +294,7 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
             }
             Some((checkpoint, from_there)) => {
                 check(&checkpoint, service.as_deref())?;
-                let batch = own
-                    .clone()
-                    .or_else(|| checkpoint.batch_id().map(str::to_owned));
+                let batch = own.or_else(|| checkpoint.batch_id().map(str::to_owned));
                 let source_at = if from_there {
                     checkpoint.first_open_record()
                 } else {

@@ -223,7 +223,9 @@ impl<S> Records<S> {
         let encoded = match self.cut {
             _ if self.skip > 0 => {
                 // The first record tells the columns, or is their header row and no record.
-                self.splitter.push_until(record, 1)?.map(|_| self.skip -= 1);
+                if self.splitter.push_until(record, 1)?.is_some() {
+                    self.skip -= 1;
+                }
                 None
             }
             Cut::Free => self.splitter.push(record)?,

@@ -159,11 +159,12 @@ impl Machine {
                 chunk.maybe_there = false;
             }
         }
-        self.resumed = false;
-        self.fruitless += u32::from(!self.fruitful);
+        // A batch that we gave up ourselves says nothing about the next one.
+        self.fruitless += u32::from(!self.fruitful && self.batch != Batch::Retiring);
         let may_reopen = self.settings.reopen && self.fruitless < 3;
         self.batch = match left {
-            _ if self.resuming && self.settings.reopen => Batch::None,
+            // The run before, or whoever ended it, may have closed its batch.
+            _ if self.resumed && self.settings.reopen => Batch::None,
             Left::TimedOut if may_reopen => Batch::None,
             Left::TimedOut => Batch::Dead(Ending::BatchTimedOut),
             Left::ClosedElsewhere => Batch::Dead(Ending::BatchClosed),
@@ -174,7 +175,8 @@ impl Machine {
     }
 
     fn forget_batch(&mut self, now: Time) {
-        self.resuming = false;
+        (self.resuming, self.resumed) = (false, false);
+        (self.cleanups, self.cleanup_failed) = (0, false);
         self.flights.clear();
         self.latest = Facts::default();
         self.buffers = Buffers::default();
