@@ -4,7 +4,6 @@
 //! of everything. What is otherwise written by hand (push, sleep, status, pull, close) it does by itself.
 //!
 //! ```no_run
-//! # async fn example(spark: cspark_batches::Client, policies: Vec<Policy>) -> cspark_batches::Result<()> {
 //! #[derive(serde::Serialize)]
 //! struct Policy {
 //!     age: u32,
@@ -16,6 +15,7 @@
 //!     premium: f64,
 //! }
 //!
+//! # async fn example(spark: cspark_batches::Client, policies: Vec<Policy>) -> cspark_batches::Result<()> {
 //! let mut run = spark.batches().run::<Policy, Premium>("my-folder/term-life", policies).chunk_size(200).start()?;
 //! while let Some(delivery) = run.next().await {
 //!     for (record, outcome) in delivery?.iter() {
