@@ -2,13 +2,16 @@
 
 mod run_support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cspark_batches::run::{Checkpoint, Delivery, Source};
+use cspark_batches::run::{AfterError, Checkpoint, Delivery, Source};
 use cspark_batches::{Chunker, ErrorKind, Push};
 use cspark_emulator::{Answer, Emulator, Fault, Operation, RepeatedIds};
 use run_support::{Cylinder, SERVICE, Volume, client, cylinders, quick, volume};
 
+/// Promise 1.
 #[tokio::test]
 async fn all_outputs_in_input_order() {
     let emulator = Emulator::start().await.unwrap();
@@ -67,6 +70,7 @@ async fn a_stream_of_deliveries_ends_in_a_summary() {
     assert!(progress.is_over);
 }
 
+/// Promise 1.
 #[tokio::test]
 async fn records_that_fail_are_told_one_by_one() {
     let emulator = Emulator::start().await.unwrap();
@@ -137,6 +141,136 @@ fn volume_of(radius: f64, height: f64) -> f64 {
     std::f64::consts::PI * radius * radius * height
 }
 
+/// Promise 4: what is read ahead of the consumer fits into the budget, however slow the consumer and long the input.
+#[tokio::test]
+async fn memory_is_bounded_for_any_length_and_speed() {
+    const BUDGET: usize = 100_000;
+    let emulator = Emulator::start().await.unwrap();
+    for in_order in [false, true] {
+        let read = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&read);
+        let records = cylinders(0..20_000).inspect(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let run = quick(
+            client(&emulator)
+                .batches()
+                .run::<_, Volume>(SERVICE, records),
+        )
+        .memory(BUDGET);
+        let run = if in_order { run.in_input_order() } else { run };
+        let mut run = run.start().unwrap();
+        let (mut delivered, mut most) = (0, 0);
+        while let Some(delivery) = run.next().await {
+            delivered += delivery.unwrap().outcomes().len() as u64;
+            // A row of a cylinder has at least five bytes: `[1.0,0.0],` and its result as well.
+            most = most.max(read.load(Ordering::Relaxed) - delivered);
+            tokio::task::yield_now().await;
+        }
+        assert!(
+            most > 0 && most * 10 < BUDGET as u64 + 10_000,
+            "{most} records in flight"
+        );
+        assert!(run.summary().is_complete());
+    }
+}
+
+/// Promise 6: a gap in the input that is longer than the idle time-out.
+#[tokio::test]
+async fn a_batch_is_kept_alive_over_a_gap() {
+    let emulator = Emulator::builder().time_scale(0.0).start().await.unwrap();
+    let (records, source) = futures_channel();
+    let run = quick(
+        client(&emulator)
+            .batches()
+            .run::<_, Volume>(SERVICE, source),
+    )
+    .chunk_size(1);
+    let mut run = run.keep_alive(Duration::from_millis(2)).start().unwrap();
+    records.send(cylinders(0..1).next().unwrap()).unwrap();
+    run.next().await.unwrap().unwrap();
+    for _ in 0..10 {
+        let before = emulator.traffic(Operation::Pull).requests;
+        while emulator.traffic(Operation::Pull).requests == before {
+            tokio::task::yield_now().await;
+        }
+        emulator.advance(Duration::from_secs(20 * 60));
+    }
+    records.send(cylinders(1..2).next().unwrap()).unwrap();
+    drop(records);
+    run.next().await.unwrap().unwrap();
+    assert!(run.next().await.is_none());
+    assert_eq!(run.summary().batches.len(), 1);
+}
+
+/// A stream that is fed by hand.
+fn futures_channel() -> (
+    tokio::sync::mpsc::UnboundedSender<Cylinder>,
+    Source<Cylinder>,
+) {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let stream = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
+    (sender, Source::stream(stream))
+}
+
+#[tokio::test]
+async fn a_pause_pushes_nothing_and_delivers_what_is_there() {
+    let emulator = Emulator::start().await.unwrap();
+    let (records, source) = futures_channel();
+    let run = quick(
+        client(&emulator)
+            .batches()
+            .run::<_, Volume>(SERVICE, source),
+    )
+    .chunk_size(1);
+    let mut run = run.keep_alive(Duration::from_millis(2)).start().unwrap();
+    records.send(cylinders(0..1).next().unwrap()).unwrap();
+    run.next().await.unwrap().unwrap();
+    run.handle().pause();
+    records.send(cylinders(1..2).next().unwrap()).unwrap();
+    let pushes = emulator.traffic(Operation::Push).requests;
+    let pulls = emulator.traffic(Operation::Pull).requests;
+    while emulator.traffic(Operation::Pull).requests < pulls + 5 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(emulator.traffic(Operation::Push).requests, pushes);
+    run.handle().resume();
+    run.next().await.unwrap().unwrap();
+    run.handle().finish();
+    assert!(run.next().await.is_none());
+    assert!(run.summary().is_complete());
+}
+
+/// Promise 8: what becomes of the batch after an error.
+#[tokio::test]
+async fn after_an_error_the_batch_is_closed_cancelled_or_left() {
+    for (what, status) in [
+        (AfterError::Close, "completed"),
+        (AfterError::Cancel, "cancelled"),
+        (AfterError::Leave, "in_progress"),
+    ] {
+        let emulator = Emulator::start().await.unwrap();
+        let records = (0..500).map(|n| match n {
+            450 => Err("no more paper"),
+            n => Ok(Cylinder {
+                radius: n as f64,
+                height: 1.0,
+            }),
+        });
+        let run = client(&emulator)
+            .batches()
+            .run::<_, Volume>(SERVICE, Source::try_records(records));
+        let failed = quick(run).after_error(what).await.unwrap_err();
+        let batch = &emulator.batch_ids()[0];
+        assert_eq!(emulator.batch(batch).unwrap().status, status);
+        let left_open = failed.collected().summary().left_open.clone();
+        assert_eq!(
+            left_open.as_ref(),
+            (what == AfterError::Leave).then_some(batch)
+        );
+    }
+}
+
 #[tokio::test]
 async fn no_records_need_no_batch() {
     let emulator = Emulator::start().await.unwrap();
@@ -163,6 +297,7 @@ async fn a_pipeline_is_run_and_closed() {
     assert_eq!(error.kind(), ErrorKind::State);
 }
 
+/// Promises 2 and 3.
 #[tokio::test]
 async fn lost_answers_lose_nothing() {
     for repeated in [
@@ -201,6 +336,7 @@ async fn lost_answers_lose_nothing() {
     }
 }
 
+/// Promise 5.
 #[tokio::test]
 async fn a_small_input_buffer_is_waited_for() {
     for status in [400, 413, 422, 429, 503] {
@@ -222,6 +358,7 @@ async fn a_small_input_buffer_is_waited_for() {
     }
 }
 
+/// Promise 5.
 #[tokio::test]
 async fn a_chunk_larger_than_the_input_buffer_is_an_error_or_split() {
     let emulator = Emulator::builder()
@@ -255,6 +392,7 @@ async fn a_chunk_larger_than_the_input_buffer_is_an_error_or_split() {
     );
 }
 
+/// Promise 6.
 #[tokio::test]
 async fn a_batch_that_timed_out_is_replaced() {
     let emulator = Emulator::start().await.unwrap();
@@ -284,6 +422,7 @@ async fn a_batch_that_timed_out_is_replaced() {
     assert_eq!(failed.error().kind(), ErrorKind::BatchEnded);
 }
 
+/// Promise 7.
 #[tokio::test]
 async fn what_cannot_be_made_good_ends_the_run_with_a_clear_error() {
     let table = [
@@ -320,6 +459,7 @@ async fn what_cannot_be_made_good_ends_the_run_with_a_clear_error() {
     }
 }
 
+/// Promise 7.
 #[tokio::test]
 async fn an_outage_has_its_limit() {
     let emulator = Emulator::start().await.unwrap();
@@ -339,6 +479,7 @@ async fn an_outage_has_its_limit() {
     assert!(failed.error().to_string().contains("outage"), "{failed}");
 }
 
+/// Promise 9.
 #[tokio::test]
 async fn a_stall_is_noticed() {
     let emulator = Emulator::builder()
@@ -365,6 +506,7 @@ async fn a_stall_is_noticed() {
     );
 }
 
+/// Promise 8.
 #[tokio::test]
 async fn dropping_a_run_stops_its_work() {
     let emulator = Emulator::builder()
@@ -444,6 +586,7 @@ async fn a_failed_source_delivers_what_it_gave() {
     assert!(failed.collected().summary().unfinished.is_empty());
 }
 
+/// Promise 8.
 #[tokio::test]
 async fn finish_and_cancel_end_a_run_early() {
     let emulator = Emulator::builder()
@@ -491,6 +634,7 @@ async fn finish_and_cancel_end_a_run_early() {
     );
 }
 
+/// Promise 10.
 #[tokio::test]
 async fn a_new_process_resumes_with_the_same_batch_while_it_lives() {
     for batch_lives in [true, false] {

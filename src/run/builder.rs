@@ -161,6 +161,9 @@ impl<I, O> RunBuilder<I, O> {
 
     /// The first and the longest wait after a failed request; 250 ms and 30 s unless set. Waits double in between, and are
     /// jittered by a quarter.
+    ///
+    /// This takes the place of the client's [`RetryPolicy`](crate::RetryPolicy), which a run does not use: it has to know of
+    /// every failure to decide what may be repeated.
     pub fn backoff(self, first: Duration, longest: Duration) -> Self {
         self.set(|settings| {
             (settings.backoff_min, settings.backoff_max) = (first, longest.max(first))
@@ -224,7 +227,7 @@ impl<I, O> RunBuilder<I, O> {
         self.set(|settings| settings.after_error = what)
     }
 
-    /// The number of records, for the estimate of the time left, where the source does not tell it.
+    /// The number of records in the source, for the estimate of the time left, where the source does not tell it.
     pub fn expect_records(mut self, records: u64) -> Self {
         self.total = Some(records);
         self
@@ -270,7 +273,12 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
             total,
             ..
         } = self;
-        let total = total.or(source.length());
+        let known = resume.as_ref().map_or(0, |(checkpoint, from_there)| {
+            checkpoint.delivered_of_source(*from_there)
+        });
+        let total = total
+            .or(source.length())
+            .map(|total| total.saturating_sub(known));
         let reader = source.open(&chunker)?;
         let (transport, create, pipeline): (Arc<Transport>, _, _) = match place {
             Place::New(create) => {

@@ -48,6 +48,16 @@ impl Checkpoint {
         self.position.first_open()
     }
 
+    /// How many records of the source were delivered, which begins at the first or at the first open one.
+    pub(super) fn delivered_of_source(&self, from_first_open: bool) -> u64 {
+        let skipped = if from_first_open {
+            self.first_open_record()
+        } else {
+            0
+        };
+        self.position.delivered().saturating_sub(skipped)
+    }
+
     pub(super) fn is_readable(&self) -> bool {
         self.version == VERSION
     }

@@ -21,7 +21,8 @@ pub struct Progress {
     pub delivered: Count,
     /// Of the delivered records, those with an error instead of an output.
     pub failed_records: u64,
-    /// The number of records in all, if the source tells it or the user did.
+    /// The number of records that the run has to deliver, if the source tells it or the user did. What a run before had
+    /// delivered is not among them.
     pub total_records: Option<u64>,
     /// Bytes of memory that chunks and results take, and what reads and requests under way may bring.
     pub bytes_in_flight: u64,

@@ -47,6 +47,13 @@ impl Position {
             .first_gap()
     }
 
+    /// How many records were delivered.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.done.iter().fold(0u64, |sum, &(start, end)| {
+            sum.saturating_add(end.saturating_sub(start))
+        })
+    }
+
     /// Adds a chunk that was cut; chunks come in the order of the input.
     pub(super) fn cut(&mut self, first: Key, records: u64, sent: bool) {
         if let Some(last) = self.chunks.last_mut()
