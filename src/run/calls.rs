@@ -3,8 +3,10 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::lift::{Lifted, lift};
 use super::machine::{BatchState, Facts, Failure, Op, Pulled, RequestId, RunId, What};
 use crate::chunk::push_body;
 use crate::raw::types::{
@@ -15,7 +17,56 @@ use crate::transport::{Call, Repeat, Transport};
 use crate::{Chunk, Error, ErrorKind, Operation, Result};
 
 /// A chunk's result as it came; its outputs are read by whoever takes it.
-pub(super) type RawResult = ChunkResult<Box<RawValue>>;
+pub(super) type RawResult = ChunkResult<RawOutputs>;
+
+/// Outputs as the service wrote them: JSON, unless the service is at fault.
+#[derive(Debug)]
+pub(super) struct RawOutputs(Box<[u8]>);
+
+impl RawOutputs {
+    pub(super) fn json(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for RawOutputs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json: Box<RawValue> = Deserialize::deserialize(deserializer)?;
+        Ok(Self(Box::<str>::from(json).into()))
+    }
+}
+
+/// Reads the answer of a pull, all but the outputs.
+fn read(answer: &[u8]) -> Option<PullResponse<RawOutputs>> {
+    let Lifted { rest, outputs } = lift(answer)?;
+    let PullResponse { data, status } =
+        serde_json::from_slice::<PullResponse<usize>>(&rest).ok()?;
+    let whole = |chunk: ChunkResult<usize>| {
+        let ChunkResult {
+            errors,
+            id,
+            outputs: number,
+            process_time,
+            summary_output,
+            warnings,
+        } = chunk;
+        let json =
+            |number: usize| Some(RawOutputs(answer.get(outputs.get(number)?.clone())?.into()));
+        let outputs = number
+            .and_then(json)
+            .filter(|outputs| outputs.json() != b"null");
+        ChunkResult {
+            errors,
+            id,
+            outputs,
+            process_time,
+            summary_output,
+            warnings,
+        }
+    };
+    let data = data.map(|chunks| chunks.into_iter().map(whole).collect());
+    Some(PullResponse { data, status })
+}
 
 /// What became of a request.
 pub(super) struct Answer {
@@ -101,7 +152,10 @@ impl Calls {
                 raw.pull(&id, max, max).await
             })
             .await?;
-        let answer: PullResponse<Box<RawValue>> = received.json()?;
+        let answer = match read(received.body()) {
+            Some(answer) => answer,
+            None => received.json()?,
+        };
         let (data, status) = match (answer.data, answer.status) {
             // A bare status: nothing of what a pull has.
             (None, None) => (Vec::new(), received.json().ok()),
@@ -165,7 +219,10 @@ fn size(result: &RawResult) -> u64 {
         .process_time
         .as_ref()
         .map_or(0, |times| size_of_val(times.as_slice()));
-    let all = json(result.outputs.as_deref())
+    let all = result
+        .outputs
+        .as_ref()
+        .map_or(0, |outputs| outputs.json().len())
         + json(result.summary_output.as_deref())
         + messages(result.errors.as_ref())
         + messages(result.warnings.as_ref())

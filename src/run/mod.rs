@@ -85,6 +85,7 @@ mod delivery;
 mod driver;
 mod ending;
 mod handle;
+mod lift;
 mod machine;
 mod progress;
 mod shared;
