@@ -434,7 +434,7 @@ impl Machine {
             return;
         }
         self.fruitful = true;
-        self.fruitless = 0;
+        (self.fruitless, self.fruitless_since) = (0, None);
         self.account.bytes_pulled += result.bytes;
         self.result_size = Some(match self.result_size {
             Some(size) => latest_largest(size, result.bytes),

@@ -160,8 +160,21 @@ impl Machine {
             }
         }
         // A batch that we gave up ourselves says nothing about the next one.
-        self.fruitless += u32::from(!self.fruitful && self.batch != Batch::Retiring);
-        let may_reopen = self.settings.reopen && self.fruitless < 3;
+        if !self.fruitful && self.batch != Batch::Retiring {
+            let wait = self
+                .settings
+                .backoff_min
+                .saturating_mul(1 << self.fruitless.min(16));
+            self.trouble
+                .hold(Op::Create, now + wait.min(self.settings.backoff_max));
+            self.fruitless_since.get_or_insert(now);
+            self.fruitless += 1;
+        }
+        let hopeless = self.fruitless >= 3
+            && self
+                .fruitless_since
+                .is_some_and(|since| now >= since + self.settings.outage);
+        let may_reopen = self.settings.reopen && !hopeless;
         self.batch = match left {
             // The run before, or whoever ended it, may have closed its batch.
             _ if self.resumed && self.settings.reopen => Batch::None,

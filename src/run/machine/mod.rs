@@ -163,6 +163,8 @@ pub(crate) struct Machine {
     batch: Batch,
     /// Batches in a row that the service closed before any result came from them.
     fruitless: u32,
+    /// When the first of them was left.
+    fruitless_since: Option<Time>,
     /// A result came from this batch.
     fruitful: bool,
     latest: Facts,
@@ -220,6 +222,7 @@ impl Machine {
             result_size: None,
             batch: if open { Batch::Open } else { Batch::None },
             fruitless: 0,
+            fruitless_since: None,
             fruitful: false,
             latest: Facts::default(),
             latest_from: 0,

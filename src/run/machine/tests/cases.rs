@@ -324,6 +324,21 @@ fn a_batch_closed_by_time_out_is_replaced() {
 }
 
 #[test]
+fn a_service_that_closes_every_batch_at_once_is_not_asked_for_ever() {
+    let mut world = calm();
+    world.traits.idle_limit = ms(0);
+    world.settings.outage = secs(60);
+    let (account, sim) = run(world);
+    assert_eq!(account.ending, Some(Ending::BatchTimedOut));
+    assert!(
+        (secs(60)..secs(120)).contains(&sim.done_at),
+        "{:?}",
+        sim.done_at
+    );
+    assert!(account.batches < 15, "{} batches", account.batches);
+}
+
+#[test]
 fn what_somebody_else_does_to_the_batch_ends_the_run() {
     let table = [
         (BatchState::Failed, Ending::BatchFailed),
