@@ -21,10 +21,10 @@ pub(super) type RawResult = ChunkResult<RawOutputs>;
 
 /// Outputs as the service wrote them: JSON, unless the service is at fault.
 #[derive(Debug)]
-pub(super) struct RawOutputs(Box<[u8]>);
+pub(super) struct RawOutputs(Box<str>);
 
 impl RawOutputs {
-    pub(super) fn json(&self) -> &[u8] {
+    pub(super) fn json(&self) -> &str {
         &self.0
     }
 }
@@ -32,13 +32,14 @@ impl RawOutputs {
 impl<'de> Deserialize<'de> for RawOutputs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json: Box<RawValue> = Deserialize::deserialize(deserializer)?;
-        Ok(Self(Box::<str>::from(json).into()))
+        Ok(Self(json.into()))
     }
 }
 
 /// Reads the answer of a pull, all but the outputs.
 fn read(answer: &[u8]) -> Option<PullResponse<RawOutputs>> {
-    let Lifted { rest, outputs } = lift(answer)?;
+    let answer = std::str::from_utf8(answer).ok()?;
+    let Lifted { rest, outputs } = lift(answer.as_bytes())?;
     let PullResponse { data, status } =
         serde_json::from_slice::<PullResponse<usize>>(&rest).ok()?;
     let whole = |chunk: ChunkResult<usize>| {
@@ -54,7 +55,7 @@ fn read(answer: &[u8]) -> Option<PullResponse<RawOutputs>> {
             |number: usize| Some(RawOutputs(answer.get(outputs.get(number)?.clone())?.into()));
         let outputs = number
             .and_then(json)
-            .filter(|outputs| outputs.json() != b"null");
+            .filter(|outputs| outputs.json() != "null");
         ChunkResult {
             errors,
             id,

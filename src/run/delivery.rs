@@ -94,16 +94,20 @@ impl<O: DeserializeOwned> Delivery<O> {
             ..
         } = result;
         let count = usize::try_from(records).unwrap_or(usize::MAX);
-        let mut errors = errors.unwrap_or_default().into_iter();
-        let mut outputs =
-            self::outputs::<O>(outputs.as_ref().map(RawOutputs::json), count).into_iter();
-        let outcomes = (0..count)
-            .map(|_| match (errors.next().flatten(), outputs.next()) {
-                (Some(message), _) => Err(RecordError::Failed(message)),
-                (None, Some(outcome)) => outcome,
-                (None, None) => Err(RecordError::NoOutput),
-            })
-            .collect();
+        let outputs = self::outputs::<O>(outputs.as_ref().map(RawOutputs::json), count);
+        let outcomes = match errors {
+            None if outputs.len() == count => outputs,
+            errors => {
+                let mut errors = errors.unwrap_or_default().into_iter();
+                let mut outputs = outputs.into_iter();
+                let outcome = |_| match (errors.next().flatten(), outputs.next()) {
+                    (Some(message), _) => Err(RecordError::Failed(message)),
+                    (None, Some(outcome)) => outcome,
+                    (None, None) => Err(RecordError::NoOutput),
+                };
+                (0..count).map(outcome).collect()
+            }
+        };
         Self {
             chunk_id,
             first,
@@ -115,13 +119,13 @@ impl<O: DeserializeOwned> Delivery<O> {
     }
 }
 
-fn outputs<O: DeserializeOwned>(json: Option<&[u8]>, count: usize) -> Vec<Result<O, RecordError>> {
+fn outputs<O: DeserializeOwned>(json: Option<&str>, count: usize) -> Vec<Result<O, RecordError>> {
     let Some(json) = json else { return Vec::new() };
     let some = |output: Option<O>| output.ok_or(RecordError::NoOutput);
-    let outputs: Vec<_> = match serde_json::from_slice::<Outputs<O>>(json) {
+    let outputs: Vec<_> = match serde_json::from_str::<Outputs<O>>(json) {
         Ok(outputs) => outputs.into_iter().map(some).collect(),
         // The slow way: one that is not as expected leaves the others whole.
-        Err(_) => match serde_json::from_slice::<EachOutput<O>>(json) {
+        Err(_) => match serde_json::from_str::<EachOutput<O>>(json) {
             Ok(EachOutput(outputs)) => outputs
                 .into_iter()
                 .map(|output| match output {
@@ -148,8 +152,8 @@ fn outputs<O: DeserializeOwned>(json: Option<&[u8]>, count: usize) -> Vec<Result
 }
 
 /// All records of the chunk are unreadable. The text goes with the first, not with each.
-fn unreadable<O>(why: &str, json: &[u8], count: usize) -> Vec<Result<O, RecordError>> {
-    let mut text = String::from_utf8_lossy(json).into_owned();
+fn unreadable<O>(why: &str, json: &str, count: usize) -> Vec<Result<O, RecordError>> {
+    let mut text = json.to_owned();
     (0..count)
         .map(|_| {
             Err(RecordError::Unreadable {

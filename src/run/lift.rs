@@ -147,32 +147,27 @@ fn end_of_nested(json: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let byte = *json.get(at)?;
         at += 1;
-        match KINDS[usize::from(byte)] {
-            Kind::Other => {}
-            Kind::Quote => at = end_of_string(json, at)?,
-            Kind::Open => depth += 1,
-            Kind::Close if depth > 1 => depth -= 1,
-            Kind::Close => return Some(at),
+        if !IS_MARK[usize::from(byte)] {
+            continue;
+        }
+        match byte {
+            b'"' => at = end_of_string(json, at)?,
+            b'[' | b'{' => depth += 1,
+            _ if depth > 1 => depth -= 1,
+            _ => return Some(at),
         }
     }
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Other,
-    Quote,
-    Open,
-    Close,
-}
-
-const KINDS: [Kind; 256] = {
-    let mut kinds = [Kind::Other; 256];
-    kinds[b'"' as usize] = Kind::Quote;
-    kinds[b'[' as usize] = Kind::Open;
-    kinds[b'{' as usize] = Kind::Open;
-    kinds[b']' as usize] = Kind::Close;
-    kinds[b'}' as usize] = Kind::Close;
-    kinds
+/// Whether a byte matters outside of strings.
+const IS_MARK: [bool; 256] = {
+    let mut marks = [false; 256];
+    let mut rest: &[u8] = b"\"[{]}";
+    while let [mark, others @ ..] = rest {
+        marks[*mark as usize] = true;
+        rest = others;
+    }
+    marks
 };
 
 #[cfg(test)]
