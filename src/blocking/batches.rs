@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Pipeline;
 use super::runtime::Runtime;
+use super::{Pipeline, RunBuilder};
 use crate::raw::types::DescribeResponse;
+use crate::run::IntoSource;
 use crate::{Error, Result, ServiceUri, Timestamp};
 
 /// The blocking counterpart of [`crate::Batches`].
@@ -40,6 +41,16 @@ impl Batches {
         }
     }
 
+    /// Runs records through a batch that is created for them; see [`crate::Batches::run`].
+    pub fn run<I: 'static, O>(
+        &self,
+        service: impl TryInto<ServiceUri, Error: Into<Error>>,
+        records: impl IntoSource<I>,
+    ) -> RunBuilder<I, O> {
+        let run = self.inner.run(service, records.into_source().on_threads());
+        RunBuilder::new(run, Arc::clone(&self.runtime))
+    }
+
     /// Takes up a batch by its id; see [`crate::Batches::of`].
     pub fn of(&self, id: impl Into<String>) -> Pipeline {
         Pipeline::new(self.inner.of(id), Arc::clone(&self.runtime))
@@ -54,19 +65,8 @@ pub struct Create {
     runtime: Arc<Runtime>,
 }
 
-macro_rules! options {
-    ($($name:ident$(<$generic:ident: $bound:path>)?($value:ident: $type:ty);)*) => {
-        $(
-            #[doc = concat!("See [`crate::Create::", stringify!($name), "`].")]
-            pub fn $name$(<$generic: $bound>)?(self, $value: $type) -> Self {
-                Self { inner: self.inner.$name($value), runtime: self.runtime }
-            }
-        )*
-    };
-}
-
 impl Create {
-    options! {
+    options! { "Create":
         active_since(moment: impl Into<Timestamp>);
         source_system(name: impl Into<String>);
         correlation_id(id: impl Into<String>);

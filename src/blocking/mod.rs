@@ -1,9 +1,54 @@
 //! The same client for programs without async.
 //!
-//! Names and behaviour are those of the async types, whose documentation applies; what is awaited
-//! there is sent with `send()` here. Calls block the thread that makes them. They may be made from
-//! anywhere, also from a thread that belongs to an async runtime, which then stands still
-//! meanwhile.
+//! Names and behaviour are those of the async types, whose documentation applies. What is awaited there is sent with
+//! `send()` here, a run is an iterator rather than a stream, and a run that is awaited for all its results is
+//! [collected](RunBuilder::collect). Calls block the thread that makes them. They may be made from anywhere, also from a
+//! thread that belongs to an async runtime, which then stands still meanwhile.
+//!
+//! Connections, timers and runs live on one thread in the background, which ends when the last client, pipeline and run
+//! of its kin is dropped.
+//!
+//! # The managed run
+//!
+//! ```
+//! use cspark_batches::Client;
+//! use cspark_batches::blocking;
+//! # use cspark_emulator::Emulator;
+//!
+//! #[derive(serde::Serialize)]
+//! struct Cylinder {
+//!     radius: f64,
+//!     height: f64,
+//! }
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Volume {
+//!     volume: f64,
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let emulator = Emulator::builder().start_on_thread()?;
+//! # let settings = Client::builder().base_url(emulator.base_url()).bearer_token("open");
+//! # let spark = blocking::Client::build(settings)?;
+//! # /*
+//! let spark = blocking::Client::from_env()?;
+//! # */
+//! let cylinders = (1..=1000).map(|n| Cylinder { radius: f64::from(n), height: 4.2 });
+//! let mut run = spark.batches().run::<_, Volume>("my-folder/volume-cylinder", cylinders).start()?;
+//! for delivery in &mut run {
+//!     for (record, outcome) in delivery?.iter() {
+//!         match outcome {
+//!             Ok(output) => println!("{record}: {}", output.volume),
+//!             Err(error) => println!("{record}: {error}"),
+//!         }
+//!     }
+//! }
+//! assert!(run.summary().is_complete());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The verbs
 //!
 //! ```no_run
 //! use cspark_batches::Push;
@@ -21,11 +66,26 @@
 //! # }
 //! ```
 
+/// Options that go on to the async builder of the same name.
+macro_rules! options {
+    ($of:literal: $($name:ident$(<$generic:ident: $bound:path>)?($($value:ident: $type:ty),*);)*) => {
+        $(
+            #[doc = concat!("See [`crate::", $of, "::", stringify!($name), "`].")]
+            pub fn $name$(<$generic: $bound>)?(self, $($value: $type),*) -> Self {
+                Self { inner: self.inner.$name($($value),*), runtime: self.runtime }
+            }
+        )*
+    };
+}
+
 mod batches;
 mod client;
 mod pipeline;
+mod run;
 mod runtime;
 
-pub use batches::{Batches, Create};
-pub use client::Client;
-pub use pipeline::{Pipeline, Pull};
+pub use self::batches::{Batches, Create};
+pub use self::client::Client;
+pub use self::pipeline::{Pipeline, Pull};
+pub use self::run::{Run, RunBuilder};
+pub(crate) use self::runtime::wait;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::RunBuilder;
 use super::runtime::Runtime;
 use crate::raw::types::{Batch, Status};
+use crate::run::IntoSource;
 use crate::{Pulled, Push, Pushed, Result, State, Stats};
 
 /// The blocking counterpart of [`crate::Pipeline`].
@@ -95,6 +97,12 @@ impl Pipeline {
     /// As [`crate::Pipeline::cancel`].
     pub fn cancel(&self) -> Result<Batch> {
         self.runtime.block_on(self.inner.cancel())
+    }
+
+    /// Runs records through this batch, and closes it at the end; see [`crate::Pipeline::run`].
+    pub fn run<I: 'static, O>(&self, records: impl IntoSource<I>) -> RunBuilder<I, O> {
+        let run = self.inner.run(records.into_source().on_threads());
+        RunBuilder::new(run, Arc::clone(&self.runtime))
     }
 }
 

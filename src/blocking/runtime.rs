@@ -44,14 +44,19 @@ impl Runtime {
     /// Runs `future` to its end on this thread.
     pub(super) fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.handle.enter();
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut context = Context::from_waker(&waker);
-        let mut future = pin!(future);
-        loop {
-            match future.as_mut().poll(&mut context) {
-                Poll::Ready(output) => return output,
-                Poll::Pending => thread::park(),
-            }
+        wait(future)
+    }
+}
+
+/// Runs `future` to its end on this thread, whatever else this thread is.
+pub(crate) fn wait<F: Future>(future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Where a run's records come from, and how they become chunks.
 
+#[cfg(feature = "blocking")]
+mod on_threads;
+
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error as StdError;

@@ -10,6 +10,8 @@
 
 #[cfg(feature = "blocking")]
 mod blocking;
+#[cfg(feature = "blocking")]
+mod blocking_run;
 mod credentials;
 mod faults;
 mod secrets;

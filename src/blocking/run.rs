@@ -1,0 +1,158 @@
+//! The managed run.
+
+use std::fmt;
+use std::iter::FusedIterator;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::runtime::Runtime;
+use crate::raw::types::SummaryRequest;
+use crate::run::{
+    AfterError, Checkpoint, Collected, Delivery, Incomplete, Progress, RunHandle, Summary,
+};
+use crate::{Chunker, Create, Result};
+
+/// The blocking counterpart of [`crate::run::RunBuilder`]: set options, then [`start`](Self::start) it to iterate over the
+/// results, or [`collect`](Self::collect) them all at once.
+///
+/// The source is read on a thread where it may block, as an iterator over a channel, a database or another run does.
+/// [`RunHandle::finish`] waits for the chunk that is being read; cancelling and dropping the run do not, but what the
+/// source waits for can't be interrupted, and the source is dropped after it.
+#[must_use = "nothing runs before it is started or collected"]
+pub struct RunBuilder<I, O> {
+    inner: crate::run::RunBuilder<I, O>,
+    runtime: Arc<Runtime>,
+}
+
+impl<I, O> RunBuilder<I, O> {
+    pub(super) fn new(inner: crate::run::RunBuilder<I, O>, runtime: Arc<Runtime>) -> Self {
+        Self { inner, runtime }
+    }
+
+    options! { "run::RunBuilder":
+        chunk_size(records: usize);
+        chunk_bytes(bytes: usize);
+        parameters(parameters: &(impl ?Sized + Serialize));
+        chunk_summary(summary: SummaryRequest);
+        chunker(chunker: Chunker);
+        batch_options(set: impl FnOnce(Create) -> Create);
+        memory(bytes: usize);
+        in_input_order();
+        pushes_in_flight(pushes: usize);
+        pulls_in_flight(pulls: usize);
+        push_size(bytes: usize, chunks: usize);
+        pull_chunks(chunks: u32);
+        poll_interval(shortest: Duration, longest: Duration);
+        backoff(first: Duration, longest: Duration);
+        keep_alive(time: Duration);
+        outage_limit(time: Duration);
+        stall_limit(time: Duration);
+        resubmissions(times: u32);
+        certainty(settle: Duration, confirm: Duration, patience: Duration);
+        reopen(reopen: bool);
+        split_large_chunks(split: bool);
+        skip_refused_chunks(skip: bool);
+        after_error(what: AfterError);
+        expect_records(records: u64);
+        resume(checkpoint: Checkpoint);
+        resume_at(checkpoint: Checkpoint);
+    }
+}
+
+impl<I, O: DeserializeOwned> RunBuilder<I, O> {
+    /// Starts the run in the background; see [`crate::run::RunBuilder::start`].
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::run::RunBuilder::start`].
+    pub fn start(self) -> Result<Run<O>> {
+        let inner = self.runtime.block_on(async { self.inner.start() })?;
+        Ok(Run {
+            inner,
+            runtime: self.runtime,
+        })
+    }
+}
+
+impl<I, O> RunBuilder<I, O>
+where
+    I: 'static,
+    O: DeserializeOwned + Send + 'static,
+{
+    /// Runs to the end, and gives all outcomes in the order of the input. They are all held in memory, beside the budget.
+    ///
+    /// # Errors
+    ///
+    /// As awaiting [`crate::run::RunBuilder`]: why the run could not start, or ended before its work was done; with
+    /// everything that was delivered until then.
+    pub fn collect(self) -> Result<Collected<O>, Incomplete<O>> {
+        // Started in here as well, since a run works in the runtime that it is started in.
+        self.runtime.block_on(async { self.inner.await })
+    }
+}
+
+impl<I, O> fmt::Debug for RunBuilder<I, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+/// The blocking counterpart of [`crate::run::Run`]: an iterator over the [deliveries](Delivery), and the account of them.
+///
+/// Work goes on in the background, whether or not somebody iterates, as far as the memory budget allows. Dropping the run
+/// stops it at once, and leaves the batch open; see [`crate::run::Run`]. So iterate over `&mut run` to ask for the
+/// [`summary`](Self::summary) afterwards.
+#[must_use = "a run stops when it is dropped"]
+pub struct Run<O> {
+    inner: crate::run::Run<O>,
+    runtime: Arc<Runtime>,
+}
+
+impl<O> Run<O> {
+    /// The account so far; final when the iterator has ended.
+    pub fn summary(&self) -> Summary {
+        self.inner.summary()
+    }
+
+    /// How far the run is now.
+    pub fn progress(&self) -> Progress {
+        self.inner.progress().borrow().clone()
+    }
+
+    /// A way to steer the run from elsewhere, another thread for example.
+    pub fn handle(&self) -> RunHandle {
+        self.inner.handle()
+    }
+
+    /// The batch that the run works with now, if there is one yet.
+    pub fn batch_id(&self) -> Option<String> {
+        self.inner.batch_id()
+    }
+
+    /// Where the run stands, for another process to resume it; see [`crate::run::Run::checkpoint`].
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.inner.checkpoint()
+    }
+}
+
+impl<O: DeserializeOwned> Iterator for Run<O> {
+    type Item = Result<Delivery<O>>;
+
+    /// Waits for the next delivery; nothing when the run is over and everything was taken.
+    ///
+    /// An error comes once and last; see [`crate::run::Run::next`].
+    fn next(&mut self) -> Option<Self::Item> {
+        self.runtime.block_on(self.inner.next())
+    }
+}
+
+impl<O: DeserializeOwned> FusedIterator for Run<O> {}
+
+impl<O> fmt::Debug for Run<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}

@@ -1,0 +1,103 @@
+//! Reading on other threads than the run's own, for sources that block.
+
+use std::future::poll_fn;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{Cut, Reader, Source};
+use crate::blocking::wait;
+use crate::{Chunk, Error, Result};
+
+impl<I: 'static> Source<I> {
+    /// The same source, read where it may block: on the runtime's threads for that, a chunk at a time.
+    pub(crate) fn on_threads(self) -> Self {
+        let open = self.open;
+        Self {
+            open: Box::new(move |chunker| Ok(Box::new(OnThreads::new(open(chunker)?)))),
+            ..self
+        }
+    }
+}
+
+/// A reader that travels: to a thread when a chunk is wanted, and back with it.
+struct OnThreads {
+    place: Place,
+    stopped: bool,
+    has_own_ids: bool,
+}
+
+enum Place {
+    Here(Box<dyn Reader>),
+    There(JoinHandle<(Box<dyn Reader>, Option<Result<Chunk>>)>),
+    /// It did not come back.
+    Lost,
+}
+
+impl OnThreads {
+    fn new(reader: Box<dyn Reader>) -> Self {
+        Self {
+            has_own_ids: reader.has_own_ids(),
+            place: Place::Here(reader),
+            stopped: false,
+        }
+    }
+}
+
+impl Reader for OnThreads {
+    fn begin(&mut self, skip: u64, cut: Cut) {
+        // The run asks for one chunk at a time, so the reader is here.
+        if let Place::Here(reader) = &mut self.place {
+            reader.begin(skip, cut);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+        if let Place::Here(reader) = &mut self.place {
+            reader.stop();
+        }
+    }
+
+    fn has_own_ids(&self) -> bool {
+        self.has_own_ids
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk>>> {
+        loop {
+            match std::mem::replace(&mut self.place, Place::Lost) {
+                Place::Here(mut reader) => {
+                    self.place = Place::There(spawn_blocking(move || {
+                        let chunk = wait(poll_fn(|cx| reader.poll_chunk(cx)));
+                        (reader, chunk)
+                    }));
+                }
+                Place::There(mut thread) => {
+                    let Poll::Ready(back) = Pin::new(&mut thread).poll(cx) else {
+                        self.place = Place::There(thread);
+                        return Poll::Pending;
+                    };
+                    return match back {
+                        Ok((mut reader, chunk)) => {
+                            if self.stopped {
+                                reader.stop();
+                            }
+                            self.place = Place::Here(reader);
+                            Poll::Ready(chunk)
+                        }
+                        // As if the source had been read here.
+                        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+                        Err(error) => Poll::Ready(Some(Err(stopped().with_source(error)))),
+                    };
+                }
+                Place::Lost => return Poll::Ready(Some(Err(stopped()))),
+            }
+        }
+    }
+}
+
+fn stopped() -> Error {
+    Error::input("the thread that reads the source of the records was stopped")
+}

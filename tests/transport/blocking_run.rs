@@ -1,0 +1,218 @@
+//! The blocking client's runs, outside and inside of a runtime.
+
+use std::sync::mpsc;
+use std::thread;
+
+use cspark_batches::ErrorKind;
+use cspark_batches::blocking::{Client, Run, RunBuilder};
+use cspark_batches::run::Source;
+use cspark_emulator::Fault;
+
+use super::*;
+
+#[derive(Serialize)]
+struct Height {
+    height: f64,
+}
+
+fn client(emulator: &Emulator) -> Client {
+    Client::build(settings(emulator).api_key("open")).unwrap()
+}
+
+fn quick<I, O>(run: RunBuilder<I, O>) -> RunBuilder<I, O> {
+    let ms = Duration::from_millis;
+    run.chunk_size(40)
+        .poll_interval(ms(1), ms(20))
+        .backoff(ms(1), ms(20))
+        .certainty(ms(5), ms(5), ms(50))
+}
+
+fn volumes(run: &mut Run<Volume>) -> usize {
+    run.map(|delivery| {
+        let delivery = delivery.unwrap();
+        assert_eq!(delivery.failed(), 0);
+        delivery.outcomes().len()
+    })
+    .sum()
+}
+
+fn whole_runs() {
+    let emulator = emulator().start_on_thread().unwrap();
+    let client = client(&emulator);
+
+    let run = quick(client.batches().run(SERVICE, cylinders()));
+    let mut run = run
+        .batch_options(|create| create.max_runners(5))
+        .start()
+        .unwrap();
+    assert_eq!(volumes(&mut run), 200);
+    assert!(run.summary().is_complete());
+    assert_eq!(run.progress().total_records, Some(200));
+    assert_eq!(run.checkpoint().first_open_record(), 200);
+    assert!(run.next().is_none());
+    let batch = run.batch_id().unwrap();
+    assert_eq!(run.summary().batches, [batch.clone()]);
+    drop(run);
+    // What is left of the client keeps its thread.
+    assert!(client.batches().of(&batch).info().is_ok());
+
+    let pipeline = client.batches().create(SERVICE).send().unwrap();
+    let radius = serde_json::json!({ "radius": 1.0 });
+    let heights = (0..200).map(|n| Height {
+        height: f64::from(n),
+    });
+    let run = quick(pipeline.run::<_, Volume>(heights)).parameters(&radius);
+    let collected = run.collect().unwrap();
+    assert!(collected.summary().is_complete());
+    let outputs = collected.into_outputs().unwrap();
+    for (number, output) in outputs.iter().enumerate() {
+        let expected = std::f64::consts::PI * number as f64;
+        assert!((output.volume - expected).abs() < 1e-9 * (1.0 + expected));
+    }
+    assert_eq!(outputs.len(), 200);
+    assert_ne!(pipeline.state(), cspark_batches::State::Open);
+
+    // Prepared chunks, and an end by hand.
+    let chunks = cspark_batches::Chunker::new()
+        .chunk_size(50)
+        .chunks(cylinders())
+        .collect::<cspark_batches::Result<Vec<_>>>()
+        .unwrap();
+    let run = client
+        .batches()
+        .run::<_, Volume>(SERVICE, Source::chunks(chunks));
+    let mut run = quick(run).start().unwrap();
+    run.handle().cancel();
+    assert!(run.by_ref().all(|delivery| delivery.is_ok()));
+    assert!(run.summary().is_over());
+}
+
+#[test]
+fn without_a_runtime() {
+    whole_runs();
+}
+
+#[tokio::test]
+async fn within_a_runtime() {
+    whole_runs();
+}
+
+#[test]
+fn an_error_ends_the_iterator() {
+    let emulator = emulator().start_on_thread().unwrap();
+    let client = client(&emulator);
+
+    let records = cylinders().into_iter().enumerate().map(|(n, cylinder)| {
+        if n < 100 {
+            Ok(cylinder)
+        } else {
+            Err(std::io::Error::other("the disk is gone"))
+        }
+    });
+    let run = client
+        .batches()
+        .run::<_, Volume>(SERVICE, Source::try_records(records));
+    let mut run = quick(run).start().unwrap();
+    let (delivered, failed): (Vec<_>, Vec<_>) = run.by_ref().partition(Result::is_ok);
+    let [Err(error)] = &failed[..] else {
+        panic!("{failed:?}")
+    };
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.to_string().contains("the disk is gone"));
+    let records = delivered
+        .into_iter()
+        .map(|one| one.unwrap().outcomes().len());
+    assert_eq!(records.sum::<usize>(), 100);
+
+    // All at once, the same goes with what came before.
+    let fault = Fault::Answer(cspark_emulator::Answer::status(401));
+    emulator.inject(Operation::Create, fault);
+    let run = client.batches().run::<_, Volume>(SERVICE, cylinders());
+    let incomplete = quick(run).collect().unwrap_err();
+    assert_eq!(incomplete.error().kind(), ErrorKind::Unauthorized);
+
+    let run = client.batches().run::<_, Volume>("", cylinders());
+    assert_eq!(run.start().unwrap_err().kind(), ErrorKind::Input);
+}
+
+#[test]
+fn a_panicking_source_is_an_error() {
+    let emulator = emulator().start_on_thread().unwrap();
+    let client = client(&emulator);
+    let records = cylinders().into_iter().inspect(|cylinder| {
+        assert!(cylinder.radius < 100.0, "on purpose");
+    });
+    let run = client.batches().run::<_, Volume>(SERVICE, records);
+    let error = quick(run).start().unwrap().find_map(Result::err).unwrap();
+    assert!(error.to_string().contains("panicked"), "{error}");
+}
+
+/// A source that waits for nothing, or for another run of the same client, holds nobody else up.
+#[test]
+fn a_source_may_block() {
+    let emulator = emulator().start_on_thread().unwrap();
+    let client = client(&emulator);
+
+    let first = client.batches().run::<_, Volume>(SERVICE, cylinders());
+    let mut radii = quick(first).start().unwrap();
+    let volumes = std::iter::from_fn(move || radii.next()).flat_map(|delivery| {
+        let delivery = delivery.unwrap();
+        let outcomes = delivery.into_outcomes().into_iter();
+        outcomes.map(|volume| Cylinder {
+            radius: volume.unwrap().volume,
+            height: 1.0,
+        })
+    });
+    let second = client.batches().run::<_, Volume>(SERVICE, volumes);
+    assert_eq!(
+        quick(second)
+            .collect()
+            .unwrap()
+            .into_outputs()
+            .unwrap()
+            .len(),
+        200
+    );
+
+    let (records, source) = mpsc::channel();
+    let run = client.batches().run::<_, Volume>(SERVICE, source);
+    let mut run = quick(run).start().unwrap();
+    for cylinder in cylinders().into_iter().take(40) {
+        records.send(cylinder).unwrap();
+    }
+    // The source waits for more, and results come all the same.
+    let delivery = run.next().unwrap().unwrap();
+    assert_eq!(delivery.records(), 0..40);
+    assert!(client.health().unwrap().is_up());
+    run.handle().finish();
+    drop(records);
+    assert!(run.next().is_none() && run.summary().is_complete());
+}
+
+#[test]
+fn dropping_a_run_leaves_no_task() {
+    let emulator = emulator().start_on_thread().unwrap();
+    let client = client(&emulator);
+    let (alive, dropped) = mpsc::channel::<()>();
+    let endless = (0..).map(move |n: u32| {
+        let _alive = &alive;
+        Cylinder {
+            radius: f64::from(n % 100),
+            height: 1.0,
+        }
+    });
+    let run = client.batches().run::<_, Volume>(SERVICE, endless);
+    let mut run = quick(run).memory(1 << 20).start().unwrap();
+    run.next().unwrap().unwrap();
+    let handle = run.handle();
+    drop(run);
+    // The source is dropped with the task.
+    let patience = Duration::from_secs(30);
+    assert_eq!(
+        dropped.recv_timeout(patience),
+        Err(mpsc::RecvTimeoutError::Disconnected)
+    );
+    // A handle that is left does no harm, here and elsewhere.
+    thread::spawn(move || handle.cancel()).join().unwrap();
+    assert!(client.health().unwrap().is_up());
+}
