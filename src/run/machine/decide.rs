@@ -417,16 +417,7 @@ impl Machine {
         }
         if in_flight > 0 {
             // A second pull only for what the first leaves.
-            let asked: u64 = self
-                .flights_of(Op::Pull)
-                .map(|flight| {
-                    if let Call::Pull(max) = flight.call {
-                        u64::from(max)
-                    } else {
-                        0
-                    }
-                })
-                .sum();
+            let asked = self.chunks_asked_for();
             if self
                 .latest
                 .chunks_available

@@ -389,19 +389,18 @@ impl Machine {
         self.flights_of(op).count()
     }
 
+    /// The most chunks that the pulls in flight may bring.
+    fn chunks_asked_for(&self) -> u64 {
+        let asked = |flight: &Flight| match flight.call {
+            Call::Pull(max) => u64::from(max),
+            _ => 0,
+        };
+        self.flights_of(Op::Pull).map(asked).sum()
+    }
+
     /// Bytes that the pulls in flight may bring.
     fn pulling(&self) -> u64 {
-        let chunks: u64 = self
-            .flights_of(Op::Pull)
-            .map(|flight| {
-                if let Call::Pull(max) = flight.call {
-                    u64::from(max)
-                } else {
-                    0
-                }
-            })
-            .sum();
-        chunks.saturating_mul(self.pull_cost())
+        self.chunks_asked_for().saturating_mul(self.pull_cost())
     }
 
     /// Bytes that one pulled chunk takes for a moment: in the answer, and taken out of it.
