@@ -64,6 +64,8 @@
 //! There is one [`Error`]. Its [kind](Error::kind) is for programs, its `Display` for people, and
 //! [`Error::may_have_been_taken`] tells whether the service may have acted on a request that failed.
 
+#![forbid(unsafe_code)]
+
 mod answers;
 mod auth;
 mod batches;

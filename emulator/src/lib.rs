@@ -68,6 +68,8 @@
 //!   `acceptable_error_percentage`, `chunks_per_request` and `runner_thread_count` are checked and have no effect.
 //! - A record's field goes before the parameter of that name.
 
+#![forbid(unsafe_code)]
+
 mod aggregate;
 mod answers;
 mod auth;
