@@ -68,6 +68,11 @@
 //!   `acceptable_error_percentage`, `chunks_per_request` and `runner_thread_count` are checked and have no effect.
 //! - A record's field goes before the parameter of that name.
 
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod aggregate;
 mod answers;
 mod auth;
