@@ -20,7 +20,11 @@ use serde::{Deserialize, Serialize};
 /// Runs a portfolio of term insurance policies through a Spark batch, and writes the premiums to a CSV file.
 ///
 /// Without CSPARK_BASE_URL in the environment, an emulator of the service is started for it. With it, the real service
-/// is used, with the credentials in CSPARK_API_KEY, CSPARK_BEARER_TOKEN, or CSPARK_CLIENT_ID and CSPARK_CLIENT_SECRET.
+/// is used, with the credentials in CSPARK_API_KEY, CSPARK_BEARER_TOKEN, CSPARK_OAUTH_PATH (a JSON file), or
+/// CSPARK_CLIENT_ID and CSPARK_CLIENT_SECRET; --service then names a service that takes the columns of a policy.
+///
+/// The output has one line a policy, in the order of the input: its number, premium and reserve, or the service's error.
+/// Ctrl-C cancels the batch and keeps what was written.
 #[derive(Parser)]
 struct Options {
     /// CSV file with the columns age, sex, smoker, sum_assured and term. Without it, policies are made up
@@ -46,7 +50,7 @@ struct Options {
     /// Most concurrent runners; with the emulator, its workers
     #[arg(long, value_name = "NUMBER", default_value_t = 8)]
     max_runners: u32,
-    /// Memory for what is under way, in megabytes
+    /// Memory for what is under way, in MiB
     #[arg(long, value_name = "NUMBER", default_value_t = 32)]
     memory: usize,
 }

@@ -59,6 +59,10 @@
 //! The types of answers are generated from the description of the API and live in [`raw::types`]. Any
 //! field of theirs may be absent, and status values that are new are kept as text.
 //!
+//! # Without async
+//!
+//! The feature `blocking` brings the module `blocking`: the same client, runs included, for programs without async.
+//!
 //! # Errors
 //!
 //! There is one [`Error`]. Its [kind](Error::kind) is for programs, its `Display` for people, and

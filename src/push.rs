@@ -121,6 +121,7 @@ impl<'a> Push<'a> {
 
     for_records! {
         /// Chunks of so many records; see [`Chunker::chunk_size`].
+        #[doc(alias = "chunkSize")]
         chunk_size(records: usize);
         /// So many chunks of even size; see [`Chunker::chunk_count`].
         chunk_count(chunks: usize);

@@ -70,6 +70,11 @@
 
 #![forbid(unsafe_code)]
 
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod aggregate;
 mod answers;
 mod auth;

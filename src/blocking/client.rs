@@ -51,6 +51,18 @@ impl Client {
         })
     }
 
+    /// Origin and tenant that requests go to; see [`crate::Client::base_url`].
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.inner.base_url()
+    }
+
+    /// The tenant's name.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        self.inner.tenant()
+    }
+
     /// The batches of the tenant.
     #[must_use]
     pub fn batches(&self) -> Batches {

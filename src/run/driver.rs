@@ -344,6 +344,8 @@ impl Future for Driver {
 impl Drop for Driver {
     /// However the driver ends, also by a panic in the caller's iterator: nobody waits for it for ever.
     fn drop(&mut self) {
+        // Before the consumer learns of the end, so that it finds the final progress then.
+        self.shared.report();
         let mut state = self.shared.lock();
         state.over = true;
         state.ended_at = Some(self.shared.now());
@@ -358,8 +360,6 @@ impl Drop for Driver {
             });
         }
         state.wake_consumer();
-        drop(state);
-        self.shared.report();
     }
 }
 

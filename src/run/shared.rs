@@ -102,12 +102,19 @@ impl Shared {
 
     /// Brings the progress up to date.
     pub(super) fn report(&self) {
-        let now = self.now();
         let progress = {
             let State { machine, rate, .. } = &mut *self.lock();
-            Progress::new(machine, rate, self.total, now)
+            Progress::new(machine, rate, self.total, self.now())
         };
-        self.progress.send_replace(progress);
+        // Not told under the lock, since a reader may hold the old one and ask for the lock. So two
+        // may come in the wrong order.
+        self.progress.send_if_modified(|told| {
+            let is_newer = progress.elapsed >= told.elapsed;
+            if is_newer {
+                *told = progress;
+            }
+            is_newer
+        });
     }
 }
 

@@ -48,6 +48,7 @@ impl RetryPolicy {
 
     /// How many attempts may follow the first; 0 means that there is only the first.
     #[must_use]
+    #[doc(alias = "maxRetries")]
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.max_retries = retries;
         self
@@ -56,6 +57,7 @@ impl RetryPolicy {
     /// The wait before the first retry; it doubles with each. The real wait is between half of
     /// it and all of it, by chance, so that many clients don't come back at the same moment.
     #[must_use]
+    #[doc(alias = "retryInterval")]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self

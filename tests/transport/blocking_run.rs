@@ -51,7 +51,7 @@ fn whole_runs() {
     assert_eq!(run.checkpoint().first_open_record(), 200);
     assert!(run.next().is_none());
     let batch = run.batch_id().unwrap();
-    assert_eq!(run.summary().batches, [batch.clone()]);
+    assert_eq!(run.summary().batches, std::slice::from_ref(&batch));
     drop(run);
     // What is left of the client keeps its thread.
     assert!(client.batches().of(&batch).info().is_ok());

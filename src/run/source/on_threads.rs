@@ -29,9 +29,12 @@ struct OnThreads {
     has_own_ids: bool,
 }
 
+/// A reader that comes back, and what it brings.
+type Back = (Box<dyn Reader>, Option<Result<Chunk>>);
+
 enum Place {
     Here(Box<dyn Reader>),
-    There(JoinHandle<(Box<dyn Reader>, Option<Result<Chunk>>)>),
+    There(JoinHandle<Back>),
     /// It did not come back.
     Lost,
 }
