@@ -43,7 +43,11 @@ fn setting(name: &str, usual: usize) -> Result<usize> {
 /// Runs until its standard input is closed.
 #[tokio::main(flavor = "current_thread")]
 async fn emulator() -> Result<()> {
-    let emulator = Emulator::builder().workers(1000).record(0, 0).start().await?;
+    let emulator = Emulator::builder()
+        .workers(1000)
+        .record(0, 0)
+        .start()
+        .await?;
     let mut out = stdout();
     writeln!(out, "{}", emulator.base_url())?;
     out.flush()?;
@@ -85,8 +89,15 @@ fn compare() -> Result<()> {
         }
     }
     let mut out = stdout();
-    writeln!(out, "{} records, median of {rounds} rounds\n", setting("RECORDS", 200_000)?)?;
-    writeln!(out, "| client | CPU | times the floor | wall | peak memory | requests |")?;
+    writeln!(
+        out,
+        "{} records, median of {rounds} rounds\n",
+        setting("RECORDS", 200_000)?
+    )?;
+    writeln!(
+        out,
+        "| client | CPU | times the floor | wall | peak memory | requests |"
+    )?;
     writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: |")?;
     let medians: Vec<Usage> = usages.iter().map(|usages| Usage::median(usages)).collect();
     for (name, usage) in names.iter().zip(&medians) {
@@ -106,12 +117,23 @@ fn compare() -> Result<()> {
 /// One client in a fresh process, against an emulator in a fresh process.
 fn measure(name: &str) -> Result<Usage> {
     let this = env::current_exe()?;
-    let emulator = Command::new(&this).arg("emulator").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let emulator = Command::new(&this)
+        .arg("emulator")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
     let mut emulator = Process(emulator);
     let mut url = String::new();
-    let output = emulator.0.stdout.take().ok_or("the emulator has no output")?;
+    let output = emulator
+        .0
+        .stdout
+        .take()
+        .ok_or("the emulator has no output")?;
     BufReader::new(output).read_line(&mut url)?;
-    let output = Command::new(&this).args(["client", name, url.trim()]).stderr(Stdio::inherit()).output()?;
+    let output = Command::new(&this)
+        .args(["client", name, url.trim()])
+        .stderr(Stdio::inherit())
+        .output()?;
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout)?.trim().parse()?),
         false => Err(format!("client {name} failed").into()),

@@ -27,7 +27,12 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// How many policies to make up
-    #[arg(long, value_name = "NUMBER", default_value_t = 10_000, conflicts_with = "input")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 10_000,
+        conflicts_with = "input"
+    )]
     policies: u32,
     /// CSV file to write
     #[arg(long, value_name = "FILE", default_value = "premiums.csv")]
@@ -93,7 +98,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         None => Some(start_emulator(&options).await?),
     };
     let spark = match &emulator {
-        Some(emulator) => Client::builder().base_url(emulator.base_url()).bearer_token("open").build()?,
+        Some(emulator) => Client::builder()
+            .base_url(emulator.base_url())
+            .bearer_token("open")
+            .build()?,
         None => Client::from_env()?,
     };
 
@@ -118,13 +126,18 @@ async fn start_emulator(options: &Options) -> std::io::Result<Emulator> {
         .time_per_record(Duration::from_millis(2))
         .start()
         .await?;
-    eprintln!("using an emulator at {}; set CSPARK_BASE_URL for the real service", emulator.base_url());
+    eprintln!(
+        "using an emulator at {}; set CSPARK_BASE_URL for the real service",
+        emulator.base_url()
+    );
     Ok(emulator)
 }
 
 fn start(spark: &Client, options: &Options) -> Result<Run<Premium>, Box<dyn Error>> {
     let policies: Vec<Policy> = match &options.input {
-        Some(path) => csv::Reader::from_path(path)?.into_deserialize().collect::<Result<_, _>>()?,
+        Some(path) => csv::Reader::from_path(path)?
+            .into_deserialize()
+            .collect::<Result<_, _>>()?,
         None => made_up(options.policies).collect(),
     };
     let max_runners = options.max_runners;
@@ -163,7 +176,8 @@ fn progress_bar(run: &Run<Premium>) -> ProgressBar {
     let mut progress = run.progress();
     let total = progress.borrow().total_records.unwrap_or(0);
     let style = "{bar:40} {pos}/{len} policies, {per_sec}, {eta} left{msg}";
-    let bar = ProgressBar::new(total).with_style(ProgressStyle::with_template(style).expect("a valid template"));
+    let bar = ProgressBar::new(total)
+        .with_style(ProgressStyle::with_template(style).expect("a valid template"));
     let shown = bar.clone();
     tokio::spawn(async move {
         while progress.changed().await.is_ok() {

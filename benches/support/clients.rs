@@ -20,13 +20,25 @@ impl Batch {
     async fn create(base: &str) -> Result<Self> {
         let mut headers = reqwest::header::HeaderMap::new();
         headers.insert("x-tenant-name", "my-tenant".parse()?);
-        headers.insert("x-request-id", "00000000-0000-4000-8000-000000000000".parse()?);
-        let http = reqwest::Client::builder().default_headers(headers).user_agent("bench").no_gzip().build()?;
+        headers.insert(
+            "x-request-id",
+            "00000000-0000-4000-8000-000000000000".parse()?,
+        );
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent("bench")
+            .no_gzip()
+            .build()?;
         let batches = format!("{base}/api/v4/batch");
-        let request = http.post(&batches).json(&json!({"service": "my-folder/echo"}));
+        let request = http
+            .post(&batches)
+            .json(&json!({"service": "my-folder/echo"}));
         let created: Value = request.send().await?.error_for_status()?.json().await?;
         let id = created["id"].as_str().ok_or("no id")?;
-        Ok(Self { url: format!("{batches}/{id}"), http })
+        Ok(Self {
+            url: format!("{batches}/{id}"),
+            http,
+        })
     }
 
     fn push(&self) -> reqwest::RequestBuilder {
@@ -34,7 +46,11 @@ impl Batch {
     }
 
     async fn pull(&self) -> Result<Bytes> {
-        let answer = self.http.get(format!("{}/chunkresults", self.url)).send().await?;
+        let answer = self
+            .http
+            .get(format!("{}/chunkresults", self.url))
+            .send()
+            .await?;
         Ok(answer.error_for_status()?.bytes().await?)
     }
 }
@@ -54,7 +70,10 @@ pub(crate) async fn floor(base: &str, records: usize) -> Result<Usage> {
         for round in 0..chunks.div_ceil(PUSHES_IN_FLIGHT) {
             let now = PUSHES_IN_FLIGHT.min(chunks - round * PUSHES_IN_FLIGHT);
             let pushes = (0..now).map(|_| async {
-                let request = batch.push().header("content-type", "application/json").body(body.clone());
+                let request = batch
+                    .push()
+                    .header("content-type", "application/json")
+                    .body(body.clone());
                 request.send().await?.error_for_status()?.bytes().await
             });
             futures_util::future::try_join_all(pushes).await?;
@@ -91,21 +110,30 @@ pub(crate) async fn plain(base: &str, records: usize) -> Result<Usage> {
         .chunks(IN_A_CHUNK)
         .enumerate()
         .map(|(number, chunk)| {
-            let rows = chunk.iter().map(|policy| serde_json::to_value(policy).unwrap_or_default());
+            let rows = chunk
+                .iter()
+                .map(|policy| serde_json::to_value(policy).unwrap_or_default());
             let rows: Vec<Value> = rows.collect();
             json!({"id": format!("chunk-{number}"), "size": rows.len(), "data": {"inputs": rows}})
         })
         .collect();
     let mut outputs: Vec<Policy> = Vec::new();
     for chunk in chunks.chunks(PUSHES_IN_FLIGHT) {
-        batch.push().json(&json!({"chunks": chunk})).send().await?.error_for_status()?;
+        batch
+            .push()
+            .json(&json!({"chunks": chunk}))
+            .send()
+            .await?
+            .error_for_status()?;
         requests += 1;
     }
     while outputs.len() < records {
         let answer: Value = serde_json::from_slice(&batch.pull().await?)?;
         requests += 1;
         for chunk in answer["data"].as_array().into_iter().flatten() {
-            outputs.extend(serde_json::from_value::<Vec<Policy>>(chunk["outputs"].clone())?);
+            outputs.extend(serde_json::from_value::<Vec<Policy>>(
+                chunk["outputs"].clone(),
+            )?);
         }
     }
     Ok(meter.stop(requests))
@@ -114,7 +142,10 @@ pub(crate) async fn plain(base: &str, records: usize) -> Result<Usage> {
 /// This crate.
 pub(crate) async fn run(base: &str, records: usize) -> Result<Usage> {
     let meter = Meter::start();
-    let spark = cspark_batches::Client::builder().base_url(base).bearer_token("open").build()?;
+    let spark = cspark_batches::Client::builder()
+        .base_url(base)
+        .bearer_token("open")
+        .build()?;
     let mut run = spark
         .batches()
         .run::<_, Policy>("my-folder/echo", policies().take(records))

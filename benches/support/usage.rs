@@ -22,12 +22,20 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn start() -> Self {
-        Self { cpu: cpu_time::ProcessTime::now().as_duration(), started: Instant::now() }
+        Self {
+            cpu: cpu_time::ProcessTime::now().as_duration(),
+            started: Instant::now(),
+        }
     }
 
     pub(crate) fn stop(self, requests: u64) -> Usage {
         let cpu = cpu_time::ProcessTime::now().as_duration() - self.cpu;
-        Usage { cpu: cpu.as_secs_f64(), wall: self.started.elapsed().as_secs_f64(), peak_mb: peak_mb(), requests }
+        Usage {
+            cpu: cpu.as_secs_f64(),
+            wall: self.started.elapsed().as_secs_f64(),
+            peak_mb: peak_mb(),
+            requests,
+        }
     }
 }
 
@@ -35,7 +43,13 @@ impl Meter {
 fn peak_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+    let kilobytes = line.and_then(|line| {
+        line.trim()
+            .trim_end_matches("kB")
+            .trim()
+            .parse::<f64>()
+            .ok()
+    });
     kilobytes.unwrap_or(0.0) / 1024.0
 }
 
@@ -58,7 +72,11 @@ impl Usage {
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} {}", self.cpu, self.wall, self.peak_mb, self.requests)
+        write!(
+            f,
+            "{} {} {} {}",
+            self.cpu, self.wall, self.peak_mb, self.requests
+        )
     }
 }
 
@@ -68,7 +86,12 @@ impl FromStr for Usage {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let figures: Vec<f64> = text.split(' ').map(str::parse).collect::<Result<_, _>>()?;
         match figures[..] {
-            [cpu, wall, peak_mb, requests] => Ok(Self { cpu, wall, peak_mb, requests: requests as u64 }),
+            [cpu, wall, peak_mb, requests] => Ok(Self {
+                cpu,
+                wall,
+                peak_mb,
+                requests: requests as u64,
+            }),
             _ => Err(format!("no usage: {text}").into()),
         }
     }
