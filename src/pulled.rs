@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::raw::types::{ChunkResult, PullResponse, Status};
 use crate::records::EachOutput;
 use crate::transport::Received;
+use crate::wire::{self, Wrong};
 use crate::{Error, Outputs, Result};
 
 /// Results that were pulled, with the status of the batch after that.
@@ -32,11 +33,6 @@ impl<T: DeserializeOwned> Pulled<T> {
     }
 }
 
-struct Wrong {
-    place: String,
-    why: String,
-}
-
 fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Pulled<T>, Wrong> {
     let answer = match serde_json::from_slice::<PullResponse<Outputs<T>>>(answer) {
         // A bare status: nothing of what a pull has.
@@ -45,7 +41,7 @@ fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Pulled<T>, Wrong> {
             status: None,
         }) => PullResponse {
             data: None,
-            status: Some(read_at_place(answer)?),
+            status: Some(wire::read(answer)?),
         },
         Ok(answer) => answer,
         Err(_) => read_each(answer)?,
@@ -58,7 +54,7 @@ fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Pulled<T>, Wrong> {
 
 /// The way for answers that hold something unexpected: slower, and more patient.
 fn read_each<T: DeserializeOwned>(answer: &[u8]) -> Result<PullResponse<Outputs<T>>, Wrong> {
-    let PullResponse { data, status } = read_at_place::<PullResponse<EachOutput<T>>>(answer)?;
+    let PullResponse { data, status } = wire::read::<PullResponse<EachOutput<T>>>(answer)?;
     let read = |(index, chunk)| {
         whole(chunk).map_err(|(record, why)| Wrong {
             place: format!("data[{index}].outputs[{record}]"),
@@ -110,17 +106,6 @@ fn whole<T>(chunk: ChunkResult<EachOutput<T>>) -> Result<ChunkResult<Outputs<T>>
         process_time,
         summary_output,
         warnings,
-    })
-}
-
-fn read_at_place<T: DeserializeOwned>(json: &[u8]) -> Result<T, Wrong> {
-    serde_json::from_slice(json).or_else(|_| {
-        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(json)).map_err(
-            |error| Wrong {
-                place: error.path().to_string(),
-                why: error.inner().to_string(),
-            },
-        )
     })
 }
 
@@ -182,6 +167,8 @@ mod tests {
             ),
             (r#"{"data": [{"outputs": 7}]}"#, "data[0].outputs"),
             (r#"{"data": 7}"#, "data"),
+            (r#"{"data": []}{"data": []}"#, "trailing characters"),
+            (r#"{"batch_status": "idle"} ]"#, "trailing characters"),
             ("<html></html>", "expected value"),
             (r#"{"data": [{"outputs": [{"volume": 1}"#, "EOF"),
             ("", "EOF"),

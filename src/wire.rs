@@ -132,6 +132,33 @@ impl PartialEq for RecordMessage {
     }
 }
 
+/// Why JSON can't be read.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    /// The path of what is wrong (`data[3].outputs`).
+    pub(crate) place: String,
+    pub(crate) why: String,
+}
+
+/// Reads JSON, all of it.
+pub(crate) fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Wrong> {
+    serde_json::from_slice(json).or_else(|error| {
+        // A second pass, which keeps track of the place and is slower.
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+            // It does not see what comes after the end.
+            Ok(_) => Err(Wrong {
+                place: String::new(),
+                why: error.to_string(),
+            }),
+            Err(error) => Err(Wrong {
+                place: error.path().to_string(),
+                why: error.inner().to_string(),
+            }),
+        }
+    })
+}
+
 /// Reads any text into a type that takes every text. Doesn't allocate before the type does.
 pub(crate) fn text<'de, T: for<'a> From<&'a str>, D: Deserializer<'de>>(
     deserializer: D,

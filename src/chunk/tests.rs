@@ -204,6 +204,13 @@ fn records_that_don_t_fit_are_named() {
         let error = all(&Chunker::new(), &[good.clone(), record]).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
     }
+    // A row is not a record that lacks cells, even if it has none.
+    let lenient = Chunker::new().missing_cells(MissingCells::Null);
+    let error = all(&lenient, &[good.clone(), json!([])]).unwrap_err();
+    assert!(
+        error.to_string().contains("it has 0 cells for 2 columns"),
+        "{error}"
+    );
     let error = Chunk::new([[("a", f64::NAN)]
         .into_iter()
         .collect::<std::collections::HashMap<_, _>>()])
@@ -266,6 +273,30 @@ fn a_struct_that_skips_a_field_has_its_column_all_the_same() {
     assert_eq!(
         chunk.inputs(),
         r#"[["age","smoker","term"],[40,null,20],[40,true,20],[40,null,20]]"#
+    );
+}
+
+#[test]
+fn a_record_may_be_of_a_type_that_holds_itself() {
+    #[derive(Serialize)]
+    struct Rider {
+        premium: f64,
+        inner: Option<Box<Rider>>,
+    }
+    let inner = |inner| {
+        Some(Box::new(Rider {
+            premium: 1.0,
+            inner,
+        }))
+    };
+    let chunk = Chunk::new([Rider {
+        premium: 0.5,
+        inner: inner(inner(None)),
+    }])
+    .unwrap();
+    assert_eq!(
+        chunk.inputs(),
+        r#"[["premium","inner"],[0.5,{"premium":1.0,"inner":{"premium":1.0,"inner":null}}]]"#
     );
 }
 

@@ -97,13 +97,15 @@ impl BaseUrl {
                     .all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
         // A stricter check than the URL parser's, since a stray `/` or `@` would move the host.
-        if !env.split('.').all(label) || env.split('.').count() > 2 {
+        let origin = format!("https://excel.{env}.{PLATFORM}");
+        let is_host = || Url::parse(&origin).is_ok();
+        if !env.split('.').all(label) || env.split('.').count() > 2 || !is_host() {
             return Err(Error::config(format!(
                 "`{env}` is not the name of an environment; it should look like `us` or `uat.us`"
             )));
         }
         Ok(Self {
-            origin: format!("https://excel.{env}.{PLATFORM}"),
+            origin,
             tenant: check_tenant(tenant, true)?,
             env: Some(env),
         })
@@ -377,6 +379,8 @@ mod tests {
             "-us",
             "us evil",
             "u\u{e4}s",
+            // What claims to be an encoded international name has to be one.
+            "xn--qat",
         ] {
             assert!(BaseUrl::from_parts(env, "t").is_err(), "{env}");
         }

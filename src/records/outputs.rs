@@ -209,13 +209,16 @@ fn read_one<T>(
             .strip_prefix(brackets)
             .map(|rest: &str| rest[..rest.len() - 1].trim())
     };
-    // How the service says that a record failed, null apart.
-    if inner('{') == Some("") || inner('[') == Some("") {
-        return Ok(None);
-    }
-    read().map_err(|error| Unreadable {
-        why: error.to_string(),
-        json: json.to_owned(),
+    read().or_else(|error| {
+        // How the service says that a record failed, null apart. A type that takes it as an output gets it as one, as
+        // it does where all outputs are read at once.
+        if inner('{') == Some("") || inner('[') == Some("") {
+            return Ok(None);
+        }
+        Err(Unreadable {
+            why: error.to_string(),
+            json: json.to_owned(),
+        })
     })
 }
 
@@ -244,15 +247,18 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for RowSeed<'_, T> {
         Ok(None)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut cells: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, cells: A) -> Result<Self::Value, A::Error> {
+        let mut cells = Counted {
+            cells,
+            left: self.columns.len(),
+        };
         let output = T::deserialize(Row {
             columns: self.columns,
             cells: &mut cells,
         })?;
-        match cells.next_element::<IgnoredAny>()? {
-            None => Ok(Some(output)),
-            Some(_) => Err(A::Error::invalid_length(self.columns.len() + 1, &self)),
-        }
+        // Comes to the end, or complains.
+        cells.next_element::<IgnoredAny>()?;
+        Ok(Some(output))
     }
 }
 
@@ -277,7 +283,7 @@ impl<'de, A: SeqAccess<'de>> Deserializer<'de> for Row<'_, A> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
-        visitor.visit_seq(Sequence(self.cells))
+        visitor.visit_seq(self.cells)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -320,10 +326,7 @@ impl<'de, A: SeqAccess<'de>> Row<'_, A> {
     fn into_object(self) -> Result<String, A::Error> {
         let mut object = String::from("{");
         for column in self.columns {
-            let cell: &RawValue = self
-                .cells
-                .next_element()?
-                .ok_or_else(|| A::Error::missing_field("a cell"))?;
+            let cell: &RawValue = self.cells.next_element()?.ok_or_else(too_short)?;
             let name = serde_json::to_string(column).map_err(A::Error::custom)?;
             let comma = if object.len() > 1 { "," } else { "" };
             object.extend([comma, &name, ":", cell.get()]);
@@ -353,9 +356,7 @@ impl<'de, A: SeqAccess<'de>> MapAccess<'de> for Cells<'_, A> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.cells
-            .next_element_seed(seed)?
-            .ok_or_else(|| A::Error::custom("the row has fewer cells than there are columns"))
+        self.cells.next_element_seed(seed)?.ok_or_else(too_short)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -363,18 +364,37 @@ impl<'de, A: SeqAccess<'de>> MapAccess<'de> for Cells<'_, A> {
     }
 }
 
-/// The cells of a row for who does not need names.
-struct Sequence<'a, A>(&'a mut A);
+/// The cells of a row, which have to be as many as there are columns.
+struct Counted<A> {
+    cells: A,
+    /// How many have to come yet.
+    left: usize,
+}
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Sequence<'_, A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Counted<A> {
     type Error = A::Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, A::Error> {
-        self.0.next_element_seed(seed)
+        let cell = self.cells.next_element_seed(seed)?;
+        match (&cell, self.left.checked_sub(1)) {
+            (Some(_), Some(left)) => self.left = left,
+            (None, None) => {}
+            (None, Some(_)) => return Err(too_short()),
+            (Some(_), None) => {
+                return Err(A::Error::custom(
+                    "the row has more cells than there are columns",
+                ));
+            }
+        }
+        Ok(cell)
     }
+}
+
+fn too_short<E: serde::de::Error>() -> E {
+    E::custom("the row has fewer cells than there are columns")
 }
 
 #[cfg(test)]
@@ -474,6 +494,40 @@ mod tests {
             rows[1],
             Some((5e-324, 9_007_199_254_740_993, 9_007_199_254_740_993))
         );
+    }
+
+    #[test]
+    fn a_row_of_another_length_is_refused_by_who_takes_cells_without_their_names() {
+        let table = r#"[["a", "b"], [1, 2], [3], []]"#;
+        assert!(
+            strict::<Vec<i32>>(r#"[["a"], [1, 2]]"#)
+                .unwrap_err()
+                .contains("more cells")
+        );
+        assert!(
+            strict::<Vec<i32>>(table)
+                .unwrap_err()
+                .contains("fewer cells")
+        );
+        assert!(
+            strict::<(i32,)>(r#"[["a", "b"], [3]]"#)
+                .unwrap_err()
+                .contains("fewer cells")
+        );
+        let expected = [Ok(Some(vec![1, 2])), Err("[3]".to_owned()), Ok(None)];
+        assert_eq!(each::<Vec<i32>>(table), expected);
+    }
+
+    #[test]
+    fn an_output_that_may_be_empty_is_one_however_outputs_are_read() {
+        let objects = r#"[{}, {"a": 1}]"#;
+        let expected = vec![
+            Some(BTreeMap::new()),
+            Some(BTreeMap::from([("a".to_owned(), 1)])),
+        ];
+        assert_eq!(strict::<BTreeMap<String, i32>>(objects).unwrap(), expected);
+        let each = each::<BTreeMap<String, i32>>(objects);
+        assert_eq!(each, expected.into_iter().map(Ok).collect::<Vec<_>>());
     }
 
     #[test]

@@ -19,7 +19,10 @@ pub(super) trait CellSink {
     /// A cell that the record has a name for.
     fn named<T: ?Sized + Serialize>(&mut self, column: &str, value: &T) -> Result<(), Error>;
 
-    /// A cell without a name: the record is a row.
+    /// The record is a row: cells without names follow, or none.
+    fn row(&mut self) {}
+
+    /// A cell without a name.
     fn positional<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error>;
 
     /// The record is a text, which only the text of raw JSON may be.
@@ -110,14 +113,17 @@ impl<'a, C: CellSink> Serializer for TakeApart<'a, C> {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Row<'a, C>, Error> {
+        self.0.row();
         Ok(Row(self.0))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Row<'a, C>, Error> {
+        self.0.row();
         Ok(Row(self.0))
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Row<'a, C>, Error> {
+        self.0.row();
         Ok(Row(self.0))
     }
 
@@ -238,7 +244,13 @@ impl<C: CellSink> SerializeStruct for Struct<'_, C> {
     ) -> Result<(), Error> {
         match self {
             Self::Fields(sink) => sink.named(key, value),
-            Self::Raw(sink) => value.serialize(TakeApart(&mut RawJson(*sink))),
+            Self::Raw(sink) => {
+                // Its cells go on as raw JSON, so that their digits stay as they are.
+                let mut take_apart = |text: &str| {
+                    serde_json::Deserializer::from_str(text).deserialize_any(Cells(&mut **sink))
+                };
+                value.serialize(TakeApart(&mut RawText(&mut take_apart)))
+            }
         }
     }
 
@@ -255,10 +267,11 @@ impl<C: CellSink> SerializeStruct for Struct<'_, C> {
     }
 }
 
-/// A record that is raw JSON. Its cells go on as raw JSON, so that their digits stay as they are.
-struct RawJson<'a, C>(&'a mut C);
+/// The text of raw JSON. Not generic over the sink behind it: a record of a type that holds itself would otherwise need
+/// sinks within sinks without end, and not compile.
+struct RawText<'a>(&'a mut dyn FnMut(&str) -> Result<(), Error>);
 
-impl<C: CellSink> CellSink for RawJson<'_, C> {
+impl CellSink for RawText<'_> {
     fn named<T: ?Sized + Serialize>(&mut self, _: &str, _: &T) -> Result<(), Error> {
         Err(no_record("this"))
     }
@@ -268,7 +281,7 @@ impl<C: CellSink> CellSink for RawJson<'_, C> {
     }
 
     fn text(&mut self, text: &str) -> Result<(), Error> {
-        serde_json::Deserializer::from_str(text).deserialize_any(Cells(self.0))
+        (self.0)(text)
     }
 }
 
@@ -292,6 +305,7 @@ impl<'de, C: CellSink> Visitor<'de> for Cells<'_, C> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut row: A) -> Result<(), A::Error> {
+        self.0.row();
         while let Some(value) = row.next_element::<&RawValue>()? {
             self.0.positional(value).map_err(serde::de::Error::custom)?;
         }

@@ -123,8 +123,11 @@ impl CellSink for Row<'_> {
         Ok(())
     }
 
-    fn positional<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+    fn row(&mut self) {
         self.is_row = true;
+    }
+
+    fn positional<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
         if self.written == self.columns.names().len() {
             return Err(Error::custom(format_args!(
                 "it has more cells than the {} columns",

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Transport;
 use super::hooks::TypedCall;
+use crate::wire::{self, Wrong};
 use crate::{Error, Operation, Result};
 
 /// The body of a 2xx answer, whole.
@@ -25,12 +26,7 @@ impl Received {
 
     /// Reads the JSON as a `T`.
     pub(crate) fn json<'de, T: Deserialize<'de>>(&'de self) -> Result<T> {
-        serde_json::from_slice(&self.body).or_else(|_| {
-            // A second pass, which keeps track of the place and is slower.
-            let mut json = serde_json::Deserializer::from_slice(&self.body);
-            serde_path_to_error::deserialize(&mut json)
-                .map_err(|error| self.undecodable(&error.path().to_string(), error.inner()))
-        })
+        wire::read(&self.body).map_err(|Wrong { place, why }| self.undecodable(&place, why))
     }
 
     /// The error for an answer that does not hold what it should at `path`.

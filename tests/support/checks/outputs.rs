@@ -1,0 +1,100 @@
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use cspark_batches::Outputs;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// An output as people write it.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(dead_code, reason = "read by Debug")]
+pub(super) struct Premium {
+    premium: f64,
+    #[serde(alias = "term")]
+    years: Option<u64>,
+    #[serde(default)]
+    name: String,
+}
+
+/// An output of which every part may be missing.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(dead_code, reason = "read by Debug")]
+pub(super) struct Open {
+    premium: Option<f32>,
+    years: Option<i64>,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+pub(super) type Numbers = BTreeMap<String, Option<f64>>;
+type Cells = BTreeMap<String, Box<RawValue>>;
+
+/// The same outputs give the same values as a table and as a list of objects.
+pub(crate) fn outputs(input: &[u8]) {
+    let Ok(outputs) = serde_json::from_slice::<Outputs<Cells>>(input) else {
+        return;
+    };
+    let Some(columns) = outputs.as_slice().iter().flatten().next() else {
+        return;
+    };
+    let columns: Vec<&String> = columns.keys().collect();
+    let same_columns = |cells: &Cells| cells.keys().eq(columns.iter().copied());
+    // An object without names says that the record failed.
+    let comparable = !columns.is_empty() && outputs.as_slice().iter().flatten().all(same_columns);
+    // Where nesting ends is up to serde_json, and counted from another place for the first object.
+    if !comparable
+        || input
+            .iter()
+            .filter(|byte| matches!(byte, b'[' | b'{'))
+            .count()
+            > 100
+    {
+        return;
+    }
+
+    let objects = json(&outputs.as_slice());
+    let rows: Vec<String> = outputs
+        .as_slice()
+        .iter()
+        .map(|output| json(&row(output)))
+        .collect();
+    let table = format!("[{},{}]", json(&columns), rows.join(","));
+
+    same::<Cells>(&objects, &table);
+    same::<Value>(&objects, &table);
+    same::<Box<RawValue>>(&objects, &table);
+    same::<Premium>(&objects, &table);
+    same::<Open>(&objects, &table);
+    same::<Numbers>(&objects, &table);
+    same::<Option<Premium>>(&objects, &table);
+    same::<BTreeMap<String, (i8, u64)>>(&objects, &table);
+
+    // Who wants rows gets them from a table.
+    let rows: Outputs<Vec<Box<RawValue>>> = serde_json::from_str(&table).expect("rows of a table");
+    let expected = outputs.as_slice().iter().map(row);
+    assert_eq!(
+        format!("{:?}", rows.as_slice()),
+        format!("{:?}", expected.collect::<Vec<_>>())
+    );
+}
+
+fn row(output: &Option<Cells>) -> Option<Vec<&RawValue>> {
+    output
+        .as_ref()
+        .map(|cells| cells.values().map(AsRef::as_ref).collect())
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("raw JSON can be written")
+}
+
+fn same<T: DeserializeOwned + Debug>(objects: &str, table: &str) {
+    let read = |json| {
+        serde_json::from_str::<Outputs<T>>(json)
+            .ok()
+            .map(|it| format!("{:?}", it.as_slice()))
+    };
+    assert_eq!(read(objects), read(table), "{objects} and {table}");
+}
