@@ -98,7 +98,7 @@ fn chunk(json: &RawValue, place: String) -> Result<Chunk> {
         .filter(|json| !json.get().starts_with('{'))
     {
         return Err(wrong(format!(
-            "data.parameters is {parameters}, and has to be an object"
+            "data.parameters has to be an object, and is {parameters}"
         )));
     }
     if draft.id.as_deref() == Some("") {
@@ -226,7 +226,7 @@ mod tests {
             ),
             (
                 r#"{"data": {"inputs": [["a"],[1]], "parameters": [1]}}"#,
-                "parameters is [1]",
+                "data.parameters has to be an object, and is [1]",
             ),
             (
                 r#"{"data": {"inputs": [["a"],[1]], "summary": {"agregation": []}}}"#,

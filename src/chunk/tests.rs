@@ -238,6 +238,9 @@ fn records_that_don_t_fit_are_named() {
     let keys = std::collections::BTreeMap::from([(1, 2)]);
     let error = Chunk::new([keys]).unwrap_err();
     assert!(error.to_string().contains("a record"), "{error}");
+    let keys = std::collections::BTreeMap::from([([(); 0], 2)]);
+    let error = Chunk::new([keys]).unwrap_err();
+    assert!(error.to_string().contains("have to be strings"), "{error}");
 }
 
 #[test]

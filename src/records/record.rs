@@ -198,7 +198,15 @@ impl<C: CellSink> SerializeMap for Map<'_, C> {
 
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Error> {
         self.key.clear();
-        key.serialize(TakeApart(&mut Key(&mut self.key)))
+        let mut name = Key {
+            text: &mut self.key,
+            is_text: false,
+        };
+        key.serialize(TakeApart(&mut name))?;
+        match name.is_text {
+            true => Ok(()),
+            false => Err(no_name()),
+        }
     }
 
     fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
@@ -211,19 +219,27 @@ impl<C: CellSink> SerializeMap for Map<'_, C> {
 }
 
 /// The key of a map, which has to be a text.
-struct Key<'a>(&'a mut String);
+struct Key<'a> {
+    text: &'a mut String,
+    is_text: bool,
+}
+
+fn no_name() -> Error {
+    Error::custom("the names of columns have to be strings")
+}
 
 impl CellSink for Key<'_> {
     fn named<T: ?Sized + Serialize>(&mut self, _: &str, _: &T) -> Result<(), Error> {
-        Err(Error::custom("the names of columns have to be strings"))
+        Err(no_name())
     }
 
     fn positional<T: ?Sized + Serialize>(&mut self, _: &T) -> Result<(), Error> {
-        Err(Error::custom("the names of columns have to be strings"))
+        Err(no_name())
     }
 
     fn text(&mut self, text: &str) -> Result<(), Error> {
-        self.0.push_str(text);
+        self.text.push_str(text);
+        self.is_text = true;
         Ok(())
     }
 }

@@ -394,7 +394,10 @@ fn raw_cells(raw: &RawValue) -> Option<Cells> {
     #[serde(untagged)]
     enum Shape {
         Object(serde_json::Map<String, serde_json::Value>),
-        Row(Vec<serde_json::Value>),
+        Row(
+            #[allow(dead_code, reason = "only that it is a row matters")]
+            Vec<serde::de::IgnoredAny>,
+        ),
     }
     // Which shape it is; the cells themselves are read raw, in the order in which they stand.
     match serde_json::from_str(raw.get()).ok()? {
