@@ -142,19 +142,19 @@ pub(crate) struct Wrong {
 
 /// Reads JSON, all of it.
 pub(crate) fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Wrong> {
-    serde_json::from_slice(json).or_else(|error| {
+    serde_json::from_slice(json).map_err(|error| {
         // A second pass, which keeps track of the place and is slower.
         let mut reader = serde_json::Deserializer::from_slice(json);
         match serde_path_to_error::deserialize::<_, T>(&mut reader) {
             // It does not see what comes after the end.
-            Ok(_) => Err(Wrong {
+            Ok(_) => Wrong {
                 place: String::new(),
                 why: error.to_string(),
-            }),
-            Err(error) => Err(Wrong {
+            },
+            Err(error) => Wrong {
                 place: error.path().to_string(),
                 why: error.inner().to_string(),
-            }),
+            },
         }
     })
 }
