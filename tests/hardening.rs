@@ -182,12 +182,7 @@ fn bounded(error: Error) -> String {
 #[test]
 fn deep_json_needs_no_deep_stack() {
     on_a_usual_stack(|| {
-        for deep in [
-            nested("[", "]"),
-            nested("{\"a\":[", "]}"),
-            nested("[", ""),
-            nested("{\"a\":", ""),
-        ] {
+        for deep in [nested("[{\"a\":", "}]"), nested("{\"a\":[", "")] {
             let inputs =
                 format!(r#"{{"data":{{"inputs":[["a"],[{deep}]],"parameters":{{"a":{deep}}}}}}}"#);
             checks::chunk_json(deep.as_bytes());
@@ -249,6 +244,8 @@ fn a_long_text_passes_and_its_errors_are_short() {
         Some(long.len())
     );
 
+    // Less of it, since all of it is looked at more than once.
+    let long = "x".repeat(1_000_000);
     let parameters = format!(r#"{{"data":{{"inputs":[["a"],[1]],"parameters":"{long}"}}}}"#);
     assert!(
         bounded(Chunk::parse(parameters).expect_err("no object")).contains("has to be an object")
