@@ -91,7 +91,7 @@ impl Transport {
     /// This and [`call_bytes`](Self::call_bytes) are the only places where the layers above meet
     /// the generated code's errors.
     ///
-    /// ```ignore
+    /// ```text
     /// let call = Call::new(Operation::Status).batch(id);
     /// let status = transport.call(call, |raw| async move { raw.status(id).await }).await?;
     /// ```
