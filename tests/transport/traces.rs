@@ -1,7 +1,8 @@
 //! What the spans and events say, and what they keep to themselves.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use cspark_emulator::{Answer, Fault};
@@ -19,15 +20,35 @@ impl Log {
     }
 
     /// Listens on this thread until the guard is dropped.
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_span_events(FmtSpan::FULL)
-            .with_ansi(false)
-            .with_writer(move || log.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
+    ///
+    /// The subscriber is that of the whole process, and its output goes to whoever listens on the
+    /// thread. One for each thread would do, but for what tracing remembers of an event that another
+    /// thread is the first to meet: that nobody listens.
+    fn listen(&self) -> Listening {
+        static SUBSCRIBER: Once = Once::new();
+        SUBSCRIBER.call_once(|| {
+            let subscriber = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_span_events(FmtSpan::FULL)
+                .with_ansi(false)
+                .with_writer(|| LISTENER.with_borrow(|log| log.clone().unwrap_or_default()))
+                .finish();
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+        });
+        LISTENER.set(Some(self.clone()));
+        Listening
+    }
+}
+
+thread_local! {
+    static LISTENER: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
+
+struct Listening;
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        LISTENER.set(None);
     }
 }
 
