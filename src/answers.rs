@@ -61,6 +61,18 @@ impl<T> ChunkResult<Outputs<T>> {
 }
 
 impl<R> ChunkResult<R> {
+    /// The same result with its outputs in another form.
+    pub(crate) fn with_outputs<S>(self, outputs: Option<S>) -> ChunkResult<S> {
+        ChunkResult {
+            errors: self.errors,
+            id: self.id,
+            outputs,
+            process_time: self.process_time,
+            summary_output: self.summary_output,
+            warnings: self.warnings,
+        }
+    }
+
     /// The aggregates that the chunk's summary asked for, as JSON.
     pub fn summary_json(&self) -> Option<&RawValue> {
         self.summary_output.as_deref()

@@ -68,15 +68,11 @@ fn read_each<T: DeserializeOwned>(answer: &[u8]) -> Result<PullResponse<Outputs<
 }
 
 /// A chunk whose outputs can all be read, those apart whose record has an error of the service's.
-fn whole<T>(chunk: ChunkResult<EachOutput<T>>) -> Result<ChunkResult<Outputs<T>>, (usize, String)> {
-    let ChunkResult {
-        errors,
-        id,
-        outputs,
-        process_time,
-        summary_output,
-        warnings,
-    } = chunk;
+fn whole<T>(
+    mut chunk: ChunkResult<EachOutput<T>>,
+) -> Result<ChunkResult<Outputs<T>>, (usize, String)> {
+    let outputs = chunk.outputs.take();
+    let errors = &chunk.errors;
     let failed = |record| {
         errors
             .as_ref()
@@ -99,14 +95,7 @@ fn whole<T>(chunk: ChunkResult<EachOutput<T>>) -> Result<ChunkResult<Outputs<T>>
         ),
         None => None,
     };
-    Ok(ChunkResult {
-        errors,
-        id,
-        outputs,
-        process_time,
-        summary_output,
-        warnings,
-    })
+    Ok(chunk.with_outputs(outputs))
 }
 
 #[cfg(test)]

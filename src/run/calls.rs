@@ -43,27 +43,13 @@ fn read(answer: &[u8]) -> Option<PullResponse<RawOutputs>> {
     let PullResponse { data, status } =
         serde_json::from_slice::<PullResponse<usize>>(&rest).ok()?;
     let whole = |chunk: ChunkResult<usize>| {
-        let ChunkResult {
-            errors,
-            id,
-            outputs: number,
-            process_time,
-            summary_output,
-            warnings,
-        } = chunk;
         let json =
             |number: usize| Some(RawOutputs(answer.get(outputs.get(number)?.clone())?.into()));
-        let outputs = number
+        let outputs = chunk
+            .outputs
             .and_then(json)
             .filter(|outputs| outputs.json() != "null");
-        ChunkResult {
-            errors,
-            id,
-            outputs,
-            process_time,
-            summary_output,
-            warnings,
-        }
+        chunk.with_outputs(outputs)
     };
     let data = data.map(|chunks| chunks.into_iter().map(whole).collect());
     Some(PullResponse { data, status })
