@@ -551,7 +551,8 @@ impl Machine {
         if now >= due {
             self.end(Ending::Stalled);
         } else {
-            self.wake_at(due);
+            // Several times until then, to notice if this computer is what stands still.
+            self.wake_at(due.min(now + self.settings.stall / 16));
         }
     }
 

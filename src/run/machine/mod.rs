@@ -33,6 +33,7 @@ mod tests;
 mod trouble;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 pub(crate) use self::checkpoint::Position;
 pub(crate) use self::event::{
@@ -282,7 +283,9 @@ impl Machine {
 
     /// What to do next. Ask again after each action, after each event and when the waiting time is over.
     pub(crate) fn next(&mut self, now: Time) -> Next {
-        self.wake = None;
+        if let Some(wake) = self.wake.take() {
+            self.stood_still(now.saturating_sub(wake));
+        }
         if let Some(action) = self.decide(now) {
             return Next::Do(action);
         }
@@ -290,6 +293,13 @@ impl Machine {
             Phase::Over(_) => Next::Over,
             _ => Next::Wait(self.wake.map(|at| at.max(now))),
         }
+    }
+
+    /// It is later by this much than when the driver was to ask again: the computer was suspended, or the thread busy with
+    /// something else. Nobody looked at the service in that time, so it counts neither as a stall nor as an outage.
+    fn stood_still(&mut self, time: Duration) {
+        self.progress_at += time;
+        self.trouble.stood_still(time);
     }
 
     /// Mints and reads the ids of the chunks.

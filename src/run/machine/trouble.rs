@@ -68,6 +68,17 @@ impl Trouble {
         streak.hold = streak.hold.max(until);
     }
 
+    /// Time in which nothing was tried is no part of an outage.
+    pub(super) fn stood_still(&mut self, time: Duration) {
+        for since in self
+            .streaks
+            .iter_mut()
+            .filter_map(|streak| streak.since.as_mut())
+        {
+            *since += time;
+        }
+    }
+
     pub(super) fn succeeded(&mut self, op: Op) {
         self.streaks[op as usize] = Streak::default();
     }

@@ -446,6 +446,17 @@ fn a_stalled_service_is_noticed() {
 }
 
 #[test]
+fn a_computer_that_stood_still_is_no_stall() {
+    for at in (0..1_000).step_by(20).map(ms) {
+        let mut world = calm();
+        world.settings.stall = secs(120);
+        let mut sim = Sim::new(world, 1);
+        sim.stand_still(at, secs(600));
+        complete(&play(&mut sim));
+    }
+}
+
+#[test]
 fn a_slow_consumer_is_no_stall_and_bounds_the_memory() {
     for order in [Order::Arrival, Order::Input] {
         let mut world = World {

@@ -43,7 +43,7 @@ fn world(seed: u64, crashes: bool) -> World {
             patience: ms(30_000),
             resubmissions: 20,
             outage: ms(3_600_000),
-            stall: ms(3_600_000),
+            stall: ms(600_000),
             split,
             keep_going: r.percent(30),
             ..Settings::default()
@@ -93,6 +93,10 @@ fn play(seed: u64, crashes: bool) {
     let world = world(seed, crashes);
     let short_lived = world.traits.idle_limit < ms(10_000);
     let mut sim = Sim::new(world, seed);
+    let r = &mut Random(!seed);
+    if r.percent(20) {
+        sim.stand_still(ms(r.within(0, 20_000)), ms(r.within(1, 1_200_000)));
+    }
     let result = catch_unwind(AssertUnwindSafe(|| {
         let account = sim.play();
         sim.check_account(&account);

@@ -51,6 +51,7 @@ enum Happening {
     Crash,
     Told(Event),
     Strikes(BatchState),
+    Stands(Duration),
 }
 
 /// What goes wrong with a request.
@@ -159,6 +160,11 @@ impl Sim {
         self.plan(at, Happening::Strikes(state));
     }
 
+    /// The computer stands still for this long at this time: what was to happen happens after, and late.
+    pub(super) fn stand_still(&mut self, at: Time, time: Duration) {
+        self.plan(at, Happening::Stands(time));
+    }
+
     fn plan(&mut self, at: Time, happening: Happening) {
         self.serial += 1;
         self.happenings.insert(self.serial, happening);
@@ -202,7 +208,7 @@ impl Sim {
                     let Some(Reverse((at, serial))) = self.agenda.pop() else {
                         unreachable!()
                     };
-                    self.now = at;
+                    self.now = self.now.max(at);
                     let happening = self.happenings.remove(&serial).expect("planned");
                     self.note(|| format!("{happening:?}"));
                     self.happen(happening);
@@ -343,6 +349,7 @@ impl Sim {
                 self.wake_consumer();
             }
             Happening::Crash => self.crash(),
+            Happening::Stands(time) => self.now += time,
             Happening::Told(event) => self.machine.handle(self.now, event),
         }
     }
