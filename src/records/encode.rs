@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::ser::Error as _;
 
 use super::columns::Columns;
-use super::row::{Waiting, write_cell, write_row};
+use super::row::{Scratch, write_cell, write_row};
 use super::{Layout, RecordFormat};
 use crate::{Error, Result};
 
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 pub(crate) struct Encoder {
     format: RecordFormat,
     columns: Option<Columns>,
-    waiting: Waiting,
+    scratch: Scratch,
     /// The inputs so far, without the closing bracket. Empty before the first record.
     json: Vec<u8>,
     /// Where the last record starts in `json`, its comma included.
@@ -35,7 +35,7 @@ impl Encoder {
         Ok(Self {
             format,
             columns,
-            waiting: Waiting::default(),
+            scratch: Scratch::default(),
             json: Vec::new(),
             last: 0,
             records: 0,
@@ -84,7 +84,7 @@ impl Encoder {
         self.open();
         if let Some(columns) = &self.columns {
             let rules = (self.format.missing, self.format.extra);
-            write_row(record, columns, rules, &mut self.waiting, &mut self.json)?;
+            write_row(record, columns, rules, &mut self.scratch, &mut self.json)?;
         }
         Ok(true)
     }

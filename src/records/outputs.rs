@@ -82,7 +82,17 @@ impl<'a, T> IntoIterator for &'a Outputs<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Outputs<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Read(PhantomData)).map(Self)
+        Outputs::of(0, deserializer)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Outputs<T> {
+    /// Reads outputs, with room for as many as are expected.
+    pub(crate) fn of<D: Deserializer<'de>>(
+        expected: usize,
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Read::new(expected)).map(Self)
     }
 }
 
@@ -104,12 +114,25 @@ pub(crate) struct Unreadable {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for EachOutput<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Read(PhantomData)).map(Self)
+        deserializer.deserialize_any(Read::new(0)).map(Self)
     }
 }
 
 /// Reads either shape into a list.
-struct Read<O>(PhantomData<O>);
+struct Read<O> {
+    /// How many there probably are.
+    expected: usize,
+    output: PhantomData<O>,
+}
+
+impl<O> Read<O> {
+    fn new(expected: usize) -> Self {
+        Self {
+            expected,
+            output: PhantomData,
+        }
+    }
+}
 
 impl<'de, O: FromElement<'de>> Visitor<'de> for Read<O> {
     type Value = Vec<O>;
@@ -119,7 +142,7 @@ impl<'de, O: FromElement<'de>> Visitor<'de> for Read<O> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        let mut outputs = Vec::new();
+        let mut outputs = Vec::with_capacity(self.expected);
         // The first element tells the shape, and only its text can be looked at twice.
         let Some(first) = elements.next_element::<&RawValue>()? else {
             return Ok(outputs);

@@ -19,6 +19,11 @@ pub(super) trait CellSink {
     /// A cell that the record has a name for.
     fn named<T: ?Sized + Serialize>(&mut self, column: &str, value: &T) -> Result<(), Error>;
 
+    /// A cell of a field, whose name is the same one in each record of a type.
+    fn field<T: ?Sized + Serialize>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+        self.named(name, value)
+    }
+
     /// The record is a row: cells without names follow, or none.
     fn row(&mut self) {}
 
@@ -259,7 +264,7 @@ impl<C: CellSink> SerializeStruct for Struct<'_, C> {
         value: &T,
     ) -> Result<(), Error> {
         match self {
-            Self::Fields(sink) => sink.named(key, value),
+            Self::Fields(sink) => sink.field(key, value),
             Self::Raw(sink) => {
                 // Its cells go on as raw JSON, so that their digits stay as they are.
                 let mut take_apart = |text: &str| {
@@ -273,7 +278,7 @@ impl<C: CellSink> SerializeStruct for Struct<'_, C> {
     /// A struct has the same columns whether or not it skips some of them, so the cell is null.
     fn skip_field(&mut self, key: &'static str) -> Result<(), Error> {
         match self {
-            Self::Fields(sink) => sink.named(key, &()),
+            Self::Fields(sink) => sink.field(key, &()),
             Self::Raw(_) => Ok(()),
         }
     }

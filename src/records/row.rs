@@ -11,11 +11,14 @@ use super::finite::Finite;
 use super::record::{CellSink, take_apart};
 use super::{ExtraCells, MissingCells};
 
-/// Cells that wait for their turn, kept between rows to save the allocation.
+/// What is kept between rows.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct Scratch {
+    /// Cells that wait for their turn.
     json: Vec<u8>,
     cells: Vec<Option<Range<usize>>>,
+    /// Fields that were found to have the names of the first columns.
+    fields: Vec<&'static str>,
 }
 
 /// Appends a record as a row of the columns. After an error, `out` may end in half a row.
@@ -23,16 +26,16 @@ pub(super) fn write_row<T: ?Sized + Serialize>(
     record: &T,
     columns: &Columns,
     (missing, extra): (MissingCells, ExtraCells),
-    waiting: &mut Waiting,
+    scratch: &mut Scratch,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    waiting.json.clear();
-    waiting.cells.clear();
+    scratch.json.clear();
+    scratch.cells.clear();
     out.push(b'[');
     let mut row = Row {
         columns,
         extra,
-        waiting,
+        scratch,
         out,
         written: 0,
         is_row: false,
@@ -44,7 +47,7 @@ pub(super) fn write_row<T: ?Sized + Serialize>(
 struct Row<'a> {
     columns: &'a Columns,
     extra: ExtraCells,
-    waiting: &'a mut Waiting,
+    scratch: &'a mut Scratch,
     out: &'a mut Vec<u8>,
     /// How many cells are in `out`; the first so many columns.
     written: usize,
@@ -79,8 +82,8 @@ impl Row<'_> {
             if place > 0 {
                 self.out.push(b',');
             }
-            match self.waiting.cells.get(place).cloned().flatten() {
-                Some(cell) => self.out.extend_from_slice(&self.waiting.json[cell]),
+            match self.scratch.cells.get(place).cloned().flatten() {
+                Some(cell) => self.out.extend_from_slice(&self.scratch.json[cell]),
                 None if missing == MissingCells::Null => self.out.extend_from_slice(b"null"),
                 None => return Err(Error::custom(format_args!("it lacks column `{name}`"))),
             }
@@ -93,7 +96,7 @@ impl Row<'_> {
 impl CellSink for Row<'_> {
     fn named<T: ?Sized + Serialize>(&mut self, column: &str, value: &T) -> Result<(), Error> {
         // The usual case: the record has its cells in the order of the columns.
-        let in_order = self.waiting.cells.is_empty();
+        let in_order = self.scratch.cells.is_empty();
         if in_order
             && self
                 .columns
@@ -112,14 +115,28 @@ impl CellSink for Row<'_> {
             };
         };
         if in_order {
-            self.waiting.cells.resize(self.columns.names().len(), None);
+            self.scratch.cells.resize(self.columns.names().len(), None);
         }
-        if place < self.written || self.waiting.cells[place].is_some() {
+        if place < self.written || self.scratch.cells[place].is_some() {
             return Err(Error::custom(format_args!("it has `{column}` twice")));
         }
-        let start = self.waiting.json.len();
-        write_cell(value, &mut self.waiting.json).map_err(|error| self.at(place, error))?;
-        self.waiting.cells[place] = Some(start..self.waiting.json.len());
+        let start = self.scratch.json.len();
+        write_cell(value, &mut self.scratch.json).map_err(|error| self.at(place, error))?;
+        self.scratch.cells[place] = Some(start..self.scratch.json.len());
+        Ok(())
+    }
+
+    fn field<T: ?Sized + Serialize>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+        let place = self.written;
+        let known = self.scratch.fields.get(place);
+        // The same text at the same place in memory: then there is no need to compare it again.
+        if known.is_some_and(|known| std::ptr::eq(*known, name)) && self.scratch.cells.is_empty() {
+            return self.write_next(value);
+        }
+        self.named(name, value)?;
+        if self.written > place && self.scratch.fields.len() == place {
+            self.scratch.fields.push(name);
+        }
         Ok(())
     }
 
