@@ -176,13 +176,14 @@ impl<I, O> RunBuilder<I, O> {
         self.set(|settings| settings.keep_alive = time)
     }
 
-    /// How long requests may fail without a success before the run gives up; 5 minutes unless set.
+    /// How long requests may fail without a success before the run gives up; 5 minutes unless set. Time in which this
+    /// computer was suspended does not count.
     pub fn outage_limit(self, time: Duration) -> Self {
         self.set(|settings| settings.outage = time)
     }
 
     /// How long the service may make no progress before the run gives up; 15 minutes unless set. It has to be longer than
-    /// a chunk takes to compute.
+    /// a chunk takes to compute. Time in which this computer was suspended does not count.
     pub fn stall_limit(self, time: Duration) -> Self {
         self.set(|settings| settings.stall = time)
     }

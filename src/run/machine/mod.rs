@@ -202,6 +202,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// A new run. `open` says that there is a batch already.
     pub(crate) fn new(settings: Settings, run: RunId, open: bool) -> Self {
+        let settings = settings.bounded();
         let (min, max) = (settings.poll_min, settings.poll_max);
         Self {
             phase: Phase::Running,

@@ -101,3 +101,25 @@ impl Default for Settings {
         }
     }
 }
+
+impl Settings {
+    /// With times that can be added to any other: what is meant as never comes late enough.
+    pub(super) fn bounded(mut self) -> Self {
+        const LATE_ENOUGH: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+        for time in [
+            &mut self.poll_min,
+            &mut self.poll_max,
+            &mut self.keep_alive,
+            &mut self.settle,
+            &mut self.confirm,
+            &mut self.patience,
+            &mut self.outage,
+            &mut self.stall,
+            &mut self.backoff_min,
+            &mut self.backoff_max,
+        ] {
+            *time = LATE_ENOUGH.min(*time);
+        }
+        self
+    }
+}

@@ -446,6 +446,30 @@ fn a_stalled_service_is_noticed() {
 }
 
 #[test]
+fn limits_may_be_as_good_as_none() {
+    let most = Duration::MAX;
+    let mut world = World {
+        script: vec![
+            (Op::Push, 1..3, Fault::Before(What::NotTaken)),
+            (Op::Push, 5..7, Fault::After(What::Unknown)),
+            (Op::Pull, 2..4, Fault::After(What::Unknown)),
+        ],
+        ..calm()
+    };
+    let settings = &mut world.settings;
+    (settings.stall, settings.outage, settings.patience) = (most, most, most);
+    (settings.keep_alive, settings.poll_max) = (most, most);
+    complete(&run(world.clone()).0);
+    // Who sets these has to wait, but gets no worse.
+    let settings = &mut world.settings;
+    (settings.poll_min, settings.settle, settings.confirm) = (most, most, most);
+    (settings.backoff_min, settings.backoff_max) = (most, most);
+    let mut sim = Sim::new(world, 1);
+    sim.tell(secs(60), Event::Cancel);
+    assert_eq!(play(&mut sim).ending, Some(Ending::Cancelled));
+}
+
+#[test]
 fn a_computer_that_stood_still_is_no_stall() {
     for at in (0..1_000).step_by(20).map(ms) {
         let mut world = calm();
