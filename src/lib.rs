@@ -86,6 +86,7 @@ mod push;
 pub mod raw;
 mod records;
 pub mod run;
+mod scan;
 mod service_uri;
 mod transport;
 mod wire;

@@ -122,7 +122,7 @@ impl<O: DeserializeOwned> Delivery<O> {
 fn outputs<O: DeserializeOwned>(json: Option<&str>, count: usize) -> Vec<Result<O, RecordError>> {
     let Some(json) = json else { return Vec::new() };
     let some = |output: Option<O>| output.ok_or(RecordError::NoOutput);
-    let outputs: Vec<_> = match read_all(json, count) {
+    let outputs: Vec<_> = match Outputs::expect(count, json) {
         Ok(outputs) => outputs.into_iter().map(some).collect(),
         // The slow way: one that is not as expected leaves the others whole.
         Err(_) => match serde_json::from_str::<EachOutput<O>>(json) {
@@ -149,14 +149,6 @@ fn outputs<O: DeserializeOwned>(json: Option<&str>, count: usize) -> Vec<Result<
         return unreadable(&why, json, count);
     }
     outputs
-}
-
-fn read_all<O: DeserializeOwned>(json: &str, count: usize) -> serde_json::Result<Outputs<O>> {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    // An output takes two bytes at least.
-    let outputs = Outputs::of(count.min(json.len() / 2), &mut reader)?;
-    reader.end()?;
-    Ok(outputs)
 }
 
 /// All records of the chunk are unreadable. The text goes with the first, not with each.

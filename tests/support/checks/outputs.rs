@@ -97,4 +97,14 @@ fn same<T: DeserializeOwned + Debug>(objects: &str, table: &str) {
             .map(|it| format!("{:?}", it.as_slice()))
     };
     assert_eq!(read(objects), read(table), "{objects} and {table}");
+    let quick = |json| {
+        Outputs::<T>::from_json(json)
+            .ok()
+            .map(|it| format!("{:?}", it.as_slice()))
+    };
+    assert_eq!(
+        (quick(objects), quick(table)),
+        (read(objects), read(table)),
+        "{objects} and {table}"
+    );
 }

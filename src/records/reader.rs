@@ -1,0 +1,582 @@
+//! Reads JSON of the kinds that outputs are made of, in less time than serde_json takes for it.
+//!
+//! Text without escapes, numbers, and lists and objects of them are read here. Whatever is rare is left to serde_json:
+//! a value by handing it over, and JSON that is not well-formed, or not what is asked for, by an error that the caller
+//! takes as a reason to start over with serde_json. So an error from here is never shown to anybody, and what is read here,
+//! serde_json would read in the same way.
+
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Error;
+
+use super::record::RAW_VALUE;
+use crate::scan::Cursor;
+
+/// Lists and objects within others that are read here; outputs are lists of objects or rows, seldom with more in them.
+const DEPTH: u32 = 8;
+
+/// Digits that surely fit into 64 bits.
+const DIGITS: usize = 18;
+
+/// A deserializer of JSON text.
+#[derive(Debug)]
+pub(crate) struct Reader<'de> {
+    json: &'de str,
+    at: usize,
+    depth: u32,
+}
+
+impl<'de> Reader<'de> {
+    pub(crate) fn new(json: &'de str) -> Self {
+        Self {
+            json,
+            at: 0,
+            depth: 0,
+        }
+    }
+
+    /// Nothing but white space is left.
+    pub(crate) fn end(mut self) -> Result<(), Error> {
+        match self.peek() {
+            Some(_) => Err(unusual()),
+            None => Ok(()),
+        }
+    }
+
+    /// The next byte that is no white space.
+    #[inline]
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            let byte = *self.json.as_bytes().get(self.at)?;
+            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+    }
+
+    #[inline]
+    fn eat(&mut self, byte: u8) -> Result<(), Error> {
+        if self.peek() != Some(byte) {
+            return Err(unusual());
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), Error> {
+        let rest = self.json.as_bytes().get(self.at..).unwrap_or_default();
+        if !rest.starts_with(word.as_bytes()) {
+            return Err(unusual());
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// What stands between the quotes of a text without escapes, if it is one.
+    #[inline]
+    fn text(&mut self) -> Option<&'de str> {
+        let start = self.at + 1;
+        let mut end = start;
+        let bytes = self.json.as_bytes();
+        while let Some(eight) = bytes.get(end..)?.first_chunk() {
+            let marked = special(u64::from_le_bytes(*eight));
+            if marked != 0 {
+                end += marked.trailing_zeros() as usize / 8;
+                break;
+            }
+            end += 8;
+        }
+        while !matches!(bytes.get(end)?, b'"' | b'\\' | ..b' ') {
+            end += 1;
+        }
+        if bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        self.json.get(start..end)
+    }
+
+    #[inline]
+    fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        let bytes = self.json.as_bytes();
+        let start = self.at;
+        let is_negative = bytes.get(start) == Some(&b'-');
+        let first = start + usize::from(is_negative);
+        let (mut value, point) = digits(bytes, first, 0)?;
+        if point > first + 1 && bytes.get(first) == Some(&b'0') {
+            return Err(unusual());
+        }
+        let mut at = point;
+        let mut places = 0;
+        if bytes.get(at) == Some(&b'.') {
+            (value, at) = digits(bytes, at + 1, value)?;
+            places = at - point - 1;
+        }
+        let has_exponent = matches!(bytes.get(at), Some(b'e' | b'E'));
+        if has_exponent {
+            let signed = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
+            (_, at) = digits(bytes, at + 1 + usize::from(signed), 0)?;
+        }
+        let fits = at - first <= DIGITS;
+        if at == point && fits && (value != 0 || !is_negative) {
+            self.at = at;
+            return match is_negative {
+                false => visitor.visit_u64(value),
+                true => visitor.visit_i64(-value.cast_signed()),
+            };
+        }
+        if at == point {
+            // Too long, or minus zero.
+            return self.hand_over(|json| json.deserialize_any(visitor));
+        }
+        let number = match POWERS.get(places) {
+            // Both are exact, so their quotient is the number that is nearest.
+            Some(power) if fits && !has_exponent && value < 1 << 53 => {
+                let number = value as f64 / power;
+                if is_negative { -number } else { number }
+            }
+            _ => match self.json.get(start..at).unwrap_or_default().parse::<f64>() {
+                Ok(number) if number.is_finite() => number,
+                _ => return Err(unusual()),
+            },
+        };
+        self.at = at;
+        visitor.visit_f64(number)
+    }
+
+    /// Lets serde_json read the value that starts here.
+    #[cold]
+    fn hand_over<T>(
+        &mut self,
+        read: impl FnOnce(
+            &mut serde_json::Deserializer<serde_json::de::StrRead<'de>>,
+        ) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.peek();
+        let mut cursor = Cursor::new(self.json.as_bytes(), self.at);
+        cursor.skip().ok_or_else(unusual)?;
+        let value = self.json.get(self.at..cursor.at()).ok_or_else(unusual)?;
+        let mut json = serde_json::Deserializer::from_str(value);
+        let value = read(&mut json)?;
+        json.end()?;
+        self.at = cursor.at();
+        Ok(value)
+    }
+
+    #[inline]
+    fn value<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.peek().ok_or_else(unusual)? {
+            b'"' => match self.text() {
+                Some(text) => visitor.visit_borrowed_str(text),
+                None => self.hand_over(|json| json.deserialize_any(visitor)),
+            },
+            b'-' | b'0'..=b'9' => self.number(visitor),
+            b't' => {
+                self.word("true")?;
+                visitor.visit_bool(true)
+            }
+            b'f' => {
+                self.word("false")?;
+                visitor.visit_bool(false)
+            }
+            b'n' => {
+                self.word("null")?;
+                visitor.visit_unit()
+            }
+            b'[' | b'{' if self.depth == DEPTH => {
+                self.hand_over(|json| json.deserialize_any(visitor))
+            }
+            b'[' => self.nested(b']', |items| visitor.visit_seq(items)),
+            b'{' => self.nested(b'}', |items| visitor.visit_map(items)),
+            _ => Err(unusual()),
+        }
+    }
+
+    fn nested<T>(
+        &mut self,
+        close: u8,
+        read: impl FnOnce(Items<'_, 'de>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.at += 1;
+        self.depth += 1;
+        let value = read(Items {
+            reader: self,
+            close,
+            is_first: true,
+        })?;
+        self.depth -= 1;
+        // Also refuses items that nobody asked for.
+        self.eat(close)?;
+        Ok(value)
+    }
+}
+
+/// Marks the bytes of a word that end a text or may not be in it as they are: quotes, backslashes and control characters. Those behind
+/// the first may be wrong.
+#[inline]
+fn special(word: u64) -> u64 {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let zero = |word: u64| word.wrapping_sub(EACH) & !word;
+    let quote = zero(word ^ (EACH * b'"' as u64));
+    let escape = zero(word ^ (EACH * b'\\' as u64));
+    let control = word.wrapping_sub(EACH * b' ' as u64) & !word;
+    (quote | escape | control) & (EACH << 7)
+}
+
+/// One or more digits appended to a number, which is right if it has no more than [`DIGITS`], and where they end.
+#[inline]
+fn digits(json: &[u8], start: usize, before: u64) -> Result<(u64, usize), Error> {
+    let (mut at, mut value) = (start, before);
+    while let Some(digit) = json
+        .get(at)
+        .map(|byte| byte.wrapping_sub(b'0'))
+        .filter(|digit| *digit < 10)
+    {
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+        at += 1;
+    }
+    if at == start {
+        return Err(unusual());
+    }
+    Ok((value, at))
+}
+
+/// The powers of ten that are exact.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+#[cold]
+fn unusual() -> Error {
+    Error::custom("not what is read here")
+}
+
+/// For visitors who know what they want, whatever that is.
+macro_rules! read {
+    ($($method:ident($($name:ident: $type:ty),*))*) => {
+        $(#[inline]
+        fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, Error> {
+            $(let _ = $name;)*
+            self.value(visitor)
+        })*
+    };
+}
+
+/// For visitors to whom serde_json gives more than one kind of JSON, or gives it in another way.
+macro_rules! hand_over {
+    ($($method:ident($($name:ident: $type:ty),*))*) => {
+        $(fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, Error> {
+            self.hand_over(|json| json.$method($($name,)* visitor))
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = Error;
+
+    read! {
+        deserialize_bool() deserialize_char() deserialize_str() deserialize_string()
+        deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
+        deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_f64()
+        deserialize_unit() deserialize_unit_struct(name: &'static str)
+        deserialize_seq() deserialize_tuple(length: usize)
+        deserialize_tuple_struct(name: &'static str, length: usize)
+        deserialize_map() deserialize_struct(name: &'static str, fields: &'static [&'static str])
+        deserialize_identifier() deserialize_ignored_any()
+    }
+
+    hand_over! {
+        deserialize_f32() deserialize_i128() deserialize_u128()
+        deserialize_bytes() deserialize_byte_buf()
+        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+
+    /// For who takes what comes. What a number is to them depends on serde_json's features.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.peek() {
+            Some(b'-' | b'0'..=b'9') => self.hand_over(|json| json.deserialize_any(visitor)),
+            _ => self.value(visitor),
+        }
+    }
+
+    #[inline]
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.peek() == Some(b'n') {
+            self.word("null")?;
+            return visitor.visit_none();
+        }
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if name == RAW_VALUE {
+            return self.hand_over(|json| json.deserialize_newtype_struct(name, visitor));
+        }
+        visitor.visit_newtype_struct(self)
+    }
+}
+
+/// The elements of a list, or the members of an object.
+struct Items<'a, 'de> {
+    reader: &'a mut Reader<'de>,
+    close: u8,
+    is_first: bool,
+}
+
+impl Items<'_, '_> {
+    /// Steps to the next item, if there is one.
+    #[inline]
+    fn next(&mut self) -> Result<bool, Error> {
+        match self.reader.peek() {
+            Some(byte) if byte == self.close => Ok(false),
+            Some(_) if std::mem::take(&mut self.is_first) => Ok(true),
+            Some(b',') => {
+                self.reader.at += 1;
+                Ok(true)
+            }
+            _ => Err(unusual()),
+        }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Items<'_, 'de> {
+    type Error = Error;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        match self.next()? {
+            true => seed.deserialize(&mut *self.reader).map(Some),
+            false => Ok(None),
+        }
+    }
+}
+
+impl<'de> MapAccess<'de> for Items<'_, 'de> {
+    type Error = Error;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        if !self.next()? {
+            return Ok(None);
+        }
+        if self.reader.peek() != Some(b'"') {
+            return Err(unusual());
+        }
+        let key = self.reader.text().ok_or_else(unusual)?;
+        seed.deserialize(BorrowedStrDeserializer::new(key))
+            .map(Some)
+    }
+
+    #[inline]
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        self.reader.eat(b':')?;
+        seed.deserialize(&mut *self.reader)
+    }
+}
+
+#[cfg(test)]
+#[allow(dead_code, reason = "the fields are compared as Debug shows them")]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Debug;
+
+    use proptest::prelude::*;
+    use serde::Deserialize;
+    use serde::de::{DeserializeOwned, IgnoredAny};
+    use serde_json::Value;
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn read<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
+        let mut reader = Reader::new(json);
+        let value = T::deserialize(&mut reader)?;
+        reader.end()?;
+        Ok(value)
+    }
+
+    /// What is read here, serde_json reads in the same way. Says whether it was read here.
+    fn agrees<T: DeserializeOwned + Debug>(json: &str) -> bool {
+        let here = read::<T>(json);
+        if let Ok(here) = &here {
+            let there: T = serde_json::from_str(json).expect(json);
+            // Also tells zeroes apart, and has all digits.
+            assert_eq!(format!("{here:?}"), format!("{there:?}"), "{json}");
+        }
+        here.is_ok()
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Name(String);
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Kind {
+        Plain,
+        With(u8),
+        Fields { a: f64 },
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct All {
+        #[serde(default)]
+        flag: bool,
+        small: Option<i8>,
+        whole: Option<u64>,
+        real: Option<f64>,
+        single: Option<f32>,
+        letter: Option<char>,
+        name: Option<Name>,
+        kind: Option<Kind>,
+        wide: Option<i128>,
+        any: Option<Value>,
+        raw: Option<Box<RawValue>>,
+        pair: Option<(u8, String)>,
+        list: Option<Vec<f64>>,
+        nothing: Option<()>,
+        inner: Option<Box<All>>,
+        #[serde(flatten)]
+        rest: BTreeMap<String, Value>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Usual {
+        a: Option<f64>,
+        b: String,
+        #[serde(default)]
+        c: Vec<i64>,
+    }
+
+    #[test]
+    fn the_usual_is_read_here() {
+        for json in [
+            r#"[{"a":1.5,"b":"x"},{"b":"","a":null,"c":[1,-2,0]}]"#,
+            r#" [ { "b" : "Zürich" , "a" : -0.1e-7 , "new" : {"x": [true, null, "\""]} } ] "#,
+            r#"[{"a":12345678901234567890,"b":"long \u0041 \" text"}]"#,
+            r#"[{"a":-0,"b":"a text of more than eight bytes, and an \\ at its end \\"}]"#,
+            r#"[[1, "positions", [2]], [null, "as well"]]"#,
+            "[]",
+        ] {
+            assert!(agrees::<Vec<Usual>>(json), "{json}");
+            assert!(agrees::<Value>(json), "{json}");
+            assert!(agrees::<Vec<Box<RawValue>>>(json), "{json}");
+            assert!(agrees::<IgnoredAny>(json), "{json}");
+        }
+        for all in [
+            r#"{"flag":true,"small":-7,"whole":7,"real":7,"single":0.1,"letter":"é","name":"x","kind":"plain"}"#,
+            r#"{"kind":{"with":7},"wide":-170141183460469231731687303715884105728,"any":[1.50,{}],"raw": 1.50 }"#,
+            r#"{"kind":{"fields":{"a":1}},"pair":[1,"x"],"list":[1,2.5],"nothing":null,"inner":{"small":null}}"#,
+        ] {
+            assert!(serde_json::from_str::<All>(all).is_ok(), "{all}");
+            agrees::<All>(all);
+        }
+        assert_eq!(
+            read::<Vec<Box<RawValue>>>("[ 1.50 ,[ ]]").unwrap()[0].get(),
+            "1.50"
+        );
+    }
+
+    #[test]
+    fn what_is_not_well_formed_is_left_to_serde_json() {
+        for json in [
+            "",
+            "[",
+            "[1",
+            "[1,",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "[1]]",
+            "[1}",
+            "{",
+            "{]",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{a:1}"#,
+            r#"["a]"#,
+            "[\"a\nb\"]",
+            "[01]",
+            "[-]",
+            "[-01]",
+            "[1.]",
+            "[.5]",
+            "[1e]",
+            "[1e+]",
+            "[+1]",
+            "[1e999]",
+            "[0x1]",
+            "[truth]",
+            "[tru]",
+            "[nul]",
+            "[NaN]",
+            r#"["\x"]"#,
+            "[1.5.5]",
+            "[1-1]",
+        ] {
+            assert!(serde_json::from_str::<Value>(json).is_err(), "{json}");
+            assert!(read::<Value>(json).is_err(), "{json}");
+            assert!(read::<Vec<f64>>(json).is_err(), "{json}");
+            assert!(read::<IgnoredAny>(json).is_err(), "{json}");
+        }
+        assert!(
+            read::<(u8,)>("[1,2]").is_err(),
+            "an element that nobody asked for"
+        );
+    }
+
+    #[test]
+    fn depth_has_an_end() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(agrees::<Value>(&nested(100)));
+        assert!(read::<Value>(&nested(100_000)).is_err());
+        assert!(agrees::<IgnoredAny>(&nested(100_000)));
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_read_to_the_bit(
+            number in r"-?(0|[1-9][0-9]{0,22})(\.[0-9]{1,22})?([eE][+-]?[0-9]{1,3})?",
+            double in any::<f64>().prop_filter("JSON has no other", |double| double.is_finite()),
+        ) {
+            for json in [format!("[{number}]"), serde_json::to_string(&[double]).unwrap(), format!("[{double}]")] {
+                let is_finite = serde_json::from_str::<Vec<f64>>(&json).is_ok();
+                prop_assert_eq!(agrees::<Vec<f64>>(&json), is_finite);
+                prop_assert_eq!(agrees::<Vec<Value>>(&json), is_finite);
+                let _ = (agrees::<Vec<i64>>(&json), agrees::<Vec<u64>>(&json), agrees::<Vec<u8>>(&json));
+                let _ = (agrees::<Vec<f32>>(&json), agrees::<Vec<i128>>(&json), agrees::<Vec<All>>(&json));
+            }
+        }
+
+        #[test]
+        fn texts_are_read_to_the_byte(texts in prop::collection::vec(r#"[a-z"\\\u{0}-\u{20}é😀]{0,20}"#, 0..4)) {
+            let json = serde_json::to_string(&texts).unwrap();
+            prop_assert!(agrees::<Vec<String>>(&json));
+            prop_assert!(agrees::<Vec<Value>>(&json));
+        }
+
+        #[test]
+        fn any_text_is_read_as_serde_json_reads_it_or_not_at_all(
+            text in r#"[\[\]{}":,0-9.eE+\-a\\ ]{0,24}"#,
+            object in r#"\{("(a|b|c|flag|small|whole|real|single|letter|kind|wide|any|raw|pair|list|nothing)":(1|-2|1\.5|null|true|"x"|"plain"|\[1,"x"\]|\[1\]|\{"with":7\}|\{\}),?){0,3}\}"#,
+        ) {
+            for json in [text.clone(), format!("[{text}]"), format!("[{{\"a\":{text}}}]"), object.clone(), format!("[{object}]")] {
+                let _ = (agrees::<Value>(&json), agrees::<Vec<Usual>>(&json), agrees::<Vec<Value>>(&json));
+                let _ = (agrees::<All>(&json), agrees::<IgnoredAny>(&json), agrees::<Vec<BTreeMap<String, f64>>>(&json));
+                let _ = (agrees::<BTreeMap<String, Box<RawValue>>>(&json), agrees::<BTreeMap<u8, u8>>(&json));
+            }
+        }
+    }
+}
