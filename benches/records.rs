@@ -10,7 +10,7 @@
 #[path = "support/policy.rs"]
 mod policy;
 
-use cspark_batches::{Chunk, Chunker, Pulled};
+use cspark_batches::{Chunk, Chunker, Outputs, Pulled};
 use divan::counter::BytesCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use serde_json::Value;
@@ -113,6 +113,22 @@ mod decode {
                 let pulled: Pulled<Policy<String>> = Pulled::parse(&answer).unwrap();
                 black_box(pulled);
             });
+    }
+
+    /// What a run does with the outputs of a chunk.
+    #[divan::bench]
+    fn outputs_from_objects(bencher: Bencher) {
+        let records = records();
+        let chunks = records.chunks(IN_A_CHUNK);
+        let json: Vec<String> = chunks
+            .map(|chunk| serde_json::to_string(chunk).unwrap())
+            .collect();
+        let bytes: usize = json.iter().map(String::len).sum();
+        bencher.counter(BytesCount::new(bytes)).bench_local(|| {
+            for chunk in &json {
+                black_box(Outputs::<Policy<String>>::from_json(chunk).unwrap());
+            }
+        });
     }
 
     #[divan::bench]

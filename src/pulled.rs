@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::raw::types::{ChunkResult, PullResponse, Status};
-use crate::records::EachOutput;
+use crate::records::{EachOutput, reader};
 use crate::transport::Received;
 use crate::wire::{self, Wrong};
 use crate::{Error, Outputs, Result};
@@ -34,7 +34,8 @@ impl<T: DeserializeOwned> Pulled<T> {
 }
 
 fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Pulled<T>, Wrong> {
-    let answer = match serde_json::from_slice::<PullResponse<Outputs<T>>>(answer) {
+    let text = std::str::from_utf8(answer).unwrap_or_default();
+    let answer = match reader::from_str::<PullResponse<Outputs<T>>>(text) {
         // A bare status: nothing of what a pull has.
         Ok(PullResponse {
             data: None,

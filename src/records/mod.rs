@@ -9,7 +9,7 @@ mod columns;
 mod encode;
 mod finite;
 mod outputs;
-mod reader;
+pub(crate) mod reader;
 mod record;
 mod row;
 

@@ -11,7 +11,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 
-use super::reader::Reader;
+use super::reader;
 use super::record::RAW_VALUE;
 
 /// The outputs of a chunk's records, one a record and in their order; nothing for a record that
@@ -83,7 +83,7 @@ impl<'a, T> IntoIterator for &'a Outputs<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Outputs<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Read::new(0)).map(Self)
+        Read::new(0).deserialize(deserializer).map(Self)
     }
 }
 
@@ -106,15 +106,11 @@ impl<T: DeserializeOwned> Outputs<T> {
 
     /// The same, with room for as many as are expected.
     pub(crate) fn expect(outputs: usize, json: &str) -> serde_json::Result<Self> {
-        let mut reader = Reader::new(json);
         // An output takes two bytes at least.
         let read = Read::new(outputs.min(json.len() / 2));
-        let quick = reader.deserialize_seq(read).and_then(|outputs| {
-            reader.end()?;
-            Ok(Self(outputs))
-        });
-        // Whatever was wrong, or only rare: serde_json says it better, or can read it.
-        quick.or_else(|_| serde_json::from_str(json))
+        reader::from_str_seed(read, json)
+            .map(Self)
+            .or_else(|_| serde_json::from_str(json))
     }
 }
 
@@ -136,7 +132,7 @@ pub(crate) struct Unreadable {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for EachOutput<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Read::new(0)).map(Self)
+        Read::new(0).deserialize(deserializer).map(Self)
     }
 }
 
@@ -153,6 +149,14 @@ impl<O> Read<O> {
             expected,
             output: PhantomData,
         }
+    }
+}
+
+impl<'de, O: FromElement<'de>> DeserializeSeed<'de> for Read<O> {
+    type Value = Vec<O>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<O>, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 

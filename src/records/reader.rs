@@ -5,8 +5,12 @@
 //! takes as a reason to start over with serde_json. So an error from here is never shown to anybody, and what is read here,
 //! serde_json would read in the same way.
 
+use std::marker::PhantomData;
+
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::Error;
 
 use super::record::RAW_VALUE;
@@ -18,16 +22,32 @@ const DEPTH: u32 = 8;
 /// Digits that surely fit into 64 bits.
 const DIGITS: usize = 18;
 
+/// Reads a value as `serde_json::from_str` does.
+pub(crate) fn from_str<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, Error> {
+    from_str_seed(PhantomData::<T>, json).or_else(|_| serde_json::from_str(json))
+}
+
+/// Reads a value, or says only that serde_json has to.
+pub(super) fn from_str_seed<'de, T: DeserializeSeed<'de>>(
+    seed: T,
+    json: &'de str,
+) -> Result<T::Value, Error> {
+    let mut reader = Reader::new(json);
+    let value = seed.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
 /// A deserializer of JSON text.
 #[derive(Debug)]
-pub(crate) struct Reader<'de> {
+struct Reader<'de> {
     json: &'de str,
     at: usize,
     depth: u32,
 }
 
 impl<'de> Reader<'de> {
-    pub(crate) fn new(json: &'de str) -> Self {
+    fn new(json: &'de str) -> Self {
         Self {
             json,
             at: 0,
@@ -36,7 +56,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Nothing but white space is left.
-    pub(crate) fn end(mut self) -> Result<(), Error> {
+    fn end(mut self) -> Result<(), Error> {
         match self.peek() {
             Some(_) => Err(unusual()),
             None => Ok(()),
@@ -401,10 +421,7 @@ mod tests {
     use super::*;
 
     fn read<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
-        let mut reader = Reader::new(json);
-        let value = T::deserialize(&mut reader)?;
-        reader.end()?;
-        Ok(value)
+        from_str_seed(PhantomData, json)
     }
 
     /// What is read here, serde_json reads in the same way. Says whether it was read here.
