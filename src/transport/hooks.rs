@@ -14,6 +14,7 @@ use super::call::{Call, CallLog};
 use super::engine::Stopped;
 use super::headers::JSON;
 use super::{Answer, Transport};
+use crate::raw::types::{BatchTransition, UpdateRequest};
 use crate::{Error, Operation, Result, raw};
 
 /// What progenitor adds and nobody asked for.
@@ -151,7 +152,7 @@ fn user_call(request: &Request, info: &OperationInfo) -> Call {
         "info" => Operation::Info,
         "status" => Operation::Status,
         "pull" => Operation::Pull,
-        "update" => Operation::Close,
+        "update" => update(request),
         // Nothing is repeated that is not known to be safe.
         _ => Operation::Push,
     };
@@ -165,6 +166,17 @@ fn user_call(request: &Request, info: &OperationInfo) -> Call {
     match id.filter(|_| operation != Operation::Describe) {
         Some(id) => call.batch(id),
         None => call,
+    }
+}
+
+/// What an update is to bring about. Its body is too small to have been compressed.
+fn update(request: &Request) -> Operation {
+    let body = request.body().and_then(reqwest::Body::as_bytes);
+    match serde_json::from_slice(body.unwrap_or_default()) {
+        Ok(UpdateRequest {
+            batch_status: BatchTransition::Cancelled,
+        }) => Operation::Cancel,
+        _ => Operation::Close,
     }
 }
 

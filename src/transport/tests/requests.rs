@@ -137,6 +137,22 @@ async fn raw_calls_show_refusals_whole_and_other_failures_in_words() {
 }
 
 #[tokio::test]
+async fn a_raw_update_is_called_what_it_does() {
+    for (transition, name) in [("closed", "close"), ("cancelled", "cancel")] {
+        let server = Server::start([status(200, "")]);
+        let raw = client(&server).raw();
+        let body = format!(r#"{{"batch_status":"{transition}"}}"#);
+        match raw.update(ID, &serde_json::from_str(&body).unwrap()).await {
+            Err(progenitor_client::Error::Custom(message)) => {
+                let start = format!("{name} of batch {ID} failed: ");
+                assert!(message.starts_with(&start), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn ids_that_change_the_path_are_not_sent() {
     let server = Server::start([json("{}")]);
     let client = client(&server);
