@@ -5,12 +5,14 @@
 mod run_support;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cspark_batches::run::{Checkpoint, Delivery, RunBuilder};
+use cspark_batches::run::{Checkpoint, Delivery, Progress, RunBuilder};
 use cspark_batches::{Chunker, Client};
 use cspark_emulator::{Emulator, RandomFaults, RepeatedIds, ResultOrder};
 use run_support::{Cylinder, SERVICE, Volume, cylinders, quick, volume};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Schedules that play at the same time; most of their time they wait.
@@ -57,12 +59,20 @@ async fn play_all(mut seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
         {
             let http = http.clone();
             playing.spawn(async move {
-                let limited =
-                    tokio::time::timeout(Duration::from_secs(120), tokio::spawn(play(seed, http)));
+                let progress = Watch::default();
+                let playing = tokio::spawn(play(seed, http, Arc::clone(&progress)));
+                let limited = tokio::time::timeout(Duration::from_secs(120), playing);
                 let result = match limited.await {
                     Ok(Ok(result)) => result,
                     Ok(Err(panic)) => Err(format!("panicked: {panic}")),
-                    Err(_) => Err("does not come to an end".to_owned()),
+                    Err(_) => Err(format!(
+                        "does not come to an end: {:?}",
+                        progress
+                            .lock()
+                            .expect("not poisoned")
+                            .as_ref()
+                            .map(|progress| progress.borrow().clone())
+                    )),
                 };
                 (seed, result)
             });
@@ -78,6 +88,9 @@ async fn play_all(mut seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
     failures
 }
 
+/// A look at how far the last run of a schedule is, for those that don't come to an end.
+type Watch = Arc<Mutex<Option<watch::Receiver<Progress>>>>;
+
 /// What a seed makes of the world.
 struct Schedule {
     records: u64,
@@ -92,7 +105,7 @@ struct Schedule {
     slow_consumer: bool,
 }
 
-async fn play(seed: u64, http: reqwest::Client) -> Result<(), String> {
+async fn play(seed: u64, http: reqwest::Client, progress: Watch) -> Result<(), String> {
     let mut random = fastrand::Rng::with_seed(seed);
     let r = &mut random;
     let chunk = r.usize(1..40);
@@ -146,7 +159,7 @@ async fn play(seed: u64, http: reqwest::Client) -> Result<(), String> {
         .http_client(http)
         .build()
         .map_err(|error| error.to_string())?;
-    run(&spark, &emulator, &schedule, r).await
+    run(&spark, &emulator, &schedule, r, &progress).await
 }
 
 fn builder(spark: &Client, schedule: &Schedule) -> RunBuilder<Cylinder, Volume> {
@@ -171,6 +184,7 @@ async fn run(
     emulator: &Emulator,
     schedule: &Schedule,
     r: &mut fastrand::Rng,
+    progress: &Watch,
 ) -> Result<(), String> {
     let mut seen = BTreeMap::new();
     let mut checkpoint: Option<Checkpoint> = None;
@@ -184,6 +198,7 @@ async fn run(
             None => run,
         };
         let mut run = run.start().map_err(|error| error.to_string())?;
+        *progress.lock().expect("not poisoned") = Some(run.progress());
         let (mut deliveries, mut next) = (0, 0);
         while deliveries < dies_after
             && let Some(delivery) = run.next().await
