@@ -2,8 +2,9 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::json;
 use crate::raw::types::{ChunkResult, PullResponse, Status};
-use crate::records::{EachOutput, reader};
+use crate::records::EachOutput;
 use crate::transport::Received;
 use crate::wire::{self, Wrong};
 use crate::{Error, Outputs, Result};
@@ -35,7 +36,7 @@ impl<T: DeserializeOwned> Pulled<T> {
 
 fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Pulled<T>, Wrong> {
     let text = std::str::from_utf8(answer).unwrap_or_default();
-    let answer = match reader::from_str::<PullResponse<Outputs<T>>>(text) {
+    let answer = match json::from_str::<PullResponse<Outputs<T>>>(text) {
         // A bare status: nothing of what a pull has.
         Ok(PullResponse {
             data: None,

@@ -2,14 +2,13 @@
 //!
 //! In: [`encode`] writes records into the inputs of a chunk, with [`record`] taking each apart into
 //! its cells, [`columns`] knowing their order, [`row`] bringing them into it and [`finite`] refusing
-//! numbers that JSON can't say. Out: [`outputs`] reads the results into the caller's type, from
-//! serde_json or the faster [`reader`].
+//! numbers that JSON can't say. Out: [`outputs`] reads the results into the caller's type, with
+//! the readers of [`crate::json`].
 
 mod columns;
 mod encode;
 mod finite;
 mod outputs;
-pub(crate) mod reader;
 mod record;
 mod row;
 

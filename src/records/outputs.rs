@@ -11,8 +11,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 
-use super::reader;
-use super::record::RAW_VALUE;
+use crate::json::{RAW_VALUE, quickly};
 
 /// The outputs of a chunk's records, one a record and in their order; nothing for a record that
 /// failed.
@@ -108,7 +107,7 @@ impl<T: DeserializeOwned> Outputs<T> {
     pub(crate) fn expect(outputs: usize, json: &str) -> serde_json::Result<Self> {
         // An output takes two bytes at least.
         let read = Read::new(outputs.min(json.len() / 2));
-        reader::from_str_seed(read, json)
+        quickly(read, json)
             .map(Self)
             .or_else(|_| serde_json::from_str(json))
     }

@@ -11,8 +11,7 @@ use serde::ser::{
 use serde_json::Error;
 use serde_json::value::RawValue;
 
-/// The name under which serde_json's `RawValue` passes through a serializer.
-pub(super) const RAW_VALUE: &str = "$serde_json::private::RawValue";
+use crate::json::RAW_VALUE;
 
 /// Takes the cells of a record, one after the other.
 pub(super) trait CellSink {

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::scan::Cursor;
+use crate::json::Cursor;
 
 /// An answer whose outputs are replaced by numbers, and where the outputs of each number stand.
 pub(super) struct Lifted {

@@ -13,8 +13,7 @@ use serde::de::{
 };
 use serde_json::Error;
 
-use super::record::RAW_VALUE;
-use crate::scan::Cursor;
+use super::{Cursor, RAW_VALUE};
 
 /// Lists and objects within others that are read here; outputs are lists of objects or rows, seldom with more in them.
 const DEPTH: u32 = 8;
@@ -24,11 +23,11 @@ const DIGITS: usize = 18;
 
 /// Reads a value as `serde_json::from_str` does.
 pub(crate) fn from_str<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, Error> {
-    from_str_seed(PhantomData::<T>, json).or_else(|_| serde_json::from_str(json))
+    quickly(PhantomData::<T>, json).or_else(|_| serde_json::from_str(json))
 }
 
 /// Reads a value, or says only that serde_json has to.
-pub(super) fn from_str_seed<'de, T: DeserializeSeed<'de>>(
+pub(crate) fn quickly<'de, T: DeserializeSeed<'de>>(
     seed: T,
     json: &'de str,
 ) -> Result<T::Value, Error> {
@@ -421,7 +420,7 @@ mod tests {
     use super::*;
 
     fn read<T: DeserializeOwned>(json: &str) -> Result<T, Error> {
-        from_str_seed(PhantomData, json)
+        quickly(PhantomData, json)
     }
 
     /// What is read here, serde_json reads in the same way. Says whether it was read here.
