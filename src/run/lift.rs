@@ -2,8 +2,8 @@
 //!
 //! Whose outputs they are has to be known when the answer comes; what they are, only when somebody
 //! takes them. They are most of the answer, so looking at them twice would be most of the work:
-//! here they are stepped over, by the brackets and quotes alone. Lists that have nothing but nulls,
-//! one for each record, are left out as well.
+//! here they are stepped over, by the brackets and quotes alone. Lists of errors and the like that
+//! have nothing but nulls, one for each record, are left out as well.
 
 use std::ops::Range;
 
@@ -14,6 +14,9 @@ pub(super) struct Lifted {
     pub(super) rest: Vec<u8>,
     pub(super) outputs: Vec<Range<usize>>,
 }
+
+/// What a chunk has for each of its records, besides the output.
+const NOTES: [&[u8]; 3] = [b"errors", b"warnings", b"process_time"];
 
 /// Nothing if the answer is not what a pull gives. Whether the outputs are JSON is for their reader
 /// to find out.
@@ -32,7 +35,7 @@ pub(super) fn lift(answer: &[u8]) -> Option<Lifted> {
                     rest.extend_from_slice(answer.get(copied..start)?);
                     rest.extend_from_slice(outputs.len().to_string().as_bytes());
                     outputs.push(start..cursor.at());
-                } else if says_nothing(answer.get(start..cursor.at())?) {
+                } else if NOTES.contains(&key) && says_nothing(answer.get(start..cursor.at())?) {
                     rest.extend_from_slice(answer.get(copied..start)?);
                     rest.extend_from_slice(b"null");
                 } else {
@@ -81,7 +84,9 @@ mod tests {
         let chunks = data.into_iter().flatten().filter_map(Value::as_object_mut);
         for (key, value) in chunks.flatten() {
             let list = value.as_array().filter(|list| !list.is_empty());
-            if key != "outputs" && list.is_some_and(|list| list.iter().all(Value::is_null)) {
+            if NOTES.contains(&key.as_bytes())
+                && list.is_some_and(|list| list.iter().all(Value::is_null))
+            {
                 *value = Value::Null;
             }
         }
@@ -107,9 +112,9 @@ mod tests {
         let rest = |answer: &str| String::from_utf8(lift(answer.as_bytes()).unwrap().rest).unwrap();
         assert_eq!(
             rest(
-                r#"{"data":[{"errors":[null,null],"outputs":[null],"warnings":[null,"odd"],"id":"x"}],"more":[null]}"#
+                r#"{"data":[{"errors":[null,null],"outputs":[null],"warnings":[null,"odd"],"summary_output":[null]}],"errors":[null]}"#
             ),
-            r#"{"data":[{"errors":null,"outputs":0,"warnings":[null,"odd"],"id":"x"}],"more":[null]}"#
+            r#"{"data":[{"errors":null,"outputs":0,"warnings":[null,"odd"],"summary_output":[null]}],"errors":[null]}"#
         );
         for said in ["[]", "[null,{}]", "[nul]", "null", "[null, 1]", "[[null]]"] {
             let answer = format!(r#"{{"data":[{{"errors":{said}}}]}}"#);
@@ -157,7 +162,7 @@ mod tests {
     proptest! {
         #[test]
         fn lifting_loses_nothing(
-            chunks in prop::collection::vec(prop::collection::hash_map("outputs|id|errors", any_json(), 0..3), 0..4),
+            chunks in prop::collection::vec(prop::collection::hash_map("outputs|id|errors|warnings", any_json(), 0..3), 0..4),
             status in any_json(), pretty in any::<bool>(),
         ) {
             let answer = json!({"data": chunks, "status": status});
