@@ -272,14 +272,17 @@ fn unusual() -> Error {
     Error::custom("not what is read here")
 }
 
-/// For visitors who know what they want, whatever that is.
+/// For visitors who want one kind of JSON, told by its first byte.
 macro_rules! read {
-    ($($method:ident($($name:ident: $type:ty),*))*) => {
-        $(#[inline]
+    ($($first:pat => $($method:ident($($name:ident: $type:ty),*))*;)*) => {
+        $($(#[inline]
         fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, Error> {
             $(let _ = $name;)*
-            self.value(visitor)
-        })*
+            match self.peek() {
+                Some($first) => self.value(visitor),
+                _ => Err(unusual()),
+            }
+        })*)*
     };
 }
 
@@ -296,14 +299,16 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Error;
 
     read! {
-        deserialize_bool() deserialize_char() deserialize_str() deserialize_string()
-        deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
-        deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_f64()
-        deserialize_unit() deserialize_unit_struct(name: &'static str)
-        deserialize_seq() deserialize_tuple(length: usize)
-        deserialize_tuple_struct(name: &'static str, length: usize)
-        deserialize_map() deserialize_struct(name: &'static str, fields: &'static [&'static str])
-        deserialize_identifier() deserialize_ignored_any()
+        b't' | b'f' => deserialize_bool();
+        b'"' => deserialize_char() deserialize_str() deserialize_string() deserialize_identifier();
+        b'-' | b'0'..=b'9' => deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
+            deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_f64();
+        b'n' => deserialize_unit() deserialize_unit_struct(name: &'static str);
+        b'[' => deserialize_seq() deserialize_tuple(length: usize)
+            deserialize_tuple_struct(name: &'static str, length: usize);
+        b'{' => deserialize_map();
+        b'[' | b'{' => deserialize_struct(name: &'static str, fields: &'static [&'static str]);
+        _ => deserialize_ignored_any();
     }
 
     hand_over! {
@@ -551,6 +556,82 @@ mod tests {
             read::<(u8,)>("[1,2]").is_err(),
             "an element that nobody asked for"
         );
+    }
+
+    #[test]
+    fn who_asks_for_one_kind_gets_no_other() {
+        /// Takes everything, whatever it asks for.
+        #[derive(Debug)]
+        struct Greedy<const ASK: usize>;
+
+        impl<'de, const ASK: usize> Visitor<'de> for Greedy<ASK> {
+            type Value = Self;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+                Ok(self)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+                Ok(self)
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+                Ok(self)
+            }
+
+            fn visit_unit<E>(self) -> Result<Self, E> {
+                Ok(self)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self, A::Error> {
+                Ok(self)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Self, A::Error> {
+                Ok(self)
+            }
+        }
+
+        impl<'de, const ASK: usize> Deserialize<'de> for Greedy<ASK> {
+            fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+                match ASK {
+                    0 => json.deserialize_bool(Self),
+                    1 => json.deserialize_u64(Self),
+                    2 => json.deserialize_f64(Self),
+                    3 => json.deserialize_string(Self),
+                    4 => json.deserialize_char(Self),
+                    5 => json.deserialize_identifier(Self),
+                    6 => json.deserialize_unit(Self),
+                    7 => json.deserialize_seq(Self),
+                    8 => json.deserialize_tuple(0, Self),
+                    9 => json.deserialize_map(Self),
+                    10 => json.deserialize_struct("", &[], Self),
+                    _ => json.deserialize_ignored_any(Self),
+                }
+            }
+        }
+
+        for json in ["[true]", "[7]", r#"["x"]"#, "[null]", "[[]]", "[{}]"] {
+            let read = [
+                agrees::<[Greedy<0>; 1]>(json),
+                agrees::<[Greedy<1>; 1]>(json),
+                agrees::<[Greedy<2>; 1]>(json),
+                agrees::<[Greedy<3>; 1]>(json),
+                agrees::<[Greedy<4>; 1]>(json),
+                agrees::<[Greedy<5>; 1]>(json),
+                agrees::<[Greedy<6>; 1]>(json),
+                agrees::<[Greedy<7>; 1]>(json),
+                agrees::<[Greedy<8>; 1]>(json),
+                agrees::<[Greedy<9>; 1]>(json),
+                agrees::<[Greedy<10>; 1]>(json),
+                agrees::<[Greedy<11>; 1]>(json),
+            ];
+            assert!(read.contains(&true), "{json}");
+        }
     }
 
     #[test]
