@@ -231,8 +231,8 @@ impl<'de> Reader<'de> {
     }
 }
 
-/// Marks the bytes of a word that end a text or may not be in it as they are: quotes, backslashes and control characters. Those behind
-/// the first may be wrong.
+/// Marks the bytes of a word that end a text or may not be in it as they are: quotes, backslashes and control characters.
+/// Marks behind the first may be wrong.
 #[inline]
 fn special(word: u64) -> u64 {
     const EACH: u64 = u64::from_ne_bytes([1; 8]);
@@ -243,7 +243,7 @@ fn special(word: u64) -> u64 {
     (quote | escape | control) & (EACH << 7)
 }
 
-/// One or more digits appended to a number, which is right if it has no more than [`DIGITS`], and where they end.
+/// One or more digits appended to a number, and where they end. The number is right if it has no more than [`DIGITS`].
 #[inline]
 fn digits(json: &[u8], start: usize, before: u64) -> Result<(u64, usize), Error> {
     let (mut at, mut value) = (start, before);
