@@ -285,7 +285,7 @@ impl Machine {
     /// What to do next. Ask again after each action, after each event and when the waiting time is over.
     pub(crate) fn next(&mut self, now: Time) -> Next {
         if let Some(wake) = self.wake.take() {
-            self.stood_still(now.saturating_sub(wake));
+            self.woken(now, now.saturating_sub(wake));
         }
         if let Some(action) = self.decide(now) {
             return Next::Do(action);
@@ -298,9 +298,9 @@ impl Machine {
 
     /// It is later by this much than when the driver was to ask again: the computer was suspended, or the thread busy with
     /// something else. Nobody looked at the service in that time, so it counts neither as a stall nor as an outage.
-    fn stood_still(&mut self, time: Duration) {
-        self.progress_at += time;
-        self.trouble.stood_still(time);
+    fn woken(&mut self, now: Time, late: Duration) {
+        self.progress_at = now.min(self.progress_at + late);
+        self.trouble.woken(now, late);
     }
 
     /// Mints and reads the ids of the chunks.

@@ -69,13 +69,9 @@ impl Trouble {
     }
 
     /// Time in which nothing was tried is no part of an outage.
-    pub(super) fn stood_still(&mut self, time: Duration) {
-        for since in self
-            .streaks
-            .iter_mut()
-            .filter_map(|streak| streak.since.as_mut())
-        {
-            *since += time;
+    pub(super) fn woken(&mut self, now: Time, late: Duration) {
+        for streak in &mut self.streaks {
+            streak.since = streak.since.map(|since| now.min(since + late));
         }
     }
 
