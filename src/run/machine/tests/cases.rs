@@ -481,6 +481,20 @@ fn a_computer_that_stood_still_is_no_stall() {
 }
 
 #[test]
+fn a_computer_that_stood_still_is_no_outage() {
+    for at in (0..4_000).step_by(100).map(ms) {
+        let mut world = World {
+            script: vec![(Op::Push, 1..6, Fault::Before(What::NotTaken))],
+            ..calm()
+        };
+        world.settings.outage = secs(60);
+        let mut sim = Sim::new(world, 1);
+        sim.stand_still(at, secs(600));
+        complete(&play(&mut sim));
+    }
+}
+
+#[test]
 fn a_slow_consumer_is_no_stall_and_bounds_the_memory() {
     for order in [Order::Arrival, Order::Input] {
         let mut world = World {
