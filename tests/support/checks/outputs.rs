@@ -47,6 +47,10 @@ pub(crate) fn outputs(input: &[u8]) {
     };
     let columns: Vec<&String> = columns.keys().collect();
     let same_columns = |cells: &Cells| cells.keys().eq(columns.iter().copied());
+    // What serde_json makes of a name of its own depends on where in the object it stands.
+    if columns.iter().any(|name| name.starts_with("$serde_json::")) {
+        return;
+    }
     // An object without names says that the record failed.
     let comparable = !columns.is_empty() && outputs.as_slice().iter().flatten().all(same_columns);
     // Where nesting ends is up to serde_json, and counted from another place for the first object.
