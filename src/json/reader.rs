@@ -3,20 +3,23 @@
 //! Text without escapes, numbers, and lists and objects of them are read here. Whatever is rare is left to serde_json:
 //! a value by handing it over, and JSON that is not well-formed, or not what is asked for, by an error that the caller
 //! takes as a reason to start over with serde_json. So an error from here is never shown to anybody, and what is read here,
-//! serde_json would read in the same way.
+//! serde_json would read in the same way. Visitors may swallow errors (`serde_with::DefaultOnError` is one that does), so an
+//! error is remembered.
 
 use std::marker::PhantomData;
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
+    Visitor,
 };
 use serde_json::Error;
 
 use super::{Cursor, RAW_VALUE};
 
 /// Lists and objects within others that are read here; outputs are lists of objects or rows, seldom with more in them.
-const DEPTH: u32 = 8;
+/// How much deeper it may get is up to serde_json.
+const DEPTH: u32 = 16;
 
 /// Digits that surely fit into 64 bits.
 const DIGITS: usize = 18;
@@ -33,8 +36,10 @@ pub(crate) fn quickly<'de, T: DeserializeSeed<'de>>(
 ) -> Result<T::Value, Error> {
     let mut reader = Reader::new(json);
     let value = seed.deserialize(&mut reader)?;
-    reader.end()?;
-    Ok(value)
+    match reader.peek() {
+        None if !reader.failed => Ok(value),
+        _ => Err(unusual()),
+    }
 }
 
 /// A deserializer of JSON text.
@@ -43,6 +48,8 @@ struct Reader<'de> {
     json: &'de str,
     at: usize,
     depth: u32,
+    /// An error was made, whoever has it now.
+    failed: bool,
 }
 
 impl<'de> Reader<'de> {
@@ -51,15 +58,14 @@ impl<'de> Reader<'de> {
             json,
             at: 0,
             depth: 0,
+            failed: false,
         }
     }
 
-    /// Nothing but white space is left.
-    fn end(mut self) -> Result<(), Error> {
-        match self.peek() {
-            Some(_) => Err(unusual()),
-            None => Ok(()),
-        }
+    #[cold]
+    fn fail(&mut self) -> Error {
+        self.failed = true;
+        unusual()
     }
 
     /// The next byte that is no white space.
@@ -77,7 +83,7 @@ impl<'de> Reader<'de> {
     #[inline]
     fn eat(&mut self, byte: u8) -> Result<(), Error> {
         if self.peek() != Some(byte) {
-            return Err(unusual());
+            return Err(self.fail());
         }
         self.at += 1;
         Ok(())
@@ -86,7 +92,7 @@ impl<'de> Reader<'de> {
     fn word(&mut self, word: &str) -> Result<(), Error> {
         let rest = self.json.as_bytes().get(self.at..).unwrap_or_default();
         if !rest.starts_with(word.as_bytes()) {
-            return Err(unusual());
+            return Err(self.fail());
         }
         self.at += word.len();
         Ok(())
@@ -122,20 +128,25 @@ impl<'de> Reader<'de> {
         let start = self.at;
         let is_negative = bytes.get(start) == Some(&b'-');
         let first = start + usize::from(is_negative);
-        let (mut value, point) = digits(bytes, first, 0)?;
+        let (mut value, point) = digits(bytes, first, 0).ok_or_else(|| self.fail())?;
         if point > first + 1 && bytes.get(first) == Some(&b'0') {
-            return Err(unusual());
+            return Err(self.fail());
         }
         let mut at = point;
         let mut places = 0;
         if bytes.get(at) == Some(&b'.') {
-            (value, at) = digits(bytes, at + 1, value)?;
+            (value, at) = digits(bytes, at + 1, value).ok_or_else(|| self.fail())?;
             places = at - point - 1;
         }
         let has_exponent = matches!(bytes.get(at), Some(b'e' | b'E'));
         if has_exponent {
             let signed = matches!(bytes.get(at + 1), Some(b'+' | b'-'));
-            (_, at) = digits(bytes, at + 1 + usize::from(signed), 0)?;
+            let exponent = at + 1 + usize::from(signed);
+            (_, at) = digits(bytes, exponent, 0).ok_or_else(|| self.fail())?;
+            if at > exponent + 4 {
+                // The standard library takes no account of how many digits there are then.
+                return Err(self.fail());
+            }
         }
         let fits = at - first <= DIGITS;
         if at == point && fits && (value != 0 || !is_negative) {
@@ -147,7 +158,7 @@ impl<'de> Reader<'de> {
         }
         if at == point {
             // Too long, or minus zero.
-            return self.hand_over(|json| json.deserialize_any(visitor));
+            return self.hand_over(|json| json.deserialize_f64(visitor));
         }
         let number = match POWERS.get(places) {
             // Both are exact, so their quotient is the number that is nearest.
@@ -157,7 +168,7 @@ impl<'de> Reader<'de> {
             }
             _ => match self.json.get(start..at).unwrap_or_default().parse::<f64>() {
                 Ok(number) if number.is_finite() => number,
-                _ => return Err(unusual()),
+                _ => return Err(self.fail()),
             },
         };
         self.at = at;
@@ -174,18 +185,20 @@ impl<'de> Reader<'de> {
     ) -> Result<T, Error> {
         self.peek();
         let mut cursor = Cursor::new(self.json.as_bytes(), self.at);
-        cursor.skip().ok_or_else(unusual)?;
-        let value = self.json.get(self.at..cursor.at()).ok_or_else(unusual)?;
+        cursor.skip().ok_or_else(|| self.fail())?;
+        let value = self
+            .json
+            .get(self.at..cursor.at())
+            .ok_or_else(|| self.fail())?;
         let mut json = serde_json::Deserializer::from_str(value);
-        let value = read(&mut json)?;
-        json.end()?;
-        self.at = cursor.at();
-        Ok(value)
+        let value = read(&mut json).and_then(|value| json.end().map(|()| value));
+        (self.at, self.failed) = (cursor.at(), self.failed || value.is_err());
+        value
     }
 
     #[inline]
     fn value<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        match self.peek().ok_or_else(unusual)? {
+        match self.peek().ok_or_else(|| self.fail())? {
             b'"' => match self.text() {
                 Some(text) => visitor.visit_borrowed_str(text),
                 None => self.hand_over(|json| json.deserialize_any(visitor)),
@@ -203,12 +216,10 @@ impl<'de> Reader<'de> {
                 self.word("null")?;
                 visitor.visit_unit()
             }
-            b'[' | b'{' if self.depth == DEPTH => {
-                self.hand_over(|json| json.deserialize_any(visitor))
-            }
+            b'[' | b'{' if self.depth == DEPTH => Err(self.fail()),
             b'[' => self.nested(b']', |items| visitor.visit_seq(items)),
             b'{' => self.nested(b'}', |items| visitor.visit_map(items)),
-            _ => Err(unusual()),
+            _ => Err(self.fail()),
         }
     }
 
@@ -223,11 +234,16 @@ impl<'de> Reader<'de> {
             reader: self,
             close,
             is_first: true,
-        })?;
+        });
         self.depth -= 1;
+        if value.is_err() {
+            // This is somewhere within the list.
+            self.failed = true;
+            return value;
+        }
         // Also refuses items that nobody asked for.
         self.eat(close)?;
-        Ok(value)
+        value
     }
 }
 
@@ -245,7 +261,7 @@ fn special(word: u64) -> u64 {
 
 /// One or more digits appended to a number, and where they end. The number is right if it has no more than [`DIGITS`].
 #[inline]
-fn digits(json: &[u8], start: usize, before: u64) -> Result<(u64, usize), Error> {
+fn digits(json: &[u8], start: usize, before: u64) -> Option<(u64, usize)> {
     let (mut at, mut value) = (start, before);
     while let Some(digit) = json
         .get(at)
@@ -255,10 +271,7 @@ fn digits(json: &[u8], start: usize, before: u64) -> Result<(u64, usize), Error>
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
         at += 1;
     }
-    if at == start {
-        return Err(unusual());
-    }
-    Ok((value, at))
+    (at > start).then_some((value, at))
 }
 
 /// The powers of ten that are exact.
@@ -273,21 +286,21 @@ fn unusual() -> Error {
 }
 
 /// For visitors who want one kind of JSON, told by its first byte.
-macro_rules! read {
+macro_rules! only {
     ($($first:pat => $($method:ident($($name:ident: $type:ty),*))*;)*) => {
         $($(#[inline]
         fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, Error> {
             $(let _ = $name;)*
             match self.peek() {
                 Some($first) => self.value(visitor),
-                _ => Err(unusual()),
+                _ => Err(self.fail()),
             }
         })*)*
     };
 }
 
 /// For visitors to whom serde_json gives more than one kind of JSON, or gives it in another way.
-macro_rules! hand_over {
+macro_rules! leave {
     ($($method:ident($($name:ident: $type:ty),*))*) => {
         $(fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, Error> {
             self.hand_over(|json| json.$method($($name,)* visitor))
@@ -298,7 +311,7 @@ macro_rules! hand_over {
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Error;
 
-    read! {
+    only! {
         b't' | b'f' => deserialize_bool();
         b'"' => deserialize_char() deserialize_str() deserialize_string() deserialize_identifier();
         b'-' | b'0'..=b'9' => deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
@@ -308,13 +321,32 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             deserialize_tuple_struct(name: &'static str, length: usize);
         b'{' => deserialize_map();
         b'[' | b'{' => deserialize_struct(name: &'static str, fields: &'static [&'static str]);
-        _ => deserialize_ignored_any();
     }
 
-    hand_over! {
+    leave! {
         deserialize_f32() deserialize_i128() deserialize_u128()
         deserialize_bytes() deserialize_byte_buf()
-        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+
+    /// A name only, since serde_json has to count how deep it gets.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.peek() {
+            Some(b'"') => self.hand_over(|json| json.deserialize_enum(name, variants, visitor)),
+            _ => Err(self.fail()),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.peek() {
+            Some(b'[' | b'{') => self.hand_over(|json| IgnoredAny::deserialize(json))?,
+            _ => self.value(IgnoredAny)?,
+        };
+        visitor.visit_unit()
     }
 
     /// For who takes what comes. What a number is to them depends on serde_json's features.
@@ -362,9 +394,10 @@ impl Items<'_, '_> {
             Some(_) if std::mem::take(&mut self.is_first) => Ok(true),
             Some(b',') => {
                 self.reader.at += 1;
+                // If none follows, whoever reads it fails.
                 Ok(true)
             }
-            _ => Err(unusual()),
+            _ => Err(self.reader.fail()),
         }
     }
 }
@@ -395,18 +428,78 @@ impl<'de> MapAccess<'de> for Items<'_, 'de> {
         if !self.next()? {
             return Ok(None);
         }
-        if self.reader.peek() != Some(b'"') {
-            return Err(unusual());
-        }
-        let key = self.reader.text().ok_or_else(unusual)?;
-        seed.deserialize(BorrowedStrDeserializer::new(key))
-            .map(Some)
+        let text = match self.reader.peek() {
+            Some(b'"') => self.reader.text(),
+            _ => None,
+        };
+        let text = text.ok_or_else(|| self.reader.fail())?;
+        let failed = &mut self.reader.failed;
+        seed.deserialize(Key { text, failed }).map(Some)
     }
 
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         self.reader.eat(b':')?;
         seed.deserialize(&mut *self.reader)
+    }
+}
+
+/// The key of a member. Keys that are more than text are left to serde_json.
+struct Key<'a, 'de> {
+    text: &'de str,
+    failed: &'a mut bool,
+}
+
+macro_rules! refuse {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+            *self.failed = true;
+            Err(unusual())
+        })*
+    };
+}
+
+impl<'de> Deserializer<'de> for Key<'_, 'de> {
+    type Error = Error;
+
+    refuse! {
+        deserialize_bool deserialize_bytes deserialize_byte_buf deserialize_f32 deserialize_f64
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+    }
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_borrowed_str(self.text)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if name == RAW_VALUE {
+            *self.failed = true;
+            return Err(unusual());
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        BorrowedStrDeserializer::new(self.text).deserialize_enum(name, variants, visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        char str string unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
 
@@ -418,7 +511,7 @@ mod tests {
 
     use proptest::prelude::*;
     use serde::Deserialize;
-    use serde::de::{DeserializeOwned, IgnoredAny};
+    use serde::de::DeserializeOwned;
     use serde_json::Value;
     use serde_json::value::RawValue;
 
@@ -470,6 +563,19 @@ mod tests {
         inner: Option<Box<All>>,
         #[serde(flatten)]
         rest: BTreeMap<String, Value>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Deep {
+        New(Box<Deeper>),
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(untagged)]
+    enum Deeper {
+        More(Deep),
+        End(u8),
     }
 
     #[derive(Debug, Deserialize)]
@@ -550,7 +656,7 @@ mod tests {
             assert!(serde_json::from_str::<Value>(json).is_err(), "{json}");
             assert!(read::<Value>(json).is_err(), "{json}");
             assert!(read::<Vec<f64>>(json).is_err(), "{json}");
-            assert!(read::<IgnoredAny>(json).is_err(), "{json}");
+            agrees::<IgnoredAny>(json);
         }
         assert!(
             read::<(u8,)>("[1,2]").is_err(),
@@ -634,12 +740,80 @@ mod tests {
         }
     }
 
+    /// Swallows errors, as `serde_with::DefaultOnError` does.
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+    struct Lenient<T>(Option<T>);
+
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
+        fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+            Ok(Self(T::deserialize(json).ok()))
+        }
+    }
+
+    #[test]
+    fn an_error_that_a_visitor_swallows_is_one_all_the_same() {
+        for json in [
+            "[1.5,]",
+            "[[300]",
+            "[[300,[5]]",
+            "[[300],[5]]",
+            "[1,[]]",
+            r#"["x\u0041",]"#,
+            r#"[{"a":1},]"#,
+        ] {
+            agrees::<Vec<Lenient<f64>>>(json);
+            agrees::<Vec<Lenient<String>>>(json);
+            agrees::<Vec<Lenient<Vec<u8>>>>(json);
+            agrees::<Vec<Lenient<Vec<Lenient<u8>>>>>(json);
+            agrees::<Lenient<Vec<BTreeMap<String, u8>>>>(json);
+        }
+        for json in [r#"{"1":1}"#, r#"{"x":1,}"#, r#"{"a":{"b":[1}}"#, "{1:1}"] {
+            agrees::<BTreeMap<Lenient<u8>, u8>>(json);
+            agrees::<BTreeMap<Lenient<String>, Lenient<u8>>>(json);
+            agrees::<BTreeMap<String, Lenient<BTreeMap<String, Lenient<Vec<u8>>>>>>(json);
+        }
+    }
+
+    #[test]
+    fn keys_are_what_they_are_asked_for() {
+        for json in [
+            r#"{"1":1}"#,
+            r#"{"true":1}"#,
+            r#"{"x":1}"#,
+            r#"{"plain":1}"#,
+        ] {
+            agrees::<BTreeMap<u8, u8>>(json);
+            agrees::<BTreeMap<bool, u8>>(json);
+            agrees::<BTreeMap<Option<String>, u8>>(json);
+            agrees::<Vec<(Kind, u8)>>(json);
+            agrees::<std::collections::HashMap<String, Kind>>(json);
+        }
+        assert!(agrees::<BTreeMap<Option<String>, u8>>(r#"{"x":1}"#));
+    }
+
+    #[test]
+    fn exponents_may_be_as_long_as_they_like() {
+        let tiny = format!("[0.{}1e10001]", "0".repeat(10_000));
+        for json in [
+            tiny.as_str(),
+            "[0e99999]",
+            "[1e-99999]",
+            "[1e00000000000000000001]",
+        ] {
+            agrees::<Vec<f64>>(json);
+            agrees::<Value>(json);
+        }
+    }
+
     #[test]
     fn depth_has_an_end() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(agrees::<Value>(&nested(100)));
+        assert!(agrees::<Value>(&nested(10)));
+        (10..140).for_each(|depth| _ = agrees::<Value>(&nested(depth)));
         assert!(read::<Value>(&nested(100_000)).is_err());
         assert!(agrees::<IgnoredAny>(&nested(100_000)));
+        let enums = |depth: usize| r#"{"new":"#.repeat(depth) + "1" + &"}".repeat(depth);
+        (1..140).for_each(|depth| _ = agrees::<Deep>(&enums(depth)));
     }
 
     proptest! {

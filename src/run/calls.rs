@@ -43,15 +43,17 @@ fn read(answer: &[u8]) -> Option<PullResponse<RawOutputs>> {
     let PullResponse { data, status } =
         serde_json::from_slice::<PullResponse<usize>>(&rest).ok()?;
     let whole = |chunk: ChunkResult<usize>| {
-        let json =
-            |number: usize| Some(RawOutputs(answer.get(outputs.get(number)?.clone())?.into()));
-        let outputs = chunk
-            .outputs
-            .and_then(json)
-            .filter(|outputs| outputs.json() != "null");
-        chunk.with_outputs(outputs)
+        let outputs = match chunk.outputs {
+            None => None,
+            Some(number) => Some(answer.get(outputs.get(number)?.clone())?),
+        };
+        let outputs = outputs.filter(|json| *json != "null");
+        Some(chunk.with_outputs(outputs.map(|json| RawOutputs(json.into()))))
     };
-    let data = data.map(|chunks| chunks.into_iter().map(whole).collect());
+    let data = match data {
+        None => None,
+        Some(chunks) => Some(chunks.into_iter().map(whole).collect::<Option<_>>()?),
+    };
     Some(PullResponse { data, status })
 }
 

@@ -24,11 +24,13 @@ pub(super) fn lift(answer: &[u8]) -> Option<Lifted> {
     let (mut outputs, mut rest) = (Vec::new(), Vec::new());
     let mut copied = 0;
     Cursor::new(answer, 0).members(|cursor, key| {
+        let key = plain(key)?;
         if key != b"data" || cursor.peek()? != b'[' {
             return cursor.skip();
         }
         cursor.elements(|cursor| {
             cursor.members(|cursor, key| {
+                let key = plain(key)?;
                 let start = cursor.at();
                 cursor.skip()?;
                 if key == b"outputs" {
@@ -48,6 +50,11 @@ pub(super) fn lift(answer: &[u8]) -> Option<Lifted> {
     })?;
     rest.extend_from_slice(answer.get(copied..)?);
     Some(Lifted { rest, outputs })
+}
+
+/// A key without escapes: one with them might be any of those that matter here, so serde_json has to see.
+fn plain(key: &[u8]) -> Option<&[u8]> {
+    (!key.contains(&b'\\')).then_some(key)
 }
 
 /// Whether this is a list of nulls: the errors or the warnings of records that have none.
@@ -137,6 +144,8 @@ mod tests {
             r#"{"data": [{"outputs": "x]}]}"#,
             r#"{"data": [{"outputs": }]}"#,
             r#"{"a": "\"#,
+            r#"{"d\u0061ta": [{"outputs": 5}]}"#,
+            r#"{"data": [{"outputs": [1]}, {"out\u0070uts": 0}]}"#,
         ] {
             assert!(lift(answer.as_bytes()).is_none(), "{answer}");
         }
