@@ -38,7 +38,7 @@ pub(crate) fn quickly<'de, T: DeserializeSeed<'de>>(
     let value = seed.deserialize(&mut reader)?;
     match reader.peek() {
         None if !reader.failed => Ok(value),
-        _ => Err(unusual()),
+        _ => Err(reader.fail()),
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn quickly<'de, T: DeserializeSeed<'de>>(
 #[derive(Debug)]
 struct Reader<'de> {
     json: &'de str,
-    at: usize,
+    cursor: Cursor<'de>,
     depth: u32,
     /// An error was made, whoever has it now.
     failed: bool,
@@ -56,7 +56,7 @@ impl<'de> Reader<'de> {
     fn new(json: &'de str) -> Self {
         Self {
             json,
-            at: 0,
+            cursor: Cursor::new(json.as_bytes()),
             depth: 0,
             failed: false,
         }
@@ -65,43 +65,37 @@ impl<'de> Reader<'de> {
     #[cold]
     fn fail(&mut self) -> Error {
         self.failed = true;
-        unusual()
+        Error::custom("not what is read here")
     }
 
     /// The next byte that is no white space.
     #[inline]
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            let byte = *self.json.as_bytes().get(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                return Some(byte);
-            }
-            self.at += 1;
-        }
+        self.cursor.peek()
     }
 
     #[inline]
     fn eat(&mut self, byte: u8) -> Result<(), Error> {
-        if self.peek() != Some(byte) {
-            return Err(self.fail());
-        }
-        self.at += 1;
-        Ok(())
+        self.cursor.eat(byte).ok_or_else(|| self.fail())
     }
 
     fn word(&mut self, word: &str) -> Result<(), Error> {
-        let rest = self.json.as_bytes().get(self.at..).unwrap_or_default();
+        let rest = self
+            .json
+            .as_bytes()
+            .get(self.cursor.at..)
+            .unwrap_or_default();
         if !rest.starts_with(word.as_bytes()) {
             return Err(self.fail());
         }
-        self.at += word.len();
+        self.cursor.at += word.len();
         Ok(())
     }
 
     /// What stands between the quotes of a text without escapes, if it is one.
     #[inline]
     fn text(&mut self) -> Option<&'de str> {
-        let start = self.at + 1;
+        let start = self.cursor.at + 1;
         let mut end = start;
         let bytes = self.json.as_bytes();
         while let Some(eight) = bytes.get(end..)?.first_chunk() {
@@ -118,14 +112,14 @@ impl<'de> Reader<'de> {
         if bytes.get(end) != Some(&b'"') {
             return None;
         }
-        self.at = end + 1;
+        self.cursor.at = end + 1;
         self.json.get(start..end)
     }
 
     #[inline]
     fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         let bytes = self.json.as_bytes();
-        let start = self.at;
+        let start = self.cursor.at;
         let is_negative = bytes.get(start) == Some(&b'-');
         let first = start + usize::from(is_negative);
         let (mut value, point) = digits(bytes, first, 0).ok_or_else(|| self.fail())?;
@@ -150,7 +144,7 @@ impl<'de> Reader<'de> {
         }
         let fits = at - first <= DIGITS;
         if at == point && fits && (value != 0 || !is_negative) {
-            self.at = at;
+            self.cursor.at = at;
             return match is_negative {
                 false => visitor.visit_u64(value),
                 true => visitor.visit_i64(-value.cast_signed()),
@@ -171,7 +165,7 @@ impl<'de> Reader<'de> {
                 _ => return Err(self.fail()),
             },
         };
-        self.at = at;
+        self.cursor.at = at;
         visitor.visit_f64(number)
     }
 
@@ -184,15 +178,13 @@ impl<'de> Reader<'de> {
         ) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.peek();
-        let mut cursor = Cursor::new(self.json.as_bytes(), self.at);
-        cursor.skip().ok_or_else(|| self.fail())?;
-        let value = self
-            .json
-            .get(self.at..cursor.at())
-            .ok_or_else(|| self.fail())?;
+        let start = self.cursor.at;
+        self.cursor.skip().ok_or_else(|| self.fail())?;
+        let value = self.json.get(start..self.cursor.at);
+        let value = value.ok_or_else(|| self.fail())?;
         let mut json = serde_json::Deserializer::from_str(value);
         let value = read(&mut json).and_then(|value| json.end().map(|()| value));
-        (self.at, self.failed) = (cursor.at(), self.failed || value.is_err());
+        self.failed |= value.is_err();
         value
     }
 
@@ -228,7 +220,7 @@ impl<'de> Reader<'de> {
         close: u8,
         read: impl FnOnce(Items<'_, 'de>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.at += 1;
+        self.cursor.at += 1;
         self.depth += 1;
         let value = read(Items {
             reader: self,
@@ -279,11 +271,6 @@ const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
-
-#[cold]
-fn unusual() -> Error {
-    Error::custom("not what is read here")
-}
 
 /// For visitors who want one kind of JSON, told by its first byte.
 macro_rules! only {
@@ -393,7 +380,7 @@ impl Items<'_, '_> {
             Some(byte) if byte == self.close => Ok(false),
             Some(_) if std::mem::take(&mut self.is_first) => Ok(true),
             Some(b',') => {
-                self.reader.at += 1;
+                self.reader.cursor.at += 1;
                 // If none follows, whoever reads it fails.
                 Ok(true)
             }
@@ -433,8 +420,8 @@ impl<'de> MapAccess<'de> for Items<'_, 'de> {
             _ => None,
         };
         let text = text.ok_or_else(|| self.reader.fail())?;
-        let failed = &mut self.reader.failed;
-        seed.deserialize(Key { text, failed }).map(Some)
+        let reader = &mut *self.reader;
+        seed.deserialize(Key { text, reader }).map(Some)
     }
 
     #[inline]
@@ -447,14 +434,13 @@ impl<'de> MapAccess<'de> for Items<'_, 'de> {
 /// The key of a member. Keys that are more than text are left to serde_json.
 struct Key<'a, 'de> {
     text: &'de str,
-    failed: &'a mut bool,
+    reader: &'a mut Reader<'de>,
 }
 
 macro_rules! refuse {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-            *self.failed = true;
-            Err(unusual())
+            Err(self.reader.fail())
         })*
     };
 }
@@ -483,8 +469,7 @@ impl<'de> Deserializer<'de> for Key<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if name == RAW_VALUE {
-            *self.failed = true;
-            return Err(unusual());
+            return Err(self.reader.fail());
         }
         visitor.visit_newtype_struct(self)
     }

@@ -3,14 +3,15 @@
 //! What is stepped over is taken for JSON: only the brackets and quotes are looked at.
 
 /// A place in JSON.
+#[derive(Debug)]
 pub(crate) struct Cursor<'a> {
     json: &'a [u8],
-    at: usize,
+    pub(super) at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(json: &'a [u8], at: usize) -> Self {
-        Self { json, at }
+    pub(crate) fn new(json: &'a [u8]) -> Self {
+        Self { json, at: 0 }
     }
 
     /// The number of bytes before this place.
@@ -19,6 +20,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte that is no white space.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         loop {
             match *self.json.get(self.at)? {
@@ -28,7 +30,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn eat(&mut self, byte: u8) -> Option<()> {
+    #[inline]
+    pub(super) fn eat(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 

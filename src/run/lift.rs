@@ -23,7 +23,7 @@ const NOTES: [&[u8]; 3] = [b"errors", b"warnings", b"process_time"];
 pub(super) fn lift(answer: &[u8]) -> Option<Lifted> {
     let (mut outputs, mut rest) = (Vec::new(), Vec::new());
     let mut copied = 0;
-    Cursor::new(answer, 0).members(|cursor, key| {
+    Cursor::new(answer).members(|cursor, key| {
         let key = plain(key)?;
         if key != b"data" || cursor.peek()? != b'[' {
             return cursor.skip();
