@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use cspark_batches::{Client, Push, RetryPolicy};
-use cspark_emulator::{Answer, Emulator, Fault, Operation};
+use cspark_emulator::{Emulator, Fault, Operation, Response};
 use serde_json::json;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -24,8 +24,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .init();
 
     let emulator = Emulator::start().await?;
-    let busy = Answer::status(503).x_retry_after(Duration::from_millis(250));
-    emulator.inject(Operation::Push, Fault::Answer(busy));
+    let busy = Response::status(503).x_retry_after(Duration::from_millis(250));
+    emulator.inject(Operation::Push, Fault::RespondBefore(busy));
 
     let spark = Client::builder()
         .base_url(emulator.base_url())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cspark_batches::run::{AfterError, Checkpoint, Delivery, Source};
 use cspark_batches::{Chunker, ErrorKind, Push};
-use cspark_emulator::{Answer, Emulator, Fault, Operation, RepeatedIds};
+use cspark_emulator::{Emulator, Fault, Operation, RepeatedIds, Response};
 use run_support::{Cylinder, SERVICE, Volume, client, cylinders, quick, volume};
 
 /// Promise 1.
@@ -426,9 +426,18 @@ async fn a_batch_that_timed_out_is_replaced() {
 #[tokio::test]
 async fn what_cannot_be_made_good_ends_the_run_with_a_clear_error() {
     let table = [
-        (Fault::Answer(Answer::status(401)), ErrorKind::Unauthorized),
-        (Fault::Answer(Answer::status(403)), ErrorKind::Forbidden),
-        (Fault::Answer(Answer::status(404)), ErrorKind::NotFound),
+        (
+            Fault::RespondBefore(Response::status(401)),
+            ErrorKind::Unauthorized,
+        ),
+        (
+            Fault::RespondBefore(Response::status(403)),
+            ErrorKind::Forbidden,
+        ),
+        (
+            Fault::RespondBefore(Response::status(404)),
+            ErrorKind::NotFound,
+        ),
         (Fault::Fail, ErrorKind::BatchEnded),
         (Fault::CancelByOther, ErrorKind::BatchEnded),
     ];
@@ -464,7 +473,7 @@ async fn what_cannot_be_made_good_ends_the_run_with_a_clear_error() {
 async fn an_outage_has_its_limit() {
     let emulator = Emulator::start().await.unwrap();
     for _ in 0..1_000 {
-        emulator.inject(Operation::Pull, Fault::Answer(Answer::status(503)));
+        emulator.inject(Operation::Pull, Fault::RespondBefore(Response::status(503)));
     }
     let run = quick(
         client(&emulator)

@@ -11,11 +11,11 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::answers::batch_status;
 use crate::engine::{Batch, Phase};
 use crate::faults::{Fault, RandomFaults};
 use crate::http;
 use crate::journal::{Operation, RecordedRequest, Traffic};
+use crate::responses::batch_status;
 use crate::settings::{Builder, Settings};
 use crate::shapes::Shapes;
 use crate::state::Shared;

@@ -9,51 +9,54 @@ use crate::Operation;
 
 /// Something that goes wrong with one request.
 ///
-/// "Not taken" means that the request had no effect; "taken" means that it had its whole effect, although the client does not
-/// get to know. Durations are real ones (tokio's clock), except in [`StallWorkers`](Self::StallWorkers).
+/// "Before" means that the request has no effect. "After" means that it has its whole effect, although
+/// the client does not get to know. Durations are real ones (tokio's clock), except in
+/// [`StallWorkers`](Self::StallWorkers).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Not taken; this answer instead.
-    Answer(Answer),
-    /// Taken; this answer instead of the right one.
-    AnswerAfter(Answer),
-    /// Not taken; the connection is cut without an answer.
+    /// The request has no effect and gets this response.
+    RespondBefore(Response),
+    /// The request has its effect and gets this response in place of the right one.
+    RespondAfter(Response),
+    /// The request has no effect; the connection is cut without a response.
     CutBefore,
-    /// Taken; the connection is cut without an answer. On a pull, the results in it are lost.
+    /// The request has its effect; the connection is cut without a response. The results in the
+    /// response to a pull are lost.
     CutAfter,
-    /// Taken; the connection is cut in the middle of the answer's body.
+    /// The request has its effect; the connection is cut in the middle of the response's body.
     Truncate,
-    /// Not taken; no answer ever comes.
+    /// The request has no effect and never gets a response.
     HangBefore,
-    /// Taken; no answer ever comes.
+    /// The request has its effect and never gets a response.
     HangAfter,
-    /// Taken, and the answer comes after this delay.
+    /// The request has its effect; the response comes after this delay.
     Slow(Duration),
-    /// The workers of the batch stand still for this long in emulated time; the request itself is handled as usual.
+    /// The workers of the batch stand still for this long in emulated time. The request itself is
+    /// handled as usual.
     StallWorkers(Duration),
-    /// The results of this pull are handed out once more, by a later pull.
+    /// A later pull hands out the results of this pull once more.
     RepeatResults,
-    /// The batch has just been closed for being idle.
+    /// The idle time-out closes the batch just before the request.
     TimeOut,
-    /// The batch has just failed.
+    /// The batch fails just before the request.
     Fail,
-    /// Somebody else has just cancelled the batch.
+    /// Somebody else cancels the batch just before the request.
     CancelByOther,
-    /// Every token that was issued so far has just become invalid.
+    /// Every token issued so far becomes invalid just before the request.
     RevokeTokens,
 }
 
-/// A ready-made answer, for [`Fault::Answer`] and [`Fault::AnswerAfter`].
+/// A ready-made response, for [`Fault::RespondBefore`] and [`Fault::RespondAfter`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: AnswerBody,
+    pub(crate) body: ResponseBody,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum AnswerBody {
+pub(crate) enum ResponseBody {
     Given(Bytes),
     EchoOfRequest,
 }
@@ -61,7 +64,7 @@ pub(crate) enum AnswerBody {
 /// Dates of HTTP end with the year 9999; this stays well before.
 const FAR_AHEAD: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-impl Answer {
+impl Response {
     /// An answer with this status and a JSON body that names it. A status that HTTP does not know becomes 500.
     pub fn status(status: u16) -> Self {
         let body = format!(
@@ -70,7 +73,7 @@ impl Answer {
         Self {
             status,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: AnswerBody::Given(body.into()),
+            body: ResponseBody::Given(body.into()),
         }
     }
 
@@ -79,7 +82,7 @@ impl Answer {
         Self {
             status,
             headers: Vec::new(),
-            body: AnswerBody::Given(Bytes::new()),
+            body: ResponseBody::Given(Bytes::new()),
         }
     }
 
@@ -91,7 +94,7 @@ impl Answer {
                 "content-type".to_owned(),
                 "text/html; charset=utf-8".to_owned(),
             )],
-            body: AnswerBody::Given(Bytes::from_static(
+            body: ResponseBody::Given(Bytes::from_static(
                 b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>",
             )),
         }
@@ -107,7 +110,7 @@ impl Answer {
         Self {
             status,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: AnswerBody::Given(body.into().into()),
+            body: ResponseBody::Given(body.into().into()),
         }
     }
 
@@ -121,7 +124,7 @@ impl Answer {
         Self {
             status,
             headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
-            body: AnswerBody::EchoOfRequest,
+            body: ResponseBody::EchoOfRequest,
         }
     }
 
@@ -135,7 +138,7 @@ impl Answer {
     /// Gives it another body; its type and encoding are for [`header`](Self::header) to say.
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = AnswerBody::Given(body.into());
+        self.body = ResponseBody::Given(body.into());
         self
     }
 
@@ -277,11 +280,11 @@ impl RandomFaults {
         let mut left = random.f64();
         let kinds: [(f64, Make); 12] = [
             (self.unavailable, |_, random| {
-                Fault::Answer(Answer::status(502 + random.u16(..3)))
+                Fault::RespondBefore(Response::status(502 + random.u16(..3)))
             }),
             (self.rate_limited, |this, random| {
-                let answer = Answer::status(429);
-                Fault::Answer(match random.u8(..4) {
+                let answer = Response::status(429);
+                Fault::RespondBefore(match random.u8(..4) {
                     0 => answer,
                     1 => answer.retry_after(0),
                     _ => answer.x_retry_after(this.retry_after),
@@ -291,14 +294,14 @@ impl RandomFaults {
             (self.cut_after, |_, _| Fault::CutAfter),
             (self.truncated, |_, _| Fault::Truncate),
             (self.malformed, |_, random| {
-                Fault::AnswerAfter(if random.bool() {
-                    Answer::html(200)
+                Fault::RespondAfter(if random.bool() {
+                    Response::html(200)
                 } else {
-                    Answer::garbage()
+                    Response::garbage()
                 })
             }),
             (self.gateway_after, |_, random| {
-                Fault::AnswerAfter(Answer::html(if random.bool() { 502 } else { 504 }))
+                Fault::RespondAfter(Response::html(if random.bool() { 502 } else { 504 }))
             }),
             (self.slow, |this, _| Fault::Slow(this.delay)),
             (self.stalled, |this, _| Fault::StallWorkers(this.stall)),

@@ -59,7 +59,7 @@ pub struct Traffic {
     /// Bytes of the request bodies, as they came over the wire.
     pub request_bytes: u64,
     /// Bytes of the answers' bodies, as they were to go over the wire.
-    pub answer_bytes: u64,
+    pub response_bytes: u64,
 }
 
 /// One request as it arrived.
@@ -176,16 +176,16 @@ impl Journal {
     }
 
     /// Notes how a request was answered.
-    pub(crate) fn note_answer(
+    pub(crate) fn note_response(
         &mut self,
         number: usize,
         operation: Option<Operation>,
         status: u16,
         bytes: u64,
     ) {
-        self.total.answer_bytes += bytes;
+        self.total.response_bytes += bytes;
         if let Some(operation) = operation {
-            self.traffic[operation.index()].answer_bytes += bytes;
+            self.traffic[operation.index()].response_bytes += bytes;
         }
         let kept = number
             .checked_sub(self.dropped)

@@ -76,7 +76,6 @@
 struct Readme;
 
 mod aggregate;
-mod answers;
 mod auth;
 mod catalogue;
 mod clock;
@@ -88,6 +87,7 @@ mod http;
 mod journal;
 mod operations;
 mod refusal;
+mod responses;
 mod service;
 mod services;
 mod settings;
@@ -96,7 +96,7 @@ mod state;
 mod wire;
 
 pub use emulator::{BatchView, Emulator};
-pub use faults::{Answer, Fault, RandomFaults};
+pub use faults::{Fault, RandomFaults, Response};
 pub use journal::{Operation, RecordedRequest, Traffic};
 pub use service::{Output, Record, Service};
 pub use settings::{Builder, RepeatedIds, ResultOrder};

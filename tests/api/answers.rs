@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use cspark_batches::{Chunk, Result};
-use cspark_emulator::{Answer, Emulator, Fault, Operation as On};
+use cspark_emulator::{Emulator, Fault, Operation as On, Response};
 use serde_json::Value;
 
 use crate::snapshots;
@@ -39,7 +39,10 @@ async fn every_sample_is_read() {
     for (name, sample) in samples() {
         let pipeline = spark.batches().create(CYLINDER).await.unwrap();
         let answer = |operation| {
-            emulator.inject(operation, Fault::Answer(Answer::json(200, sample.as_str())))
+            emulator.inject(
+                operation,
+                Fault::RespondBefore(Response::json(200, sample.as_str())),
+            )
         };
         let read = match name.as_str() {
             "Describe" => {

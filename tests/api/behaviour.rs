@@ -2,7 +2,7 @@
 
 use cspark_batches::raw::types::BatchStatus;
 use cspark_batches::{Chunk, ErrorKind, Operation, Push, State};
-use cspark_emulator::{Answer, Emulator, Fault, Operation as On};
+use cspark_emulator::{Emulator, Fault, Operation as On, Response};
 use serde_json::Value;
 
 use crate::support::{CYLINDER, Volume, builder, client, cylinders, start};
@@ -250,9 +250,9 @@ async fn a_failed_push_leaves_no_trace_and_its_chunks_keep_their_ids() {
         .unwrap();
 
     for fault in [
-        Fault::Answer(Answer::status(500)),
+        Fault::RespondBefore(Response::status(500)),
         Fault::CutBefore,
-        Fault::Answer(Answer::status(400)),
+        Fault::RespondBefore(Response::status(400)),
     ] {
         emulator.inject(On::Push, fault);
         pipeline.push(chunks.clone()).await.unwrap_err();
@@ -283,7 +283,7 @@ async fn a_push_whose_answer_is_lost_is_not_repeated_and_says_so() {
     for fault in [
         Fault::CutAfter,
         Fault::Truncate,
-        Fault::AnswerAfter(Answer::html(200)),
+        Fault::RespondAfter(Response::html(200)),
     ] {
         emulator.inject(On::Push, fault.clone());
         let before = emulator.traffic(On::Push).requests;
@@ -303,10 +303,16 @@ async fn a_push_whose_answer_is_lost_is_not_repeated_and_says_so() {
 async fn what_can_pass_is_tried_again() {
     let (emulator, spark) = start().await;
     let pipeline = spark.batches().create(CYLINDER).await.unwrap();
-    let busy =
-        || Fault::Answer(Answer::status(429).x_retry_after(std::time::Duration::from_millis(5)));
+    let busy = || {
+        Fault::RespondBefore(
+            Response::status(429).x_retry_after(std::time::Duration::from_millis(5)),
+        )
+    };
     emulator.inject(On::Push, busy());
-    emulator.inject(On::Push, Fault::Answer(Answer::status(503).retry_after(0)));
+    emulator.inject(
+        On::Push,
+        Fault::RespondBefore(Response::status(503).retry_after(0)),
+    );
     pipeline
         .push(Chunk::new(cylinders(1)).unwrap())
         .await
@@ -316,7 +322,7 @@ async fn what_can_pass_is_tried_again() {
     for fault in [
         Fault::CutAfter,
         Fault::Truncate,
-        Fault::Answer(Answer::status(504)),
+        Fault::RespondBefore(Response::status(504)),
         busy(),
     ] {
         emulator.inject(On::Status, fault);
@@ -330,7 +336,7 @@ async fn a_close_that_failed_leaves_the_batch_open() {
     let pipeline = spark.batches().create(CYLINDER).await.unwrap();
     for operation in [On::Close, On::Cancel] {
         for _ in 0..3 {
-            emulator.inject(operation, Fault::Answer(Answer::status(503)));
+            emulator.inject(operation, Fault::RespondBefore(Response::status(503)));
         }
     }
     pipeline.close().await.unwrap_err();
@@ -349,7 +355,7 @@ async fn a_close_that_worked_although_its_answer_was_lost_counts() {
     let pipeline = spark.batches().create(CYLINDER).await.unwrap();
     emulator.inject(On::Close, Fault::CutAfter);
     // What a service says that does not like to be asked twice.
-    emulator.inject(On::Close, Fault::Answer(Answer::status(409)));
+    emulator.inject(On::Close, Fault::RespondBefore(Response::status(409)));
     assert!(
         pipeline
             .close()
@@ -364,7 +370,7 @@ async fn a_close_that_worked_although_its_answer_was_lost_counts() {
     // But a refusal that stands for itself is an error.
     let other = spark.batches().create(CYLINDER).await.unwrap();
     emulator.inject(On::Close, Fault::CutBefore);
-    emulator.inject(On::Close, Fault::Answer(Answer::status(409)));
+    emulator.inject(On::Close, Fault::RespondBefore(Response::status(409)));
     assert_eq!(other.close().await.unwrap_err().kind(), ErrorKind::Refused);
     assert_eq!(other.state(), State::Open);
 }

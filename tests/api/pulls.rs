@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cspark_batches::raw::types::{Aggregation, SummaryRequest};
 use cspark_batches::{ErrorKind, Pipeline, Pulled, Push};
-use cspark_emulator::{Answer, Emulator, Fault, NothingToPull, Operation, OutputShape, Shapes};
+use cspark_emulator::{Emulator, Fault, NothingToPull, Operation, OutputShape, Response, Shapes};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -192,7 +192,7 @@ async fn a_pull_whose_answer_is_lost_says_so() {
             "a repetition would find nothing, and nobody would notice"
         );
     }
-    emulator.inject(Operation::Pull, Fault::Answer(Answer::html(200)));
+    emulator.inject(Operation::Pull, Fault::RespondBefore(Response::html(200)));
     let error = pipeline.pull::<Volume>().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert!(error.answer().is_some());

@@ -125,7 +125,7 @@ fn an_error_ends_the_iterator() {
     assert_eq!(records.sum::<usize>(), 100);
 
     // All at once, the same goes with what came before.
-    let fault = Fault::Answer(cspark_emulator::Answer::status(401));
+    let fault = Fault::RespondBefore(cspark_emulator::Response::status(401));
     emulator.inject(Operation::Create, fault);
     let run = client.batches().run::<_, Volume>(SERVICE, cylinders());
     let incomplete = quick(run).collect().unwrap_err();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cspark_batches::{ErrorKind, RetryPolicy};
-use cspark_emulator::{Answer, Fault, Operation};
+use cspark_emulator::{Fault, Operation, Response};
 
 use super::*;
 
@@ -85,7 +85,10 @@ async fn a_token_endpoint_that_is_down_is_asked_a_bounded_number_of_times() {
         .build()
         .unwrap();
     for _ in 0..3 {
-        emulator.inject(Operation::Token, Fault::Answer(Answer::status(503)));
+        emulator.inject(
+            Operation::Token,
+            Fault::RespondBefore(Response::status(503)),
+        );
     }
     let error = client.batches().describe().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Service);

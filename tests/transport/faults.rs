@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use cspark_batches::{ErrorKind, State};
-use cspark_emulator::{Answer, Fault, Operation};
+use cspark_emulator::{Fault, Operation, Response};
 
 use super::*;
 
 fn passing() -> Vec<Fault> {
     vec![
-        Fault::Answer(Answer::status(408)),
-        Fault::Answer(Answer::status(429).x_retry_after(Duration::from_millis(3))),
-        Fault::Answer(Answer::status(429).retry_after(0)),
-        Fault::Answer(Answer::status(503).retry_after_date(Duration::ZERO)),
-        Fault::Answer(Answer::status(500)),
-        Fault::Answer(Answer::html(502)),
-        Fault::Answer(Answer::html(200)),
-        Fault::AnswerAfter(Answer::empty(504)),
-        Fault::AnswerAfter(Answer::garbage()),
+        Fault::RespondBefore(Response::status(408)),
+        Fault::RespondBefore(Response::status(429).x_retry_after(Duration::from_millis(3))),
+        Fault::RespondBefore(Response::status(429).retry_after(0)),
+        Fault::RespondBefore(Response::status(503).retry_after_date(Duration::ZERO)),
+        Fault::RespondBefore(Response::status(500)),
+        Fault::RespondBefore(Response::html(502)),
+        Fault::RespondBefore(Response::html(200)),
+        Fault::RespondAfter(Response::empty(504)),
+        Fault::RespondAfter(Response::garbage()),
         Fault::CutBefore,
         Fault::CutAfter,
         Fault::Truncate,
@@ -141,7 +141,10 @@ async fn redirects_are_reported_and_not_followed() {
     let emulator = emulator().api_key("key").start().await.unwrap();
     let client = settings(&emulator).api_key("key").build().unwrap();
     let target = format!("{}/login?state=secret", elsewhere.base_url());
-    emulator.inject(Operation::Describe, Fault::Answer(Answer::redirect(target)));
+    emulator.inject(
+        Operation::Describe,
+        Fault::RespondBefore(Response::redirect(target)),
+    );
     let error = client.batches().describe().await.unwrap_err();
     assert_eq!(
         (error.kind(), error.status()),

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use cspark_batches::Error;
-use cspark_emulator::{Answer, Fault, Operation};
+use cspark_emulator::{Fault, Operation, Response};
 
 use super::*;
 
@@ -16,10 +16,10 @@ const EXTRA: &str = "MARKED-extra";
 
 fn faults() -> Vec<Fault> {
     let mut faults: Vec<Fault> = [200, 400, 401, 403, 404, 409, 429, 500, 503]
-        .map(|status| Fault::Answer(Answer::echo_of_request(status)))
+        .map(|status| Fault::RespondBefore(Response::echo_of_request(status)))
         .into();
     faults.extend([
-        Fault::Answer(Answer::redirect(
+        Fault::RespondBefore(Response::redirect(
             "https://login.example.com/?key=MARKED-key",
         )),
         Fault::CutAfter,

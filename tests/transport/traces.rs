@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use cspark_emulator::{Answer, Fault};
+use cspark_emulator::{Fault, Response};
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::*;
@@ -68,7 +68,10 @@ async fn a_call_is_a_span_with_the_names_of_open_telemetry() {
     let emulator = emulator().start().await.unwrap();
     let client = settings(&emulator).api_key("open").build().unwrap();
     let pipeline = client.batches().create(SERVICE).await.unwrap();
-    emulator.inject(Operation::Status, Fault::Answer(Answer::status(503)));
+    emulator.inject(
+        Operation::Status,
+        Fault::RespondBefore(Response::status(503)),
+    );
     let log = Log::default();
     let guard = log.listen();
     pipeline.status().await.unwrap();
@@ -130,9 +133,9 @@ async fn no_trace_shows_a_secret_or_a_body() {
         let guard = log.listen();
         let client = builder.build().unwrap();
         for fault in [
-            Fault::Answer(Answer::echo_of_request(400)),
-            Fault::Answer(Answer::echo_of_request(401)),
-            Fault::Answer(Answer::echo_of_request(200)),
+            Fault::RespondBefore(Response::echo_of_request(400)),
+            Fault::RespondBefore(Response::echo_of_request(401)),
+            Fault::RespondBefore(Response::echo_of_request(200)),
             Fault::CutAfter,
         ] {
             secrets::provoke(&emulator, &client, &fault).await;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::http::request;
-use hyper::{Request, Response};
 
 use super::body::{Parts, Received, Unread, receive};
 use super::checks::{check_credentials, check_form, check_headers};
@@ -15,7 +15,7 @@ use super::reply::Reply;
 use super::route::{Call, Route};
 use super::token;
 use crate::engine::{Batch, Phase};
-use crate::faults::{Answer, Fault};
+use crate::faults::{self, Fault};
 use crate::journal::{Operation, RecordedRequest};
 use crate::refusal::Refusal;
 use crate::state::Shared;
@@ -40,14 +40,14 @@ struct Spoiled {
     cut: bool,
     hang: bool,
     truncate: bool,
-    replace: Option<Answer>,
+    replace: Option<faults::Response>,
 }
 
 /// Answers one request, or cuts the connection.
 pub(super) async fn handle(
     shared: &Arc<Shared>,
     request: Request<Incoming>,
-) -> Result<Response<Parts>, Cut> {
+) -> Result<hyper::Response<Parts>, Cut> {
     let (head, body) = request.into_parts();
     let route = Route::find(&head.method, head.uri.path(), &shared.settings.tenant);
     let (received, unread) =
@@ -77,8 +77,8 @@ pub(super) async fn handle(
     let mut instead = None;
     for fault in faults {
         match fault {
-            Fault::Answer(answer) => instead = Some(answer),
-            Fault::AnswerAfter(answer) => spoiled.replace = Some(answer),
+            Fault::RespondBefore(answer) => instead = Some(answer),
+            Fault::RespondAfter(answer) => spoiled.replace = Some(answer),
             Fault::CutBefore => return Err(Cut),
             Fault::CutAfter => spoiled.cut = true,
             Fault::Truncate => spoiled.truncate = true,
@@ -123,7 +123,7 @@ pub(super) async fn handle(
     shared
         .lock()
         .journal
-        .note_answer(number, operation, status, bytes);
+        .note_response(number, operation, status, bytes);
     Ok(response)
 }
 

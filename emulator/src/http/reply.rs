@@ -5,10 +5,10 @@ use hyper::header::{
     ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
 };
 use hyper::http::request;
-use hyper::{HeaderMap, Response, StatusCode};
+use hyper::{HeaderMap, StatusCode};
 
 use super::body::{Parts, compress};
-use crate::faults::{Answer, AnswerBody};
+use crate::faults::{self, ResponseBody};
 use crate::refusal::Refusal;
 
 /// Bodies shorter than this are not worth compressing.
@@ -44,10 +44,14 @@ impl Reply {
     }
 
     /// An answer that was injected in the place of the right one.
-    pub(super) fn injected(answer: &Answer, head: &request::Parts, body: &[u8]) -> Self {
-        let body = match &answer.body {
-            AnswerBody::Given(body) => body.clone(),
-            AnswerBody::EchoOfRequest => {
+    pub(super) fn injected(
+        response: &faults::Response,
+        head: &request::Parts,
+        body: &[u8],
+    ) -> Self {
+        let body = match &response.body {
+            ResponseBody::Given(body) => body.clone(),
+            ResponseBody::EchoOfRequest => {
                 let mut text = format!("{} {}\n", head.method, head.uri).into_bytes();
                 for (name, value) in &head.headers {
                     text.extend_from_slice(name.as_str().as_bytes());
@@ -60,12 +64,12 @@ impl Reply {
                 text.into()
             }
         };
-        let headers = answer
+        let headers = response
             .headers
             .iter()
             .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
         Self {
-            status: StatusCode::from_u16(answer.status)
+            status: StatusCode::from_u16(response.status)
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             headers: headers.collect(),
             parts: vec![body],
@@ -88,13 +92,13 @@ impl Reply {
     }
 
     /// The answer in HTTP, with its body whole, or cut in the middle.
-    pub(super) fn into_response(self, truncate: bool) -> Response<Parts> {
+    pub(super) fn into_response(self, truncate: bool) -> hyper::Response<Parts> {
         let parts = if truncate {
             Parts::truncated(self.parts)
         } else {
             Parts::whole(self.parts)
         };
-        let mut response = Response::new(parts);
+        let mut response = hyper::Response::new(parts);
         *response.status_mut() = self.status;
         for (name, value) in self.headers {
             response.headers_mut().append(name, value);

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use super::{Answer, json, read};
-use crate::answers::{Writer, batch_status};
+use super::{Outcome, json, read};
 use crate::engine::{Batch, Limits, Phase};
 use crate::refusal::Refusal;
+use crate::responses::{Writer, batch_status};
 use crate::settings::ResultOrder;
 use crate::shapes::Envelope;
 use crate::state::{BatchEntry, Shared};
@@ -20,7 +20,7 @@ const RECENT: Duration = Duration::from_secs(3600);
 const INITIAL_WORKERS: usize = 10;
 
 impl Shared {
-    pub(crate) fn describe(&self) -> Answer {
+    pub(crate) fn describe(&self) -> Outcome {
         let mut state = self.lock();
         let now = self.clock.now();
         for entry in state.batches.values_mut() {
@@ -72,7 +72,7 @@ impl Shared {
         json(&describe)
     }
 
-    pub(crate) fn create(&self, body: &str) -> Answer {
+    pub(crate) fn create(&self, body: &str) -> Outcome {
         let Object(asked): Object<wire::CreateBatch> = read(body, "")?;
         if asked.service.is_none() && asked.version_id.is_none() {
             return Err(Refusal::invalid(
@@ -142,7 +142,7 @@ impl Shared {
         answer
     }
 
-    pub(crate) fn info(&self, id: &str) -> Answer {
+    pub(crate) fn info(&self, id: &str) -> Outcome {
         self.with_batch(id, |writer, entry| {
             if self.settings.reading_keeps_alive {
                 entry.batch.touch();
@@ -154,7 +154,7 @@ impl Shared {
         })
     }
 
-    pub(crate) fn status(&self, id: &str) -> Answer {
+    pub(crate) fn status(&self, id: &str) -> Outcome {
         self.with_batch(id, |writer, entry| {
             if self.settings.reading_keeps_alive {
                 entry.batch.touch();
@@ -163,7 +163,7 @@ impl Shared {
         })
     }
 
-    pub(crate) fn update(&self, id: &str, body: &str) -> Answer {
+    pub(crate) fn update(&self, id: &str, body: &str) -> Outcome {
         let Object(wire::UpdateBatch {
             batch_status: wanted,
         }): Object<_> = read(body, "")?;

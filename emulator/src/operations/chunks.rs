@@ -6,18 +6,18 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::value::RawValue;
 
-use super::{Answer, find, internal, json, read};
-use crate::answers::batch_status;
+use super::{Outcome, find, internal, json, read};
 use crate::compute::{Inputs, Job, compute};
 use crate::engine::{Batch, Chunk, Phase, Refused};
 use crate::refusal::Refusal;
+use crate::responses::batch_status;
 use crate::settings::RepeatedIds;
 use crate::shapes::NothingToPull;
 use crate::state::Shared;
 use crate::wire::{self, Object};
 
 impl Shared {
-    pub(crate) fn push(&self, id: &str, body: &str) -> Answer {
+    pub(crate) fn push(&self, id: &str, body: &str) -> Outcome {
         let Object(push): Object<wire::Push<'_>> = read(body, "")?;
         let chunks = read_chunks(&push)?;
         let inputs = self.read_inputs(&chunks)?;
@@ -53,7 +53,7 @@ impl Shared {
         })
     }
 
-    pub(crate) fn pull(&self, id: &str, query: Option<&str>, repeat: bool) -> Answer {
+    pub(crate) fn pull(&self, id: &str, query: Option<&str>, repeat: bool) -> Outcome {
         let max = max_chunks(query)?;
         self.with_batch(id, |writer, entry| {
             let batch = &mut entry.batch;

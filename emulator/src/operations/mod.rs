@@ -10,20 +10,20 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::answers::Writer;
 use crate::refusal::Refusal;
+use crate::responses::Writer;
 use crate::state::{BatchEntry, Shared, State};
 
 /// The body of an answer, in parts that go out one after the other; or why there is none.
-type Answer = Result<Vec<Bytes>, Refusal>;
+type Outcome = Result<Vec<Bytes>, Refusal>;
 
 impl Shared {
     /// Does something with a batch, brought to the present.
     fn with_batch(
         &self,
         id: &str,
-        act: impl FnOnce(&Writer<'_>, &mut BatchEntry) -> Answer,
-    ) -> Answer {
+        act: impl FnOnce(&Writer<'_>, &mut BatchEntry) -> Outcome,
+    ) -> Outcome {
         let mut state = self.lock();
         let now = self.clock.now();
         let shapes = state.shapes.clone();
@@ -75,7 +75,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a str, place: &str) -> Result<T, Refusal
     })
 }
 
-fn json<T: Serialize>(value: &T) -> Answer {
+fn json<T: Serialize>(value: &T) -> Outcome {
     Ok(vec![serde_json::to_vec(value).map_err(internal)?.into()])
 }
 

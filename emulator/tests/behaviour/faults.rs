@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use cspark_emulator::{Answer, Emulator, Fault, Operation, RandomFaults};
+use cspark_emulator::{Emulator, Fault, Operation, RandomFaults, Response};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -19,7 +19,10 @@ async fn start() -> (Emulator, Client, String) {
 async fn an_injected_answer_stands_for_a_request_that_was_not_taken() {
     let (emulator, client, id) = start().await;
     for status in [408, 429, 500, 502, 503, 504] {
-        emulator.inject(Operation::Push, Fault::Answer(Answer::status(status)));
+        emulator.inject(
+            Operation::Push,
+            Fault::RespondBefore(Response::status(status)),
+        );
         let reply = client.push(&id, json!([echo_chunk("a", 1)])).await;
         assert_eq!(reply.status, status);
         assert_eq!(client.status(&id).await["chunks_submitted"], 0);
@@ -30,7 +33,7 @@ async fn an_injected_answer_stands_for_a_request_that_was_not_taken() {
 #[tokio::test]
 async fn retry_after_comes_in_every_form() {
     let (emulator, client, id) = start().await;
-    let busy = || Answer::status(429);
+    let busy = || Response::status(429);
     for (answer, name, value) in [
         (busy().retry_after(7), "retry-after", "7"),
         (
@@ -44,7 +47,7 @@ async fn retry_after_comes_in_every_form() {
             "2",
         ),
     ] {
-        emulator.inject(Operation::Status, Fault::Answer(answer));
+        emulator.inject(Operation::Status, Fault::RespondBefore(answer));
         let reply = client
             .call(Method::GET, &format!("batch/{id}/status"), None)
             .await;
@@ -53,7 +56,7 @@ async fn retry_after_comes_in_every_form() {
     let ahead = Duration::from_secs(100);
     emulator.inject(
         Operation::Status,
-        Fault::Answer(busy().retry_after_date(ahead)),
+        Fault::RespondBefore(busy().retry_after_date(ahead)),
     );
     let reply = client
         .call(Method::GET, &format!("batch/{id}/status"), None)
@@ -90,7 +93,7 @@ async fn the_results_of_a_lost_pull_are_lost() {
     for fault in [
         Fault::CutAfter,
         Fault::Truncate,
-        Fault::AnswerAfter(Answer::garbage()),
+        Fault::RespondAfter(Response::garbage()),
     ] {
         client.push(&id, json!([echo_chunk("a", 100)])).await.ok();
         emulator.inject(Operation::Pull, fault.clone());
@@ -124,19 +127,22 @@ async fn a_truncated_answer_announces_more_than_comes() {
 #[tokio::test]
 async fn malformed_answers_pose_as_successes() {
     let (emulator, client, id) = start().await;
-    emulator.inject(Operation::Pull, Fault::AnswerAfter(Answer::html(200)));
+    emulator.inject(Operation::Pull, Fault::RespondAfter(Response::html(200)));
     let reply = client.pull(&id).await;
     assert_eq!(reply.status, 200);
     assert!(reply.text.starts_with("<!DOCTYPE html>"));
-    emulator.inject(Operation::Pull, Fault::AnswerAfter(Answer::json(200, "[1")));
+    emulator.inject(
+        Operation::Pull,
+        Fault::RespondAfter(Response::json(200, "[1")),
+    );
     let reply = client.pull(&id).await;
     assert_eq!((reply.status.as_u16(), reply.text.as_str()), (200, "[1"));
-    let bomb = Answer::empty(200)
+    let bomb = Response::empty(200)
         .header("content-encoding", "gzip")
         .body(crate::support::gzip(&vec![b' '; 1 << 20]));
-    emulator.inject(Operation::Pull, Fault::AnswerAfter(bomb));
+    emulator.inject(Operation::Pull, Fault::RespondAfter(bomb));
     assert_eq!(client.pull(&id).await.text.len(), 1 << 20);
-    emulator.inject(Operation::Pull, Fault::AnswerAfter(Answer::empty(204)));
+    emulator.inject(Operation::Pull, Fault::RespondAfter(Response::empty(204)));
     assert_eq!(client.pull(&id).await.text, "");
 }
 
@@ -145,14 +151,17 @@ async fn redirects_and_echoes_are_answers_too() {
     let (emulator, client, id) = start().await;
     emulator.inject(
         Operation::Info,
-        Fault::Answer(Answer::redirect("https://elsewhere.example/")),
+        Fault::RespondBefore(Response::redirect("https://elsewhere.example/")),
     );
     let reply = client.call(Method::GET, &format!("batch/{id}"), None).await;
     assert_eq!(
         (reply.status.as_u16(), &reply.headers["location"]),
         (307, &"https://elsewhere.example/".parse().unwrap())
     );
-    emulator.inject(Operation::Info, Fault::Answer(Answer::echo_of_request(500)));
+    emulator.inject(
+        Operation::Info,
+        Fault::RespondBefore(Response::echo_of_request(500)),
+    );
     let client = client.with_header("x-synthetic-key", "a-marked-secret");
     let reply = client.call(Method::GET, &format!("batch/{id}"), None).await;
     assert!(reply.text.contains("x-synthetic-key: a-marked-secret"));
@@ -276,7 +285,11 @@ async fn tokens_can_be_revoked_in_between() {
 #[tokio::test]
 async fn faults_can_wait_for_the_nth_request_and_be_forgotten() {
     let (emulator, client, id) = start().await;
-    emulator.inject_at(Operation::Status, 3, Fault::Answer(Answer::status(503)));
+    emulator.inject_at(
+        Operation::Status,
+        3,
+        Fault::RespondBefore(Response::status(503)),
+    );
     let mut statuses = Vec::new();
     for _ in 0..4 {
         statuses.push(

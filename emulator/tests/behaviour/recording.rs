@@ -94,7 +94,7 @@ async fn only_the_latest_requests_are_kept_and_the_counters_count_them_all() {
     assert!(kept[1].body.starts_with(b"{\"chunks\":[{\"data\""));
     let pushes = emulator.traffic(Operation::Push);
     assert_eq!((pushes.requests, pushes.request_bytes), (4, sent));
-    assert!(pushes.answer_bytes > 0);
+    assert!(pushes.response_bytes > 0);
     assert_eq!(emulator.total_traffic().requests, 5);
     assert_eq!(emulator.traffic(Operation::Pull), Traffic::default());
 
