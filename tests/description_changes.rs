@@ -7,7 +7,7 @@
 mod codegen;
 #[path = "support/items.rs"]
 mod items;
-#[path = "support/snapshots.rs"]
+#[path = "it/support/snapshots.rs"]
 mod snapshots;
 
 use std::collections::BTreeMap;

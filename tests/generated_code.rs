@@ -4,7 +4,7 @@
 
 #[path = "support/items.rs"]
 mod items;
-#[path = "support/snapshots.rs"]
+#[path = "it/support/snapshots.rs"]
 mod snapshots;
 
 #[test]

@@ -1,7 +1,5 @@
 //! A run against the emulator: what it promises, end to end.
 
-mod run_support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,7 +7,8 @@ use std::time::Duration;
 use cspark_batches::run::{AfterError, Checkpoint, Delivery, Source};
 use cspark_batches::{Chunker, ErrorKind, Push};
 use cspark_emulator::{Emulator, Fault, Operation, RepeatedIds, Response};
-use run_support::{Cylinder, SERVICE, Volume, client, cylinders, quick, volume};
+
+use crate::support::{Cylinder, ECHO, SERVICE, Volume, client, cylinder, cylinders, quick, volume};
 
 /// Promise 1.
 #[tokio::test]
@@ -187,7 +186,7 @@ async fn a_batch_is_kept_alive_over_a_gap() {
     )
     .chunk_size(1);
     let mut run = run.keep_alive(Duration::from_millis(2)).start().unwrap();
-    records.send(cylinders(0..1).next().unwrap()).unwrap();
+    records.send(cylinder(0)).unwrap();
     run.next().await.unwrap().unwrap();
     for _ in 0..10 {
         let before = emulator.traffic(Operation::Pull).requests;
@@ -196,7 +195,7 @@ async fn a_batch_is_kept_alive_over_a_gap() {
         }
         emulator.advance(Duration::from_secs(20 * 60));
     }
-    records.send(cylinders(1..2).next().unwrap()).unwrap();
+    records.send(cylinder(1)).unwrap();
     drop(records);
     run.next().await.unwrap().unwrap();
     assert!(run.next().await.is_none());
@@ -224,10 +223,10 @@ async fn a_pause_pushes_nothing_and_delivers_what_is_there() {
     )
     .chunk_size(1);
     let mut run = run.keep_alive(Duration::from_millis(2)).start().unwrap();
-    records.send(cylinders(0..1).next().unwrap()).unwrap();
+    records.send(cylinder(0)).unwrap();
     run.next().await.unwrap().unwrap();
     run.handle().pause();
-    records.send(cylinders(1..2).next().unwrap()).unwrap();
+    records.send(cylinder(1)).unwrap();
     let pushes = emulator.traffic(Operation::Push).requests;
     let pulls = emulator.traffic(Operation::Pull).requests;
     while emulator.traffic(Operation::Pull).requests < pulls + 5 {
@@ -702,9 +701,7 @@ async fn a_checkpoint_of_another_service_is_refused() {
         .run::<_, Volume>(SERVICE, cylinders(0..10))
         .start()
         .unwrap();
-    let other = spark
-        .batches()
-        .run::<_, Volume>("my-folder/echo", cylinders(0..10));
+    let other = spark.batches().run::<_, Volume>(ECHO, cylinders(0..10));
     let error = other.resume(run.checkpoint()).start().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
     assert!(error.to_string().contains(SERVICE), "{error}");

@@ -5,15 +5,15 @@ use cspark_batches::{Chunk, ErrorKind, Operation, Push, State};
 use cspark_emulator::{Emulator, Fault, Operation as On, Response};
 use serde_json::Value;
 
-use crate::support::{CYLINDER, Volume, builder, client, cylinders, start};
+use crate::support::{SERVICE, Volume, client, cylinders, settings, start, volume};
 
 /// Fails to compile if a call can't be awaited in a task.
 #[tokio::test]
 async fn all_calls_can_run_in_tasks() {
     let (_emulator, spark) = start().await;
     let task = tokio::spawn(async move {
-        let pipeline = spark.batches().create(CYLINDER).max_runners(2).await?;
-        let records = cylinders(3);
+        let pipeline = spark.batches().create(SERVICE).max_runners(2).await?;
+        let records: Vec<_> = cylinders(0..3).collect();
         pipeline.push(Push::records(&records)).await?;
         pipeline.pull::<Volume>().await?;
         pipeline.status().await?;
@@ -32,14 +32,14 @@ async fn all_calls_can_run_in_tasks() {
 #[tokio::test]
 async fn a_batch_runs_from_records_to_outputs() {
     let (emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
     assert_eq!(
         pipeline.created().unwrap().status(),
         Some(&BatchStatus::Created)
     );
     assert_eq!(pipeline.state(), State::Open);
 
-    let records = cylinders(5);
+    let records: Vec<_> = cylinders(0..5).collect();
     let pushed = pipeline
         .push(Push::records(&records).chunk_size(2))
         .await
@@ -76,9 +76,7 @@ async fn a_batch_runs_from_records_to_outputs() {
         .chunks
         .iter()
         .flat_map(|chunk| volumes.remove(&chunk.id).unwrap());
-    let expected = records
-        .iter()
-        .map(|it| std::f64::consts::PI * it.radius * it.radius * it.height);
+    let expected = (0..5).map(volume);
     assert_eq!(in_order.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 
     pipeline.close().await.unwrap();
@@ -97,8 +95,8 @@ async fn a_batch_runs_from_records_to_outputs() {
 #[tokio::test]
 async fn what_the_state_forbids_fails_before_any_request() {
     let (emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
-    let chunk = Chunk::new(cylinders(1)).unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
+    let chunk = Chunk::new(cylinders(0..1)).unwrap();
     pipeline.close().await.unwrap();
     emulator.clear_requests();
 
@@ -151,7 +149,7 @@ async fn what_the_state_forbids_fails_before_any_request() {
 #[tokio::test]
 async fn wrong_arguments_fail_before_any_request() {
     let (emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
     emulator.clear_requests();
 
     let batches = spark.batches();
@@ -161,12 +159,12 @@ async fn wrong_arguments_fail_before_any_request() {
             "one segment",
         ),
         (
-            batches.create(CYLINDER).accuracy(1.5).await.unwrap_err(),
+            batches.create(SERVICE).accuracy(1.5).await.unwrap_err(),
             "accuracy is 1.5",
         ),
         (
             batches
-                .create(CYLINDER)
+                .create(SERVICE)
                 .accuracy(f64::NAN)
                 .await
                 .unwrap_err(),
@@ -174,7 +172,7 @@ async fn wrong_arguments_fail_before_any_request() {
         ),
         (
             batches
-                .create(CYLINDER)
+                .create(SERVICE)
                 .max_runners(0)
                 .min_runners(0)
                 .await
@@ -191,7 +189,7 @@ async fn wrong_arguments_fail_before_any_request() {
         ),
         (
             pipeline
-                .push(Push::records(cylinders(0)))
+                .push(Push::records(cylinders(0..0)))
                 .await
                 .unwrap_err(),
             "nothing to push",
@@ -213,7 +211,7 @@ async fn wrong_arguments_fail_before_any_request() {
         ),
         (
             pipeline
-                .push(Chunk::new(cylinders(1)).unwrap().with_id(""))
+                .push(Chunk::new(cylinders(0..1)).unwrap().with_id(""))
                 .await
                 .unwrap_err(),
             "empty id",
@@ -229,7 +227,7 @@ async fn wrong_arguments_fail_before_any_request() {
 
 #[tokio::test]
 async fn settings_for_records_don_t_go_with_prepared_chunks() {
-    let chunks = Push::records(cylinders(1)).into_chunks().unwrap();
+    let chunks = Push::records(cylinders(0..1)).into_chunks().unwrap();
     let error = Push::chunks(chunks)
         .chunk_size(2)
         .into_chunks()
@@ -243,8 +241,8 @@ async fn settings_for_records_don_t_go_with_prepared_chunks() {
 #[tokio::test]
 async fn a_failed_push_leaves_no_trace_and_its_chunks_keep_their_ids() {
     let (emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
-    let chunks = Push::records(cylinders(4))
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
+    let chunks = Push::records(cylinders(0..4))
         .chunk_size(2)
         .into_chunks()
         .unwrap();
@@ -279,7 +277,7 @@ async fn a_failed_push_leaves_no_trace_and_its_chunks_keep_their_ids() {
 #[tokio::test]
 async fn a_push_whose_answer_is_lost_is_not_repeated_and_says_so() {
     let (emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
     for fault in [
         Fault::CutAfter,
         Fault::Truncate,
@@ -288,7 +286,7 @@ async fn a_push_whose_answer_is_lost_is_not_repeated_and_says_so() {
         emulator.inject(On::Push, fault.clone());
         let before = emulator.traffic(On::Push).requests;
         let error = pipeline
-            .push(Chunk::new(cylinders(1)).unwrap())
+            .push(Chunk::new(cylinders(0..1)).unwrap())
             .await
             .unwrap_err();
         assert!(error.may_have_been_taken(), "{fault:?}: {error}");
@@ -302,7 +300,7 @@ async fn a_push_whose_answer_is_lost_is_not_repeated_and_says_so() {
 #[tokio::test]
 async fn what_can_pass_is_tried_again() {
     let (emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
     let busy = || {
         Fault::RespondBefore(
             Response::status(429).x_retry_after(std::time::Duration::from_millis(5)),
@@ -314,7 +312,7 @@ async fn what_can_pass_is_tried_again() {
         Fault::RespondBefore(Response::status(503).retry_after(0)),
     );
     pipeline
-        .push(Chunk::new(cylinders(1)).unwrap())
+        .push(Chunk::new(cylinders(0..1)).unwrap())
         .await
         .unwrap();
     assert_eq!(emulator.traffic(On::Push).requests, 3);
@@ -333,7 +331,7 @@ async fn what_can_pass_is_tried_again() {
 #[tokio::test]
 async fn a_close_that_failed_leaves_the_batch_open() {
     let (emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
     for operation in [On::Close, On::Cancel] {
         for _ in 0..3 {
             emulator.inject(operation, Fault::RespondBefore(Response::status(503)));
@@ -344,7 +342,7 @@ async fn a_close_that_failed_leaves_the_batch_open() {
     pipeline.cancel().await.unwrap_err();
     assert_eq!(pipeline.state(), State::Open);
     pipeline
-        .push(Chunk::new(cylinders(1)).unwrap())
+        .push(Chunk::new(cylinders(0..1)).unwrap())
         .await
         .unwrap();
 }
@@ -352,7 +350,7 @@ async fn a_close_that_failed_leaves_the_batch_open() {
 #[tokio::test]
 async fn a_close_that_worked_although_its_answer_was_lost_counts() {
     let (emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
     emulator.inject(On::Close, Fault::CutAfter);
     // What a service says that does not like to be asked twice.
     emulator.inject(On::Close, Fault::RespondBefore(Response::status(409)));
@@ -368,7 +366,7 @@ async fn a_close_that_worked_although_its_answer_was_lost_counts() {
     assert_eq!(pipeline.state(), State::Closed);
 
     // But a refusal that stands for itself is an error.
-    let other = spark.batches().create(CYLINDER).await.unwrap();
+    let other = spark.batches().create(SERVICE).await.unwrap();
     emulator.inject(On::Close, Fault::CutBefore);
     emulator.inject(On::Close, Fault::RespondBefore(Response::status(409)));
     assert_eq!(other.close().await.unwrap_err().kind(), ErrorKind::Refused);
@@ -379,20 +377,20 @@ async fn a_close_that_worked_although_its_answer_was_lost_counts() {
 async fn a_terminal_status_from_the_service_is_taken_over() {
     let (emulator, spark) = start().await;
     let batches = spark.batches();
-    let pipeline = batches.create(CYLINDER).await.unwrap();
+    let pipeline = batches.create(SERVICE).await.unwrap();
     emulator.time_out(pipeline.id());
     assert_eq!(pipeline.state(), State::Open);
     pipeline.status().await.unwrap();
     assert_eq!(pipeline.state(), State::Closed);
 
-    let pipeline = batches.create(CYLINDER).await.unwrap();
+    let pipeline = batches.create(SERVICE).await.unwrap();
     emulator.cancel(pipeline.id());
     pipeline.info().await.unwrap();
     assert_eq!(pipeline.state(), State::Cancelled);
 
-    let pipeline = batches.create(CYLINDER).await.unwrap();
+    let pipeline = batches.create(SERVICE).await.unwrap();
     pipeline
-        .push(Chunk::new(cylinders(1)).unwrap())
+        .push(Chunk::new(cylinders(0..1)).unwrap())
         .await
         .unwrap();
     emulator.fail(pipeline.id());
@@ -407,9 +405,9 @@ async fn a_full_input_buffer_refuses_the_whole_push() {
         .start()
         .await
         .unwrap();
-    let pipeline = client(&emulator).batches().create(CYLINDER).await.unwrap();
+    let pipeline = client(&emulator).batches().create(SERVICE).await.unwrap();
     let error = pipeline
-        .push(Push::records(cylinders(1000)).chunk_size(10))
+        .push(Push::records(cylinders(0..1000)).chunk_size(10))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
@@ -453,7 +451,7 @@ async fn credentials_go_with_every_call() {
         .start()
         .await
         .unwrap();
-    let as_key = |key: &str| builder(&emulator).api_key(key).build().unwrap().batches();
+    let as_key = |key: &str| settings(&emulator).api_key(key).build().unwrap().batches();
     assert!(as_key("right").describe().await.is_ok());
     assert_eq!(
         as_key("wrong").describe().await.unwrap_err().kind(),
@@ -461,8 +459,6 @@ async fn credentials_go_with_every_call() {
     );
     let open = as_key("open").describe().await;
     assert_eq!(open.unwrap_err().kind(), ErrorKind::Unauthorized);
-    let bearer = cspark_batches::Client::builder()
-        .base_url(emulator.base_url())
-        .bearer_token("bearer t");
+    let bearer = settings(&emulator).bearer_token("bearer t");
     assert!(bearer.build().unwrap().batches().describe().await.is_ok());
 }

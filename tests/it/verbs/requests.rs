@@ -8,8 +8,7 @@ use cspark_batches::{Chunk, Client, Duplicates, Layout, Push, ServiceUri, UriPar
 use cspark_emulator::{Emulator, RecordedRequest};
 use serde_json::{Value, json};
 
-use crate::snapshots;
-use crate::support::{CYLINDER, Cylinder, cylinders};
+use crate::support::{SERVICE, cylinders, snapshots};
 
 const KEY: &str = "a-very-secret-key";
 
@@ -91,7 +90,7 @@ async fn every_verb_with_every_argument() {
     spark.batches().describe().await.unwrap();
     recorder.note("describe");
 
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
     recorder.note("create");
     create_with_options(&mut recorder, &spark).await;
 
@@ -110,7 +109,7 @@ async fn every_verb_with_every_argument() {
     recorder.note("close");
     pipeline.cancel().await.unwrap();
     recorder.note("cancel");
-    let other = spark.batches().create(CYLINDER).await.unwrap();
+    let other = spark.batches().create(SERVICE).await.unwrap();
     recorder.note("create_again");
     spark.batches().of(other.id()).cancel().await.unwrap();
     recorder.note("of_cancel");
@@ -121,7 +120,7 @@ async fn every_verb_with_every_argument() {
 async fn create_with_options(recorder: &mut Recorder, spark: &Client) {
     let batches = spark.batches();
     batches
-        .create(CYLINDER)
+        .create(SERVICE)
         .active_since("2026-01-31T00:00:00Z")
         .source_system("tests")
         .correlation_id("run-7")
@@ -133,7 +132,7 @@ async fn create_with_options(recorder: &mut Recorder, spark: &Client) {
         .unwrap();
     recorder.note("create_metadata");
     batches
-        .create(CYLINDER)
+        .create(SERVICE)
         .min_runners(20)
         .max_runners(200)
         .chunks_per_vm(3)
@@ -148,7 +147,7 @@ async fn create_with_options(recorder: &mut Recorder, spark: &Client) {
     let moment =
         std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_769_817_600_500);
     batches
-        .create(CYLINDER)
+        .create(SERVICE)
         .active_since(moment)
         .selected_outputs(["volume"; 0])
         .accuracy(0.0)
@@ -194,14 +193,11 @@ async fn create_with_options(recorder: &mut Recorder, spark: &Client) {
 }
 
 async fn push_everything(recorder: &mut Recorder, pipeline: &cspark_batches::Pipeline) {
-    let one = |records: &[Cylinder], id: &str| Chunk::new(records).unwrap().with_id(id);
-    pipeline.push(one(&cylinders(2), "chunk-1")).await.unwrap();
+    let one = |count, id: &str| Chunk::new(cylinders(0..count)).unwrap().with_id(id);
+    pipeline.push(one(2, "chunk-1")).await.unwrap();
     recorder.note("push_chunk");
     pipeline
-        .push(vec![
-            one(&cylinders(1), "chunk-2"),
-            one(&cylinders(2), "chunk-3"),
-        ])
+        .push(vec![one(1, "chunk-2"), one(2, "chunk-3")])
         .await
         .unwrap();
     recorder.note("push_chunks");
@@ -234,7 +230,7 @@ async fn push_everything(recorder: &mut Recorder, pipeline: &cspark_batches::Pip
         .unwrap();
     recorder.note("push_skipped");
 
-    let objects = Push::records(cylinders(1))
+    let objects = Push::records(cylinders(0..1))
         .layout(Layout::Objects)
         .into_chunks()
         .unwrap();

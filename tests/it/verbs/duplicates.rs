@@ -3,16 +3,16 @@
 use cspark_batches::{Chunk, Duplicates, ErrorKind, Push};
 use cspark_emulator::{Fault, Operation};
 
-use crate::support::{CYLINDER, cylinders, start};
+use crate::support::{SERVICE, cylinders, start};
 
 fn chunk(id: &str) -> Chunk {
-    Chunk::new(cylinders(2)).unwrap().with_id(id)
+    Chunk::new(cylinders(0..2)).unwrap().with_id(id)
 }
 
 #[tokio::test]
 async fn they_are_refused_replaced_or_skipped() {
     let (_emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
 
     let error = pipeline
         .push(vec![chunk("a"), chunk("b"), chunk("a")])
@@ -60,8 +60,8 @@ async fn they_are_refused_replaced_or_skipped() {
 #[tokio::test]
 async fn two_batches_have_nothing_to_do_with_each_other() {
     let (_emulator, spark) = start().await;
-    let one = spark.batches().create(CYLINDER).await.unwrap();
-    let other = spark.batches().create(CYLINDER).await.unwrap();
+    let one = spark.batches().create(SERVICE).await.unwrap();
+    let other = spark.batches().create(SERVICE).await.unwrap();
     one.push(chunk("a")).await.unwrap();
     other.push(chunk("a")).await.unwrap();
     assert_eq!(other.stats().chunks(), 1);
@@ -70,7 +70,7 @@ async fn two_batches_have_nothing_to_do_with_each_other() {
 #[tokio::test]
 async fn an_id_that_is_on_its_way_is_taken_until_the_push_fails_or_is_dropped() {
     let (emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
     emulator.inject(Operation::Push, Fault::HangBefore);
     let clone = pipeline.clone();
     let hanging = tokio::spawn(async move { clone.push(chunk("a")).await });

@@ -2,13 +2,15 @@
 
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
-use cspark_batches::ErrorKind;
 use cspark_batches::blocking::{Client, Run, RunBuilder};
 use cspark_batches::run::Source;
-use cspark_emulator::Fault;
+use cspark_batches::{Chunk, Chunker, ErrorKind, Result, State};
+use cspark_emulator::{Emulator, Fault, Operation, Response};
+use serde::Serialize;
 
-use super::*;
+use crate::support::{Cylinder, SERVICE, Volume, cylinders, settings};
 
 #[derive(Serialize)]
 struct Height {
@@ -37,10 +39,10 @@ fn volumes(run: &mut Run<Volume>) -> usize {
 }
 
 fn whole_runs() {
-    let emulator = emulator().start_on_thread().unwrap();
+    let emulator = Emulator::builder().start_on_thread().unwrap();
     let client = client(&emulator);
 
-    let run = quick(client.batches().run(SERVICE, cylinders()));
+    let run = quick(client.batches().run(SERVICE, cylinders(0..200)));
     let mut run = run
         .batch_options(|create| create.max_runners(5))
         .start()
@@ -70,13 +72,13 @@ fn whole_runs() {
         assert!((output.volume - expected).abs() < 1e-9 * (1.0 + expected));
     }
     assert_eq!(outputs.len(), 200);
-    assert_ne!(pipeline.state(), cspark_batches::State::Open);
+    assert_ne!(pipeline.state(), State::Open);
 
     // Prepared chunks, and an end by hand.
-    let chunks = cspark_batches::Chunker::new()
+    let chunks = Chunker::new()
         .chunk_size(50)
-        .chunks(cylinders())
-        .collect::<cspark_batches::Result<Vec<_>>>()
+        .chunks(cylinders(0..200))
+        .collect::<Result<Vec<Chunk>>>()
         .unwrap();
     let run = client
         .batches()
@@ -99,10 +101,10 @@ async fn within_a_runtime() {
 
 #[test]
 fn an_error_ends_the_iterator() {
-    let emulator = emulator().start_on_thread().unwrap();
+    let emulator = Emulator::builder().start_on_thread().unwrap();
     let client = client(&emulator);
 
-    let records = cylinders().into_iter().enumerate().map(|(n, cylinder)| {
+    let records = cylinders(0..200).enumerate().map(|(n, cylinder)| {
         if n < 100 {
             Ok(cylinder)
         } else {
@@ -125,21 +127,23 @@ fn an_error_ends_the_iterator() {
     assert_eq!(records.sum::<usize>(), 100);
 
     // All at once, the same goes with what came before.
-    let fault = Fault::RespondBefore(cspark_emulator::Response::status(401));
+    let fault = Fault::RespondBefore(Response::status(401));
     emulator.inject(Operation::Create, fault);
-    let run = client.batches().run::<_, Volume>(SERVICE, cylinders());
+    let run = client
+        .batches()
+        .run::<_, Volume>(SERVICE, cylinders(0..200));
     let incomplete = quick(run).collect().unwrap_err();
     assert_eq!(incomplete.error().kind(), ErrorKind::Unauthorized);
 
-    let run = client.batches().run::<_, Volume>("", cylinders());
+    let run = client.batches().run::<_, Volume>("", cylinders(0..200));
     assert_eq!(run.start().unwrap_err().kind(), ErrorKind::Input);
 }
 
 #[test]
 fn a_panicking_source_is_an_error() {
-    let emulator = emulator().start_on_thread().unwrap();
+    let emulator = Emulator::builder().start_on_thread().unwrap();
     let client = client(&emulator);
-    let records = cylinders().into_iter().inspect(|cylinder| {
+    let records = cylinders(0..200).inspect(|cylinder| {
         assert!(cylinder.radius < 100.0, "on purpose");
     });
     let run = client.batches().run::<_, Volume>(SERVICE, records);
@@ -150,10 +154,12 @@ fn a_panicking_source_is_an_error() {
 /// A source that waits for nothing, or for another run of the same client, holds nobody else up.
 #[test]
 fn a_source_may_block() {
-    let emulator = emulator().start_on_thread().unwrap();
+    let emulator = Emulator::builder().start_on_thread().unwrap();
     let client = client(&emulator);
 
-    let first = client.batches().run::<_, Volume>(SERVICE, cylinders());
+    let first = client
+        .batches()
+        .run::<_, Volume>(SERVICE, cylinders(0..200));
     let mut radii = quick(first).start().unwrap();
     let volumes = std::iter::from_fn(move || radii.next()).flat_map(|delivery| {
         let delivery = delivery.unwrap();
@@ -177,7 +183,7 @@ fn a_source_may_block() {
     let (records, source) = mpsc::channel();
     let run = client.batches().run::<_, Volume>(SERVICE, source);
     let mut run = quick(run).start().unwrap();
-    for cylinder in cylinders().into_iter().take(40) {
+    for cylinder in cylinders(0..40) {
         records.send(cylinder).unwrap();
     }
     // The source waits for more, and results come all the same.
@@ -191,7 +197,7 @@ fn a_source_may_block() {
 
 #[test]
 fn dropping_a_run_leaves_no_task() {
-    let emulator = emulator().start_on_thread().unwrap();
+    let emulator = Emulator::builder().start_on_thread().unwrap();
     let client = client(&emulator);
     let (alive, dropped) = mpsc::channel::<()>();
     let endless = (0..).map(move |n: u32| {

@@ -1,14 +1,13 @@
 //! The blocking client through every verb, outside and inside of a runtime.
 
-use std::time::Duration;
-
 use cspark_batches::blocking::Client;
 use cspark_batches::{Push, State};
+use cspark_emulator::Emulator;
 
-use super::*;
+use crate::support::{SERVICE, Volume, cylinders, settings};
 
 fn every_verb() {
-    let emulator = emulator().start_on_thread().unwrap();
+    let emulator = Emulator::builder().start_on_thread().unwrap();
     let client = Client::build(settings(&emulator).api_key("open")).unwrap();
     assert!(client.health().unwrap().is_up());
     let batches = client.batches();
@@ -24,7 +23,7 @@ fn every_verb() {
     );
     pipeline.info().unwrap();
     // The records are borrowed.
-    let records = cylinders();
+    let records: Vec<_> = cylinders(0..200).collect();
     pipeline
         .push(Push::records(&records).chunk_size(40))
         .unwrap();
@@ -39,7 +38,6 @@ fn every_verb() {
             .unwrap()
             .chunks
             .len();
-        std::thread::sleep(Duration::from_millis(1));
     }
     pipeline.close().unwrap();
     assert_eq!(batches.of(pipeline.id()).state(), State::Open);

@@ -2,7 +2,8 @@
 //!
 //! `SOAK_SEEDS=10000` plays that many (200 unless set), `SOAK_SEED=n` only one. A seed that fails is printed.
 
-mod run_support;
+#[path = "it/support/mod.rs"]
+mod support;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use cspark_batches::run::{Checkpoint, Delivery, Progress, RunBuilder};
 use cspark_batches::{Chunker, Client};
 use cspark_emulator::{Emulator, RandomFaults, RepeatedIds, ResultOrder};
-use run_support::{Cylinder, SERVICE, Volume, cylinders, quick, volume};
+use support::{Cylinder, SERVICE, Volume, cylinders, quick, volume};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use cspark_batches::{ErrorKind, RetryPolicy};
-use cspark_emulator::{Fault, Operation, Response};
+use cspark_batches::{ErrorKind, Push, RetryPolicy};
+use cspark_emulator::{Emulator, Fault, Operation, Response};
 
-use super::*;
+use super::every_verb;
+use crate::support::{SERVICE, cylinders, requests, settings};
 
 #[tokio::test]
 async fn every_verb_with_each_kind() {
-    let emulator = emulator()
+    let emulator = Emulator::builder()
         .api_key("key")
         .bearer_token("token")
         .oauth_client("id", "secret")
@@ -30,7 +31,7 @@ async fn every_verb_with_each_kind() {
 
 #[tokio::test]
 async fn wrong_ones_end_in_one_clear_error() {
-    let emulator = emulator()
+    let emulator = Emulator::builder()
         .api_key("key")
         .oauth_client("id", "secret")
         .start()
@@ -74,7 +75,7 @@ async fn wrong_ones_end_in_one_clear_error() {
 
 #[tokio::test]
 async fn a_token_endpoint_that_is_down_is_asked_a_bounded_number_of_times() {
-    let emulator = emulator()
+    let emulator = Emulator::builder()
         .oauth_client("id", "secret")
         .start()
         .await
@@ -101,8 +102,7 @@ async fn a_token_endpoint_that_is_down_is_asked_a_bounded_number_of_times() {
 
 #[tokio::test]
 async fn tokens_are_renewed_before_they_expire_and_after_they_were_revoked() {
-    let emulator = emulator()
-        .time_scale(1.0)
+    let emulator = Emulator::builder()
         .oauth_client("id", "secret")
         .token_lifetime(Duration::from_secs(300))
         .start()
@@ -119,7 +119,10 @@ async fn tokens_are_renewed_before_they_expire_and_after_they_were_revoked() {
     assert_eq!(requests(&emulator, Operation::Token).len(), 1);
 
     emulator.revoke_tokens();
-    pipeline.push(Push::records(cylinders())).await.unwrap();
+    pipeline
+        .push(Push::records(cylinders(0..200)))
+        .await
+        .unwrap();
     let pushes = requests(&emulator, Operation::Push);
     assert_eq!(
         pushes.iter().map(|push| push.status).collect::<Vec<_>>(),
@@ -142,7 +145,7 @@ async fn tokens_are_renewed_before_they_expire_and_after_they_were_revoked() {
 #[cfg(feature = "gzip")]
 #[tokio::test]
 async fn compressed_both_ways() {
-    let emulator = emulator().gzip(true).start().await.unwrap();
+    let emulator = Emulator::builder().gzip(true).start().await.unwrap();
     let client = settings(&emulator)
         .api_key("open")
         .compress_requests(true)

@@ -4,10 +4,10 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use cspark_batches::Error;
-use cspark_emulator::{Fault, Operation, Response};
+use cspark_batches::{Client, Error, Push, RetryPolicy};
+use cspark_emulator::{Emulator, Fault, Operation, Response};
 
-use super::*;
+use crate::support::{SERVICE, Volume, cylinders, requests, settings};
 
 pub(super) const KEY: &str = "MARKED-key";
 const TOKEN: &str = "MARKED-token";
@@ -52,7 +52,7 @@ pub(super) async fn provoke(emulator: &Emulator, client: &Client, fault: &Fault)
             Operation::Create => client.batches().create(SERVICE).await.err(),
             Operation::Info => pipeline.info().await.err(),
             Operation::Status => pipeline.status().await.err(),
-            Operation::Push => pipeline.push(Push::records(cylinders())).await.err(),
+            Operation::Push => pipeline.push(Push::records(cylinders(0..200))).await.err(),
             Operation::Pull => pipeline.pull::<Volume>().await.err(),
             Operation::Close => pipeline.close().await.err(),
             Operation::Cancel => pipeline.cancel().await.err(),
@@ -71,7 +71,7 @@ pub(super) async fn provoke(emulator: &Emulator, client: &Client, fault: &Fault)
 
 #[tokio::test]
 async fn nothing_shows_a_secret() {
-    let emulator = emulator()
+    let emulator = Emulator::builder()
         .api_key(KEY)
         .bearer_token(TOKEN)
         .oauth_client("id", SECRET)

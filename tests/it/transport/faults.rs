@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cspark_batches::{ErrorKind, State};
-use cspark_emulator::{Fault, Operation, Response};
+use cspark_batches::{ErrorKind, Pulled, Push, State};
+use cspark_emulator::{Emulator, Fault, Operation, Response};
 
-use super::*;
+use crate::support::{SERVICE, Volume, cylinders, requests, settings};
 
 fn passing() -> Vec<Fault> {
     vec![
@@ -28,7 +28,7 @@ fn passing() -> Vec<Fault> {
 
 #[tokio::test]
 async fn what_is_safe_to_repeat_survives_what_can_pass() {
-    let emulator = emulator().start().await.unwrap();
+    let emulator = Emulator::builder().start().await.unwrap();
     let client = settings(&emulator)
         .api_key("open")
         .request_timeout(Duration::from_millis(300))
@@ -67,7 +67,7 @@ async fn what_is_safe_to_repeat_survives_what_can_pass() {
 
 #[tokio::test]
 async fn create_push_and_pull_are_never_done_twice_unnoticed() {
-    let emulator = emulator().start().await.unwrap();
+    let emulator = Emulator::builder().start().await.unwrap();
     let client = settings(&emulator)
         .api_key("open")
         .request_timeout(Duration::from_millis(300))
@@ -92,7 +92,7 @@ async fn create_push_and_pull_are_never_done_twice_unnoticed() {
         let pipeline = client.batches().create(SERVICE).await.unwrap();
         emulator.inject(Operation::Push, fault.clone());
         let before = requests(&emulator, Operation::Push).len();
-        let pushed = pipeline.push(Push::records(cylinders())).await;
+        let pushed = pipeline.push(Push::records(cylinders(0..200))).await;
         let sent = requests(&emulator, Operation::Push).len() - before;
         match pushed {
             Ok(_) => assert_eq!(sent, 2, "{fault:?}"),
@@ -114,10 +114,13 @@ async fn create_push_and_pull_are_never_done_twice_unnoticed() {
 
 #[tokio::test]
 async fn results_that_cannot_be_read_are_kept() {
-    let emulator = emulator().start().await.unwrap();
+    let emulator = Emulator::builder().start().await.unwrap();
     let client = settings(&emulator).api_key("open").build().unwrap();
     let pipeline = client.batches().create(SERVICE).await.unwrap();
-    pipeline.push(Push::records(cylinders())).await.unwrap();
+    pipeline
+        .push(Push::records(cylinders(0..200)))
+        .await
+        .unwrap();
     while pipeline.status().await.unwrap().chunks_available != Some(1) {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
@@ -137,8 +140,8 @@ async fn results_that_cannot_be_read_are_kept() {
 
 #[tokio::test]
 async fn redirects_are_reported_and_not_followed() {
-    let elsewhere = emulator().start().await.unwrap();
-    let emulator = emulator().api_key("key").start().await.unwrap();
+    let elsewhere = Emulator::builder().start().await.unwrap();
+    let emulator = Emulator::builder().api_key("key").start().await.unwrap();
     let client = settings(&emulator).api_key("key").build().unwrap();
     let target = format!("{}/login?state=secret", elsewhere.base_url());
     emulator.inject(

@@ -5,10 +5,12 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use cspark_emulator::{Fault, Response};
+use cspark_batches::RetryPolicy;
+use cspark_emulator::{Emulator, Fault, Operation, Response};
 use tracing_subscriber::fmt::format::FmtSpan;
 
-use super::*;
+use super::secrets;
+use crate::support::{SERVICE, settings};
 
 /// Collects what is written.
 #[derive(Clone, Default)]
@@ -65,7 +67,7 @@ impl Write for Log {
 
 #[tokio::test]
 async fn a_call_is_a_span_with_the_names_of_open_telemetry() {
-    let emulator = emulator().start().await.unwrap();
+    let emulator = Emulator::builder().start().await.unwrap();
     let client = settings(&emulator).api_key("open").build().unwrap();
     let pipeline = client.batches().create(SERVICE).await.unwrap();
     emulator.inject(
@@ -108,7 +110,7 @@ async fn a_call_is_a_span_with_the_names_of_open_telemetry() {
 
 #[tokio::test]
 async fn no_trace_shows_a_secret_or_a_body() {
-    let emulator = emulator()
+    let emulator = Emulator::builder()
         .api_key(secrets::KEY)
         .oauth_client("id", "MARKED-secret")
         .start()

@@ -3,20 +3,12 @@
 use std::collections::HashMap;
 
 use cspark_batches::raw::types::{Aggregation, SummaryRequest};
-use cspark_batches::{ErrorKind, Pipeline, Pulled, Push};
+use cspark_batches::{ErrorKind, Pulled, Push};
 use cspark_emulator::{Emulator, Fault, NothingToPull, Operation, OutputShape, Response, Shapes};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::support::{CYLINDER, ECHO, Volume, client, cylinders, start};
-
-/// Pushes chunks and waits until they are computed.
-async fn ready(pipeline: &Pipeline, push: Push<'_>) {
-    let pushed = pipeline.push(push).await.unwrap().chunks.len() as u64;
-    while pipeline.status().await.unwrap().chunks_available < Some(pushed) {
-        tokio::task::yield_now().await;
-    }
-}
+use crate::support::{ECHO, SERVICE, Volume, client, cylinders, push_and_compute, start};
 
 #[tokio::test]
 async fn tables_and_objects_read_the_same() {
@@ -26,10 +18,10 @@ async fn tables_and_objects_read_the_same() {
             ..Shapes::default()
         };
         let emulator = Emulator::builder().shapes(shapes).start().await.unwrap();
-        let pipeline = client(&emulator).batches().create(CYLINDER).await.unwrap();
-        let mut records = cylinders(3);
+        let pipeline = client(&emulator).batches().create(SERVICE).await.unwrap();
+        let mut records: Vec<_> = cylinders(0..3).collect();
         records[1].height = -1.0;
-        ready(&pipeline, Push::records(&records)).await;
+        push_and_compute(&pipeline, Push::records(&records)).await;
 
         let pulled = pipeline.pull::<Volume>().await.unwrap();
         let records: Vec<_> = pulled.chunks[0].records().collect();
@@ -54,7 +46,7 @@ async fn nothing_to_pull_is_an_empty_list() {
             ..Shapes::default()
         };
         let emulator = Emulator::builder().shapes(shapes).start().await.unwrap();
-        let pipeline = client(&emulator).batches().create(CYLINDER).await.unwrap();
+        let pipeline = client(&emulator).batches().create(SERVICE).await.unwrap();
         let pulled = pipeline.pull::<Volume>().await.unwrap();
         assert!(pulled.chunks.is_empty(), "{nothing:?}");
         assert!(pulled.status.batch_status.is_some(), "{nothing:?}");
@@ -68,7 +60,7 @@ async fn numbers_go_through_unchanged() {
     let digits =
         r#"{"a":1.0,"b":1e5,"c":12345678901234567890123,"d":0.1000000000000000055511151231257827}"#;
     let record: Box<RawValue> = serde_json::from_str(digits).unwrap();
-    ready(&pipeline, Push::records([record])).await;
+    push_and_compute(&pipeline, Push::records([record])).await;
     let pulled = pipeline
         .pull::<HashMap<String, Box<RawValue>>>()
         .await
@@ -97,7 +89,7 @@ async fn numbers_go_through_unchanged() {
         123_456_789.123_456_79,
     ];
     let rows = floats.map(|float| json!({"f": float, "i": i64::MIN, "u": u64::MAX}));
-    ready(&pipeline, Push::records(rows)).await;
+    push_and_compute(&pipeline, Push::records(rows)).await;
     let pulled = pipeline.pull::<(f64, i64, u64)>().await;
     let pulled = match pulled {
         Ok(pulled) => pulled.chunks[0]
@@ -131,7 +123,7 @@ async fn numbers_go_through_unchanged() {
 #[tokio::test]
 async fn aggregates_come_with_the_chunk() {
     let (_emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
     let aggregation = vec![Aggregation {
         operator: "SUM".into(),
         output_name: "volume".to_owned(),
@@ -142,7 +134,7 @@ async fn aggregates_come_with_the_chunk() {
     };
     let push =
         Push::data([json!({"radius": 1}), json!({"radius": 2})]).parameters(&json!({"height": 1}));
-    ready(&pipeline, push.summary(summary)).await;
+    push_and_compute(&pipeline, push.summary(summary)).await;
     let pulled = pipeline.pull::<Volume>().await.unwrap();
     let summary: Value =
         serde_json::from_str(pulled.chunks[0].summary_json().unwrap().get()).unwrap();
@@ -162,8 +154,8 @@ async fn results_that_can_t_be_read_are_not_lost() {
     }
 
     let (_emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
-    ready(&pipeline, Push::records(cylinders(2))).await;
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
+    push_and_compute(&pipeline, Push::records(cylinders(0..2))).await;
     let error = pipeline.pull::<Other>().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert!(error.to_string().contains("data[0].outputs[0]"), "{error}");
@@ -180,9 +172,9 @@ async fn results_that_can_t_be_read_are_not_lost() {
 #[tokio::test]
 async fn a_pull_whose_answer_is_lost_says_so() {
     let (emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
     for fault in [Fault::CutAfter, Fault::Truncate] {
-        ready(&pipeline, Push::records(cylinders(2))).await;
+        push_and_compute(&pipeline, Push::records(cylinders(0..2))).await;
         emulator.inject(Operation::Pull, fault);
         let error = pipeline.pull::<Volume>().await.unwrap_err();
         assert!(error.may_have_been_taken(), "{error}");
@@ -201,8 +193,8 @@ async fn a_pull_whose_answer_is_lost_says_so() {
 #[tokio::test]
 async fn chunks_are_pulled_a_hundred_at_a_time_unless_told_otherwise() {
     let (_emulator, spark) = start().await;
-    let pipeline = spark.batches().create(CYLINDER).await.unwrap();
-    ready(&pipeline, Push::records(cylinders(105)).chunk_size(1)).await;
+    let pipeline = spark.batches().create(SERVICE).await.unwrap();
+    push_and_compute(&pipeline, Push::records(cylinders(0..105)).chunk_size(1)).await;
     assert_eq!(pipeline.pull::<Volume>().await.unwrap().chunks.len(), 100);
     assert_eq!(
         pipeline

@@ -7,8 +7,7 @@ use cspark_batches::{Chunk, Result};
 use cspark_emulator::{Emulator, Fault, Operation as On, Response};
 use serde_json::Value;
 
-use crate::snapshots;
-use crate::support::{CYLINDER, client, cylinders};
+use crate::support::{SERVICE, client, cylinders, snapshots};
 
 #[derive(Debug, serde::Deserialize)]
 #[allow(dead_code, reason = "read by Debug")]
@@ -19,7 +18,7 @@ struct Output {
 
 fn samples() -> BTreeMap<String, String> {
     let description: Value =
-        serde_norway::from_str(include_str!("../../openapi/batches.yaml")).unwrap();
+        serde_norway::from_str(include_str!("../../../openapi/batches.yaml")).unwrap();
     let examples = description["components"]["examples"].as_object().unwrap();
     examples
         .iter()
@@ -37,7 +36,7 @@ async fn every_sample_is_read() {
     let spark = client(&emulator);
     let mut texts = BTreeMap::new();
     for (name, sample) in samples() {
-        let pipeline = spark.batches().create(CYLINDER).await.unwrap();
+        let pipeline = spark.batches().create(SERVICE).await.unwrap();
         let answer = |operation| {
             emulator.inject(
                 operation,
@@ -54,7 +53,7 @@ async fn every_sample_is_read() {
                 text(
                     spark
                         .batches()
-                        .create(CYLINDER)
+                        .create(SERVICE)
                         .await
                         .map(|pipeline| pipeline.created().cloned()),
                 )
@@ -69,7 +68,7 @@ async fn every_sample_is_read() {
             }
             "Pushed" => {
                 answer(On::Push);
-                let chunk = Chunk::new(cylinders(1)).unwrap().with_id("a-chunk");
+                let chunk = Chunk::new(cylinders(0..1)).unwrap().with_id("a-chunk");
                 text(pipeline.push(chunk).await)
             }
             "Pulled" | "PulledTable" => {
@@ -88,5 +87,5 @@ async fn every_sample_is_read() {
         };
         texts.insert(name, read);
     }
-    snapshots::assert_directory("answers", &texts);
+    snapshots::assert_directory("responses", &texts);
 }

@@ -1,0 +1,3 @@
+//! The managed run.
+
+mod promises;

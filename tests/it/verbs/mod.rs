@@ -1,0 +1,7 @@
+//! The verbs: what they send, and what they make of the response.
+
+mod behaviour;
+mod duplicates;
+mod pulls;
+mod requests;
+mod responses;
