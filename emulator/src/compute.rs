@@ -1,7 +1,7 @@
-//! From a chunk to its result: reads the records, calls the service for each, writes the entry of the pull's answer.
+//! From a chunk to its result: reads the records, calls the service for each, and writes the chunk's entry in the response to a
+//! pull.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ impl<'a> Inputs<'a> {
         })
     }
 
-    /// Number of records; a header row is none.
+    /// Number of records; the header row does not count.
     pub(crate) fn len(&self) -> u64 {
         self.rows.len() as u64
     }
@@ -101,6 +101,8 @@ impl<'a> Inputs<'a> {
 pub(crate) struct Computed {
     pub(crate) failed: u64,
     pub(crate) result: Bytes,
+    /// Emulated time beyond what every record takes.
+    pub(crate) extra_time: Duration,
 }
 
 /// Computes all records of a chunk.
@@ -119,11 +121,14 @@ pub(crate) fn compute(
     let mut outputs = Outputs::new(job);
     let mut errors = Column::new("null");
     let mut warnings = Column::new("null");
+    let mut times = Column::new(&process_time(job, Duration::ZERO));
+    let mut extra_time = Duration::ZERO;
     let mut failed = 0;
     let mut output = Output::default();
     for row in inputs.rows {
         output.object.clear();
         output.warning = None;
+        output.extra_time = Duration::ZERO;
         let record = inputs.record(row);
         // A service that panics is a service that failed; it must not take the server along.
         let done = catch_unwind(AssertUnwindSafe(|| {
@@ -150,6 +155,13 @@ pub(crate) fn compute(
             None => warnings.push_nothing(),
             Some(warning) => warnings.push(|out| write_json(out, warning)),
         }
+        if output.extra_time.is_zero() {
+            times.push_nothing();
+        } else {
+            extra_time = extra_time.saturating_add(output.extra_time);
+            let time = process_time(job, output.extra_time);
+            times.push(|out| out.extend_from_slice(time.as_bytes()));
+        }
     }
 
     let mut result = Vec::with_capacity(outputs.rows.len() + inputs.rows.len() * 16 + 160);
@@ -174,8 +186,6 @@ pub(crate) fn compute(
         optional
     };
     write_field(&mut result, "errors", of_errors, |out| errors.finish(out));
-    let mut times = Column::new(&process_time(job));
-    times.count = inputs.rows.len();
     write_field(&mut result, "process_time", optional, |out| {
         times.finish(out)
     });
@@ -186,6 +196,7 @@ pub(crate) fn compute(
     Ok(Computed {
         failed,
         result: result.into(),
+        extra_time,
     })
 }
 
@@ -222,7 +233,7 @@ impl<'a> Outputs<'a> {
         let Fields(mut fields) = std::str::from_utf8(object)
             .map_err(|error| error.to_string())
             .and_then(|object| serde_json::from_str(object).map_err(|error| error.to_string()))
-            .map_err(|error| format!("the output is no object: {error}"))?;
+            .map_err(|error| format!("the output is not an object: {error}"))?;
         if !self.job.selected.is_empty() {
             fields.retain(|(name, _)| self.job.selected.iter().any(|selected| selected == name));
         }
@@ -378,13 +389,12 @@ fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let _ = serde_json::to_writer(out, value);
 }
 
-fn process_time(job: &Job) -> String {
-    let mut text = Vec::new();
-    let millis = job.time_per_record.as_secs_f64() * 1000.0;
-    let _ = if job.shapes.fractional_times {
-        write!(text, "{millis:.3}")
+/// The time that a record takes in milliseconds, as JSON.
+fn process_time(job: &Job, extra: Duration) -> String {
+    let time = job.time_per_record.saturating_add(extra);
+    if job.shapes.fractional_times {
+        format!("{:.3}", time.as_secs_f64() * 1000.0)
     } else {
-        write!(text, "{}", job.time_per_record.as_millis())
-    };
-    String::from_utf8(text).unwrap_or_default()
+        time.as_millis().to_string()
+    }
 }

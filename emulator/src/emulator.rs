@@ -171,7 +171,8 @@ impl Emulator {
         self.shared.clock.advance(by);
     }
 
-    /// Lets the next request to an operation go wrong. Several for one operation happen one after the other.
+    /// Lets the next request to an operation go wrong. Several for one operation happen one after the
+    /// other, a request each.
     pub fn inject(&self, operation: Operation, fault: Fault) {
         self.shared.lock().faults.inject(operation, fault);
     }
@@ -183,22 +184,33 @@ impl Emulator {
         self.shared.lock().faults.inject_at(operation, nth, fault);
     }
 
-    /// Lets things go wrong by chance from now on; `None` ends that.
-    pub fn set_random_faults(&self, faults: Option<RandomFaults>) {
+    /// Lets every request to an operation go wrong, until [`clear_faults`](Self::clear_faults): a dead endpoint,
+    /// for example, or one that always delivers twice.
+    ///
+    /// Several for one operation happen all together. A request with a fault of its own, injected for the next or the nth
+    /// request, meets only that.
+    pub fn inject_always(&self, operation: Operation, fault: Fault) {
+        self.shared.lock().faults.inject_always(operation, fault);
+    }
+
+    /// Lets requests go wrong by chance from now on, in place of all random faults so far; `None` ends that.
+    ///
+    /// Several sets are asked in their order, until one lets the request go wrong.
+    pub fn set_random_faults(&self, faults: impl IntoIterator<Item = RandomFaults>) {
         self.shared.lock().faults.set_random(faults);
     }
 
-    /// Number of injected faults that have not happened yet; those by chance don't count.
+    /// Number of faults injected for one request that have not happened yet.
     pub fn pending_faults(&self) -> usize {
         self.shared.lock().faults.pending()
     }
 
-    /// Forgets all faults that have not happened yet, those by chance included.
+    /// Forgets all faults: those that have not happened yet, those of every request, and those by chance.
     pub fn clear_faults(&self) {
         self.shared.lock().faults.clear();
     }
 
-    /// Changes the forms of the answers. Results that are computed already keep theirs.
+    /// Changes the form of the responses. Results that are already computed keep theirs.
     pub fn set_shapes(&self, shapes: Shapes) {
         self.shared.lock().shapes = shapes;
     }
@@ -251,6 +263,11 @@ impl Emulator {
         self.with_batch(id, Batch::time_out).unwrap_or(false)
     }
 
+    /// Closes a batch as if somebody else did. Says whether there was such a batch and it was open.
+    pub fn close(&self, id: &str) -> bool {
+        self.with_batch(id, Batch::close).unwrap_or(false)
+    }
+
     /// Lets a batch fail. Says whether there was such a batch and it had not ended.
     pub fn fail(&self, id: &str) -> bool {
         self.with_batch(id, |batch| batch.end(Phase::Failed))
@@ -298,9 +315,9 @@ impl Drop for Emulator {
 pub struct BatchView {
     /// The batch's status in the API's words.
     pub status: String,
-    /// How often each chunk id was taken, and so computed.
+    /// How often each chunk id was accepted.
     pub submissions: BTreeMap<String, u32>,
-    /// Records of all chunks that were taken, repeated ones included.
+    /// Records of all accepted chunks, repeated ones included.
     pub records_submitted: u64,
     /// Chunks whose results wait to be pulled.
     pub chunks_available: usize,

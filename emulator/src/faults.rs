@@ -35,12 +35,21 @@ pub enum Fault {
     /// The workers of the batch stand still for this long in emulated time. The request itself is
     /// handled as usual.
     StallWorkers(Duration),
-    /// A later pull hands out the results of this pull once more.
+    /// A later pull hands out the results of this pull once more. If every pull repeats its
+    /// results, they come for ever.
     RepeatResults,
+    /// Each result of this pull stands twice in its response.
+    DoubleResults,
+    /// The chunks of this push are accepted and counted as submitted, but never computed.
+    LoseChunks,
+    /// The request has its effect; one byte within a text of the response is not valid UTF-8.
+    InvalidUtf8,
     /// The idle time-out closes the batch just before the request.
     TimeOut,
     /// The batch fails just before the request.
     Fail,
+    /// Somebody else closes the batch just before the request.
+    CloseByOther,
     /// Somebody else cancels the batch just before the request.
     CancelByOther,
     /// Every token issued so far becomes invalid just before the request.
@@ -53,6 +62,8 @@ pub struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: ResponseBody,
+    /// How many bytes of the body are sent before the connection is cut.
+    pub(crate) cut_after: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,39 +76,33 @@ pub(crate) enum ResponseBody {
 const FAR_AHEAD: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl Response {
-    /// An answer with this status and a JSON body that names it. A status that HTTP does not know becomes 500.
+    /// A response with this status and a JSON body that names it. A status that HTTP does not know
+    /// becomes 500.
     pub fn status(status: u16) -> Self {
-        let body = format!(
-            "{{\"error\":{{\"code\":\"injected\",\"message\":\"injected answer {status}\"}}}}"
-        );
-        Self {
+        Self::json(
             status,
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: ResponseBody::Given(body.into()),
-        }
+            format!(
+                "{{\"error\":{{\"code\":\"injected\",\"message\":\"injected response {status}\"}}}}"
+            ),
+        )
     }
 
-    /// An answer with this status and no body.
+    /// A response with this status and no body.
     pub fn empty(status: u16) -> Self {
         Self {
             status,
             headers: Vec::new(),
             body: ResponseBody::Given(Bytes::new()),
+            cut_after: None,
         }
     }
 
-    /// An HTML page with this status, as a gateway or a login page gives it; with 200 it poses as a success.
+    /// An HTML page with this status, like that of a gateway or a login page. With 200 it looks like
+    /// a success.
     pub fn html(status: u16) -> Self {
-        Self {
-            status,
-            headers: vec![(
-                "content-type".to_owned(),
-                "text/html; charset=utf-8".to_owned(),
-            )],
-            body: ResponseBody::Given(Bytes::from_static(
-                b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>",
-            )),
-        }
+        Self::empty(status)
+            .header("content-type", "text/html; charset=utf-8")
+            .body("<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>")
     }
 
     /// Status 200 and a body that claims to be JSON and breaks off.
@@ -107,11 +112,9 @@ impl Response {
 
     /// This status and this JSON text.
     pub fn json(status: u16, body: impl Into<String>) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: ResponseBody::Given(body.into().into()),
-        }
+        Self::empty(status)
+            .header("content-type", "application/json")
+            .body(body.into())
     }
 
     /// A temporary redirect (307) to another address.
@@ -119,26 +122,35 @@ impl Response {
         Self::empty(307).header("location", location)
     }
 
-    /// This status and a body that repeats the request with all its headers, credentials included, as careless gateways do.
+    /// This status and a body that repeats the request with all its headers, credentials included,
+    /// as careless gateways do.
     pub fn echo_of_request(status: u16) -> Self {
         Self {
-            status,
-            headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
             body: ResponseBody::EchoOfRequest,
+            ..Self::empty(status).header("content-type", "text/plain")
         }
     }
 
-    /// Adds a header. One that HTTP can't carry is left out of the answer.
+    /// Adds a header. One that HTTP can't carry is left out.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Gives it another body; its type and encoding are for [`header`](Self::header) to say.
+    /// Replaces the body. [`header`](Self::header) sets its type and encoding.
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = ResponseBody::Given(body.into());
+        self
+    }
+
+    /// Announces the length of the whole body and cuts the connection after this many bytes of it.
+    ///
+    /// With the length of the body or more, nothing is cut.
+    #[must_use]
+    pub fn cut_after(mut self, bytes: usize) -> Self {
+        self.cut_after = Some(bytes);
         self
     }
 
@@ -148,13 +160,14 @@ impl Response {
         self.header("retry-after", seconds.to_string())
     }
 
-    /// Adds `x-retry-after` in seconds, with decimals where there are some.
+    /// Adds `x-retry-after` in seconds, with decimals if there are any.
     #[must_use]
     pub fn x_retry_after(self, after: Duration) -> Self {
         self.header("x-retry-after", after.as_secs_f64().to_string())
     }
 
-    /// Adds `Retry-After` as a date, so far ahead of now by the machine's clock, at most a hundred years.
+    /// Adds `Retry-After` as the date that is this far ahead by the machine's clock, at most a
+    /// hundred years.
     #[must_use]
     pub fn retry_after_date(self, ahead: Duration) -> Self {
         let when = SystemTime::now()
@@ -164,24 +177,32 @@ impl Response {
     }
 }
 
-/// Faults by chance: how likely each kind is for a request.
+/// Faults by chance: the probability of each kind for a request.
 ///
-/// What happens to the nth request to an operation depends on the seed, the operation and n alone, so a schedule repeats as
-/// far as the client repeats its requests. The probabilities add up; what is left of 1 is the share that goes well.
+/// What happens to the nth request to an operation depends on the seed, the operation and n alone, so a
+/// schedule repeats as far as the client repeats its requests. The probabilities add up; what is left
+/// of 1 is the share that goes well. Several sets give each operation rates of its own.
 ///
 /// ```
-/// use cspark_emulator::RandomFaults;
+/// use cspark_emulator::{Operation, RandomFaults};
 ///
-/// let faults = RandomFaults { cut_after: 0.3, ..RandomFaults::mixed(42, 0.02) };
-/// # let _ = faults;
+/// let some_of_each = RandomFaults { cut_after: 0.3, ..RandomFaults::mixed(42, 0.02) };
+/// // Every second push finds the service unavailable, however often that happens in a row.
+/// let pushes = RandomFaults {
+///     unavailable: 0.5,
+///     most_in_a_row: u32::MAX,
+///     operations: vec![Operation::Push],
+///     ..RandomFaults::none(42)
+/// };
+/// # let _ = (some_of_each, pushes);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RandomFaults {
     /// Where the random numbers start.
     pub seed: u64,
-    /// 502, 503 or 504, not taken.
+    /// 502, 503 or 504 before the request has its effect.
     pub unavailable: f64,
-    /// 429 with `Retry-After`, `x-retry-after` or neither, not taken.
+    /// 429 with `Retry-After`, `x-retry-after` or neither, before the request has its effect.
     pub rate_limited: f64,
     /// [`Fault::CutBefore`].
     pub cut_before: f64,
@@ -189,9 +210,9 @@ pub struct RandomFaults {
     pub cut_after: f64,
     /// [`Fault::Truncate`].
     pub truncated: f64,
-    /// HTML or broken JSON with status 200, taken.
+    /// HTML or broken JSON with status 200, after the request has its effect.
     pub malformed: f64,
-    /// A gateway's 502 or 504 after the request was taken.
+    /// A gateway's 502 or 504 after the request has its effect.
     pub gateway_after: f64,
     /// [`Fault::Slow`], by [`delay`](Self::delay).
     pub slow: f64,
@@ -203,17 +224,17 @@ pub struct RandomFaults {
     pub timed_out: f64,
     /// [`Fault::RevokeTokens`].
     pub revoked: f64,
-    /// How late a slow answer is (real time).
+    /// How late a slow response is (real time).
     pub delay: Duration,
     /// How long workers stand still (emulated time).
     pub stall: Duration,
-    /// What `x-retry-after` asks for, where a 429 carries it.
+    /// The wait that `x-retry-after` asks for, if a 429 carries it.
     pub retry_after: Duration,
-    /// After so many faults in a row, the next request to that operation goes well.
+    /// After this many faults in a row, the next request to that operation goes well.
     pub most_in_a_row: u32,
-    /// After so many faults in all, everything goes well.
+    /// After this many faults in all, everything goes well.
     pub most_in_all: u64,
-    /// The operations that suffer.
+    /// The operations that can go wrong.
     pub operations: Vec<Operation>,
 }
 
@@ -223,8 +244,9 @@ type Make = fn(&RandomFaults, &mut fastrand::Rng) -> Fault;
 impl RandomFaults {
     /// No fault at all, to set the probabilities one by one.
     ///
-    /// Describe, info, status, push, pull, close and cancel can suffer. Create and the token endpoint can't, because after a
-    /// lost create there is nothing that a client could go on with; name them in [`operations`](Self::operations) if wanted.
+    /// Its operations are describe, info, status, push, pull, close and cancel. Create and the token
+    /// endpoint are left out, because after a lost create a client has nothing to go on with; name them
+    /// in [`operations`](Self::operations) if wanted.
     pub fn none(seed: u64) -> Self {
         use Operation::{Cancel, Close, Describe, Info, Pull, Push, Status};
         Self {
@@ -250,9 +272,9 @@ impl RandomFaults {
         }
     }
 
-    /// Every kind that a client can ride out within one batch, each with this probability.
+    /// Every kind that a client can survive within one batch, each with this probability.
     ///
-    /// That is all of them but time-outs of the batch and revoked tokens.
+    /// These are all kinds except time-outs of the batch and revoked tokens.
     pub fn mixed(seed: u64, probability: f64) -> Self {
         let p = probability;
         Self {
@@ -283,11 +305,11 @@ impl RandomFaults {
                 Fault::RespondBefore(Response::status(502 + random.u16(..3)))
             }),
             (self.rate_limited, |this, random| {
-                let answer = Response::status(429);
+                let response = Response::status(429);
                 Fault::RespondBefore(match random.u8(..4) {
-                    0 => answer,
-                    1 => answer.retry_after(0),
-                    _ => answer.x_retry_after(this.retry_after),
+                    0 => response,
+                    1 => response.retry_after(0),
+                    _ => response.x_retry_after(this.retry_after),
                 })
             }),
             (self.cut_before, |_, _| Fault::CutBefore),
@@ -319,12 +341,27 @@ impl RandomFaults {
     }
 }
 
+/// What faults do to the work of a request itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tampering {
+    pub(crate) repeat_results: bool,
+    pub(crate) double_results: bool,
+    pub(crate) lose_chunks: bool,
+}
+
 /// All that will go wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     next: BTreeMap<Operation, VecDeque<Fault>>,
     nth: BTreeMap<(Operation, u64), Vec<Fault>>,
-    random: Option<RandomFaults>,
+    always: BTreeMap<Operation, Vec<Fault>>,
+    random: Vec<Chances>,
+}
+
+/// One set of random faults, and what it has done so far.
+#[derive(Debug)]
+struct Chances {
+    random: RandomFaults,
     in_a_row: BTreeMap<Operation, u32>,
     in_all: u64,
 }
@@ -338,34 +375,54 @@ impl Faults {
         self.nth.entry((operation, nth)).or_default().push(fault);
     }
 
-    pub(crate) fn set_random(&mut self, random: Option<RandomFaults>) {
-        self.random = random;
-        self.in_a_row.clear();
-        self.in_all = 0;
+    pub(crate) fn inject_always(&mut self, operation: Operation, fault: Fault) {
+        self.always.entry(operation).or_default().push(fault);
+    }
+
+    pub(crate) fn set_random(&mut self, random: impl IntoIterator<Item = RandomFaults>) {
+        self.random = random.into_iter().map(Chances::new).collect();
     }
 
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Scripted faults that have not happened yet.
+    /// Number of faults injected for one request that have not happened yet.
     pub(crate) fn pending(&self) -> usize {
         self.next.values().map(VecDeque::len).sum::<usize>()
             + self.nth.values().map(Vec::len).sum::<usize>()
     }
 
-    /// What goes wrong with this request, the nth (from 1) to its operation: by script, or else by chance.
+    /// What goes wrong with this request, the nth (from 1) to its operation: what was injected for
+    /// it, or else what always goes wrong, or else what chance gives.
     pub(crate) fn take(&mut self, operation: Operation, nth: u64) -> Vec<Fault> {
         let mut faults = self.nth.remove(&(operation, nth)).unwrap_or_default();
         faults.extend(self.next.get_mut(&operation).and_then(VecDeque::pop_front));
         if faults.is_empty() {
-            faults.extend(self.by_chance(operation, nth));
+            faults.extend(self.always.get(&operation).into_iter().flatten().cloned());
+        }
+        if faults.is_empty() {
+            faults.extend(
+                self.random
+                    .iter_mut()
+                    .find_map(|chances| chances.draw(operation, nth)),
+            );
         }
         faults
     }
+}
 
-    fn by_chance(&mut self, operation: Operation, nth: u64) -> Option<Fault> {
-        let random = self.random.as_ref()?;
+impl Chances {
+    fn new(random: RandomFaults) -> Self {
+        Self {
+            random,
+            in_a_row: BTreeMap::new(),
+            in_all: 0,
+        }
+    }
+
+    fn draw(&mut self, operation: Operation, nth: u64) -> Option<Fault> {
+        let random = &self.random;
         let in_a_row = self.in_a_row.entry(operation).or_default();
         let allowed = random.operations.contains(&operation)
             && *in_a_row < random.most_in_a_row
@@ -450,6 +507,27 @@ mod tests {
     }
 
     #[test]
+    fn each_operation_can_have_rates_of_its_own() {
+        let of = |operation, rate| RandomFaults {
+            cut_before: rate,
+            most_in_a_row: u32::MAX,
+            operations: vec![operation],
+            ..RandomFaults::none(1)
+        };
+        let mut faults = Faults::default();
+        faults.set_random([of(Operation::Push, 0.5), of(Operation::Pull, 0.001)]);
+        let mut rate = |operation| {
+            let count = (1..=20_000)
+                .filter(|nth| !faults.take(operation, *nth).is_empty())
+                .count();
+            count as f64 / 20_000.0
+        };
+        assert!((0.48..0.52).contains(&rate(Operation::Push)));
+        assert!((0.0004..0.002).contains(&rate(Operation::Pull)));
+        assert_eq!(rate(Operation::Status), 0.0);
+    }
+
+    #[test]
     fn script_goes_before_chance() {
         let mut faults = Faults::default();
         faults.set_random(Some(RandomFaults {
@@ -459,6 +537,7 @@ mod tests {
         faults.inject(Operation::Pull, Fault::Truncate);
         faults.inject(Operation::Pull, Fault::CutAfter);
         faults.inject_at(Operation::Pull, 3, Fault::HangAfter);
+        faults.inject_always(Operation::Push, Fault::HangBefore);
         assert_eq!(faults.pending(), 3);
         assert_eq!(faults.take(Operation::Pull, 1), [Fault::Truncate]);
         assert_eq!(faults.take(Operation::Pull, 2), [Fault::CutAfter]);
@@ -466,5 +545,8 @@ mod tests {
         assert_eq!(faults.take(Operation::Pull, 4), [Fault::CutBefore]);
         assert_eq!(faults.take(Operation::Create, 1), []);
         assert_eq!(faults.pending(), 0);
+        for nth in 1..4 {
+            assert_eq!(faults.take(Operation::Push, nth), [Fault::HangBefore]);
+        }
     }
 }

@@ -93,6 +93,7 @@ mod services;
 mod settings;
 mod shapes;
 mod state;
+mod status;
 mod wire;
 
 pub use emulator::{BatchView, Emulator};
@@ -103,3 +104,4 @@ pub use settings::{Builder, RepeatedIds, ResultOrder};
 pub use shapes::{
     Envelope, ErrorShape, FailedOutput, NothingToPull, OptionalFields, OutputShape, Shapes,
 };
+pub use status::{Alteration, AlteredFields, StatusField};

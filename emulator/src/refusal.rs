@@ -1,10 +1,10 @@
-//! Refusals: the answers to requests that the API does not allow.
+//! Refusals: the responses to requests that the API does not allow.
 
 use hyper::{Method, StatusCode};
 
-use crate::wire::{ErrorBody, ErrorDetail, OAuthError};
+use crate::wire::JsonObject;
 
-/// Why a request is not granted.
+/// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
@@ -12,7 +12,7 @@ pub(crate) struct Refusal {
     pub(crate) code: &'static str,
     /// A sentence for people: what is wrong, and what would be right.
     pub(crate) message: String,
-    /// The methods that a path knows, where the method was wrong.
+    /// The methods that the path knows, if the method is wrong.
     pub(crate) allow: Option<&'static str>,
     form: Form,
 }
@@ -79,17 +79,18 @@ impl Refusal {
     }
 
     pub(crate) fn body(&self) -> Vec<u8> {
-        let (code, message) = (self.code, self.message.as_str());
         let body = match self.form {
-            Form::Api => serde_json::to_vec(&ErrorBody {
-                error: ErrorDetail { code, message },
-            }),
-            Form::OAuth => serde_json::to_vec(&OAuthError {
-                error: code,
-                error_description: message,
-            }),
+            Form::Api => JsonObject::new().field(
+                "error",
+                JsonObject::new()
+                    .field("code", self.code)
+                    .field("message", &self.message),
+            ),
+            Form::OAuth => JsonObject::new()
+                .field("error", self.code)
+                .field("error_description", &self.message),
         };
         // Two texts always serialise.
-        body.unwrap_or_default()
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 }

@@ -1,18 +1,30 @@
-//! What the answers say: a batch's state in the words of the API, in the forms that are set.
+//! The responses: a batch's state in the words of the API, in the form that is set.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::Operation;
 use crate::clock::Clock;
-use crate::engine::{Batch, Phase};
-use crate::shapes::{OptionalFields, Shapes};
+use crate::engine::{Batch, Counts, Phase};
+use crate::shapes::Shapes;
 use crate::state::BatchEntry;
-use crate::wire::{self, Field, Millis, Tomorrow};
+use crate::status::{Alteration, StatusField};
+use crate::wire::JsonObject;
 
 /// The compiler version and the user that the emulator names.
-const COMPILER: &str = "Neuron_v1.13.0";
-const CREATED_BY: &str = "emulator@localhost";
+pub(crate) const COMPILER: &str = "Neuron_v1.13.0";
+pub(crate) const CREATED_BY: &str = "emulator@localhost";
 
-/// Writes answers in the forms that are set, at one moment.
+/// What the responses of a batch have said so far, for the alterations that depend on it.
+#[derive(Debug, Default)]
+pub(crate) struct Reported {
+    first: BTreeMap<StatusField, Value>,
+    times: BTreeMap<StatusField, u64>,
+}
+
+/// Writes responses in the form that is set, at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Writer<'a> {
     pub(crate) shapes: &'a Shapes,
@@ -22,33 +34,190 @@ pub(crate) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn optional<T>(&self, value: T) -> Field<T> {
-        match self.shapes.optional_fields {
-            OptionalFields::Given => Field::Given(value),
-            OptionalFields::Null => Field::Null,
-            OptionalFields::Absent => Field::Absent,
+    /// The status object of a batch, for the response to `operation`.
+    pub(crate) fn status(&self, entry: &mut BatchEntry, operation: Operation) -> JsonObject {
+        let mut object = JsonObject::new();
+        for field in StatusField::ALL {
+            let value = self.status_field(&entry.batch, field);
+            object = match self.altered(field, operation, value, &mut entry.reported) {
+                None => object,
+                Some(value) if field.is_optional() => {
+                    object.optional(self.shapes.optional_fields, field.name(), value)
+                }
+                Some(value) => object.field(field.name(), value),
+            };
+        }
+        self.with_unknown_field(object)
+    }
+
+    /// A field's true value.
+    fn status_field(&self, batch: &Batch, field: StatusField) -> Value {
+        let counts = batch.counts();
+        match field {
+            StatusField::ResponseTimestamp | StatusField::RequestTimestamp => {
+                self.clock.stamp(self.now).into()
+            }
+            StatusField::BatchStatus => self.batch_status(batch).into(),
+            StatusField::PipelineStatus => self.pipeline_status(batch).into(),
+            StatusField::ChunksAvailable => batch.chunks_available().into(),
+            StatusField::ChunksSubmitted => counts.chunks_submitted.into(),
+            StatusField::RecordSubmitted => counts.records_submitted.into(),
+            StatusField::ChunksCompleted => self.chunks_completed(counts).into(),
+            StatusField::RecordsCompleted => self.records_completed(counts).into(),
+            StatusField::ComputeTimeMs => self.millis(counts.compute_time),
+            StatusField::InputBufferUsedBytes => batch.input_used().into(),
+            StatusField::InputBufferRemainingBytes => batch.input_remaining().into(),
+            StatusField::OutputBufferUsedBytes => batch.output_used().into(),
+            StatusField::OutputBufferRemainingBytes => batch.output_remaining().into(),
+            StatusField::WorkersInUse => batch.workers_in_use().into(),
+            StatusField::RecordsAvailable => batch.records_available().into(),
         }
     }
 
-    fn stamp(&self, at: Duration) -> Field<String> {
-        match self.shapes.optional_fields {
-            OptionalFields::Given => Field::Given(self.clock.stamp(at)),
-            OptionalFields::Null => Field::Null,
-            OptionalFields::Absent => Field::Absent,
+    /// What the response says of a field; `None` leaves it out.
+    fn altered(
+        &self,
+        field: StatusField,
+        operation: Operation,
+        value: Value,
+        reported: &mut Reported,
+    ) -> Option<Value> {
+        let altered = self
+            .shapes
+            .altered_fields
+            .iter()
+            .find(|it| it.responses.contains(&operation) && it.fields.contains(&field));
+        match altered.map(|it| &it.alteration) {
+            None => Some(value),
+            Some(Alteration::Absent) => None,
+            Some(Alteration::Null) => Some(Value::Null),
+            Some(Alteration::Stuck) => Some(reported.first.entry(field).or_insert(value).clone()),
+            Some(Alteration::Rising) => {
+                let times = reported.times.entry(field).or_default();
+                *times += 1;
+                Some((*times).into())
+            }
+            Some(Alteration::Plus(more)) => Some(match value.as_u64() {
+                Some(number) => number.saturating_add_signed(*more).into(),
+                None => value,
+            }),
+            Some(Alteration::Number(number)) => Some((*number).into()),
+            Some(Alteration::Text(text)) => Some(text.as_str().into()),
         }
     }
 
-    fn millis(&self, time: Duration) -> Millis {
+    /// A batch as create, info, close and cancel show it.
+    pub(crate) fn batch(&self, id: &str, envelope: &'static str, data: JsonObject) -> JsonObject {
+        let object = JsonObject::new()
+            .field("object", "batch")
+            .field("id", id)
+            .field(envelope, data);
+        self.with_unknown_field(object)
+    }
+
+    /// The details of a batch. `status` is the one that the request asked for, where that goes before the batch's own.
+    pub(crate) fn details(&self, entry: &BatchEntry, status: Option<&str>) -> JsonObject {
+        let object = self.service_details(entry);
+        self.history(object, entry, status)
+    }
+
+    /// The details of a batch with its totals and its configuration.
+    pub(crate) fn info(&self, entry: &BatchEntry) -> JsonObject {
+        let object = self
+            .service_details(entry)
+            .field("summary", self.full_totals(&entry.batch))
+            .field("configuration", entry.configuration);
+        self.history(object, entry, None)
+    }
+
+    /// A batch as describe lists it.
+    pub(crate) fn described(&self, id: &str, entry: &BatchEntry) -> JsonObject {
+        let batch = &entry.batch;
+        let data = JsonObject::new()
+            .field("pipeline_status", self.pipeline_status(batch))
+            .field("summary", self.totals(JsonObject::new(), batch));
+        JsonObject::new()
+            .field("object", "batch")
+            .field("id", id)
+            .field("data", self.history(data, entry, None))
+    }
+
+    fn service_details(&self, entry: &BatchEntry) -> JsonObject {
+        let optional = self.shapes.optional_fields;
+        JsonObject::new()
+            .field("service_id", entry.service.service_id.to_string())
+            .field("version_id", entry.service.version_id.to_string())
+            .optional(optional, "compiler_version", COMPILER)
+            .optional(optional, "correlation_id", &entry.correlation_id)
+            .optional(optional, "source_system", &entry.source_system)
+            .optional(optional, "unique_record_key", &entry.unique_record_key)
+    }
+
+    /// Adds what all descriptions of a batch end with.
+    fn history(&self, object: JsonObject, entry: &BatchEntry, status: Option<&str>) -> JsonObject {
+        let batch = &entry.batch;
+        let optional = self.shapes.optional_fields;
+        let stamp = |at| self.clock.stamp(at);
+        let status = match (&self.shapes.batch_status, status) {
+            (None, Some(status)) => status.to_owned(),
+            _ => self.batch_status(batch),
+        };
+        object
+            .optional(optional, "response_timestamp", stamp(self.now))
+            .field("batch_status", status)
+            .optional(optional, "created_by", CREATED_BY)
+            .optional(optional, "created_timestamp", stamp(batch.created))
+            .optional(optional, "updated_timestamp", stamp(batch.updated))
+            .field("service_uri", &entry.service.uri)
+    }
+
+    fn full_totals(&self, batch: &Batch) -> JsonObject {
+        let counts = batch.counts();
+        let optional = self.shapes.optional_fields;
+        let computed = u32::try_from(counts.chunks_completed).unwrap_or(u32::MAX);
+        let average = counts.compute_time.checked_div(computed);
+        let object = JsonObject::new()
+            .optional(optional, "chunks_submitted", counts.chunks_submitted)
+            .optional(optional, "chunks_retried", 0)
+            .optional(optional, "chunks_completed", self.chunks_completed(counts))
+            .optional(optional, "chunks_failed", counts.chunks_failed)
+            .field("records_retried", 0)
+            .field("input_size_bytes", counts.input_bytes)
+            .field("output_size_bytes", counts.output_bytes)
+            .field(
+                "avg_compute_time_ms",
+                self.millis(average.unwrap_or_default()),
+            );
+        self.totals(object, batch)
+    }
+
+    /// Adds the totals that info and describe have in common.
+    fn totals(&self, object: JsonObject, batch: &Batch) -> JsonObject {
+        let counts = batch.counts();
+        object
+            .field("records_submitted", counts.records_submitted)
+            .field("records_failed", counts.records_failed)
+            .field("records_completed", self.records_completed(counts))
+            .field("compute_time_ms", self.millis(counts.compute_time))
+            .field("batch_time_ms", self.millis(batch.age()))
+    }
+
+    fn with_unknown_field(&self, object: JsonObject) -> JsonObject {
+        if self.shapes.unknown_fields {
+            let value = JsonObject::new().field("of", [0, 0]);
+            object.field("a_field_of_tomorrow", value)
+        } else {
+            object
+        }
+    }
+
+    fn millis(&self, time: Duration) -> Value {
         if self.shapes.fractional_times {
             // A whole number of milliseconds would hide that decimals are to be expected.
-            Millis::Fractional(time.as_secs_f64() * 1000.0 + 0.25)
+            (time.as_secs_f64() * 1000.0 + 0.25).into()
         } else {
-            Millis::Whole(time.as_millis())
+            u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
         }
-    }
-
-    fn tomorrow(&self) -> Option<Tomorrow> {
-        self.shapes.unknown_fields.then(Tomorrow::default)
     }
 
     fn batch_status(&self, batch: &Batch) -> String {
@@ -58,10 +227,10 @@ impl Writer<'_> {
             .unwrap_or_else(|| batch_status(batch).to_owned())
     }
 
+    /// The document shows `idle` for open batches, also where workers compute, and `closed` for others.
     fn pipeline_status(&self, batch: &Batch) -> String {
         let status = match batch.phase() {
-            Phase::Open if batch.is_drained() => "idle",
-            Phase::Open => "in_progress",
+            Phase::Open => "idle",
             _ => "closed",
         };
         self.shapes
@@ -70,123 +239,19 @@ impl Writer<'_> {
             .unwrap_or_else(|| status.to_owned())
     }
 
-    /// Chunks and records completed, as the setting counts them.
-    fn completed(&self, batch: &Batch) -> (u64, u64) {
-        let counts = batch.counts();
+    fn chunks_completed(&self, counts: &Counts) -> u64 {
         if self.shapes.completed_without_failed {
-            (
-                counts.chunks_completed - counts.chunks_failed,
-                counts.records_completed - counts.records_failed,
-            )
+            counts.chunks_completed - counts.chunks_failed
         } else {
-            (counts.chunks_completed, counts.records_completed)
+            counts.chunks_completed
         }
     }
 
-    pub(crate) fn status(&self, batch: &Batch) -> wire::Status {
-        let counts = batch.counts();
-        let (chunks_completed, records_completed) = self.completed(batch);
-        wire::Status {
-            response_timestamp: self.stamp(self.now),
-            request_timestamp: self.stamp(self.now),
-            batch_status: self.batch_status(batch),
-            pipeline_status: self.pipeline_status(batch),
-            chunks_available: self.optional(batch.chunks_available()),
-            chunks_submitted: self.optional(counts.chunks_submitted),
-            record_submitted: counts.records_submitted,
-            chunks_completed: self.optional(chunks_completed),
-            records_completed,
-            compute_time_ms: self.millis(counts.compute_time),
-            input_buffer_used_bytes: batch.input_used(),
-            input_buffer_remaining_bytes: batch.input_remaining(),
-            output_buffer_used_bytes: batch.output_used(),
-            output_buffer_remaining_bytes: batch.output_remaining(),
-            workers_in_use: batch.workers_in_use(),
-            records_available: batch.records_available(),
-            a_field_of_tomorrow: self.tomorrow(),
-        }
-    }
-
-    /// The details of a batch; `status` is what was just asked for, where it is not to be read from the batch.
-    pub(crate) fn details(&self, entry: &BatchEntry, status: Option<&str>) -> wire::BatchData {
-        let batch = &entry.batch;
-        let named = self.shapes.batch_status.as_deref().or(status);
-        wire::BatchData {
-            service_id: entry.service.service_id.to_string(),
-            version_id: entry.service.version_id.to_string(),
-            compiler_version: self.optional(COMPILER),
-            correlation_id: self.optional(entry.correlation_id.clone()),
-            source_system: self.optional(entry.source_system.clone()),
-            unique_record_key: self.optional(entry.unique_record_key.clone()),
-            summary: None,
-            configuration: None,
-            response_timestamp: self.stamp(self.now),
-            batch_status: named.map_or_else(|| self.batch_status(batch), str::to_owned),
-            created_by: self.optional(CREATED_BY),
-            created_timestamp: self.stamp(batch.created),
-            updated_timestamp: self.stamp(batch.updated),
-            service_uri: entry.service.uri.clone(),
-        }
-    }
-
-    pub(crate) fn batch(&self, id: &str, data: wire::BatchData) -> wire::BatchAnswer {
-        wire::BatchAnswer {
-            object: "batch",
-            id: id.to_owned(),
-            data: Some(data),
-            meta: None,
-            a_field_of_tomorrow: self.tomorrow(),
-        }
-    }
-
-    pub(crate) fn summary(&self, batch: &Batch) -> wire::BatchSummary {
-        let counts = batch.counts();
-        let (chunks_completed, records_completed) = self.completed(batch);
-        let computed = u32::try_from(counts.chunks_completed).unwrap_or(u32::MAX);
-        wire::BatchSummary {
-            chunks_submitted: self.optional(counts.chunks_submitted),
-            chunks_retried: self.optional(0),
-            chunks_completed: self.optional(chunks_completed),
-            chunks_failed: self.optional(counts.chunks_failed),
-            records_retried: 0,
-            input_size_bytes: counts.input_bytes,
-            output_size_bytes: counts.output_bytes,
-            avg_compute_time_ms: self.millis(
-                counts
-                    .compute_time
-                    .checked_div(computed)
-                    .unwrap_or_default(),
-            ),
-            records_submitted: counts.records_submitted,
-            records_failed: counts.records_failed,
-            records_completed,
-            compute_time_ms: self.millis(counts.compute_time),
-            batch_time_ms: self.millis(batch.age()),
-        }
-    }
-
-    pub(crate) fn described(&self, id: &str, entry: &BatchEntry) -> wire::Described {
-        let batch = &entry.batch;
-        let counts = batch.counts();
-        wire::Described {
-            object: "batch",
-            id: id.to_owned(),
-            data: wire::DescribedData {
-                pipeline_status: self.pipeline_status(batch),
-                summary: wire::DescribedSummary {
-                    records_submitted: counts.records_submitted,
-                    records_failed: counts.records_failed,
-                    records_completed: self.completed(batch).1,
-                    compute_time_ms: self.millis(counts.compute_time),
-                    batch_time_ms: self.millis(batch.age()),
-                },
-                response_timestamp: self.stamp(self.now),
-                batch_status: self.batch_status(batch),
-                created_by: self.optional(CREATED_BY),
-                created_timestamp: self.stamp(batch.created),
-                updated_timestamp: self.stamp(batch.updated),
-                service_uri: entry.service.uri.clone(),
-            },
+    fn records_completed(&self, counts: &Counts) -> u64 {
+        if self.shapes.completed_without_failed {
+            counts.records_completed - counts.records_failed
+        } else {
+            counts.records_completed
         }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor, value,
@@ -175,6 +176,8 @@ pub struct Output {
     /// The object's text, still without its closing brace where it was written field by field.
     pub(crate) object: Vec<u8>,
     pub(crate) warning: Option<String>,
+    /// Emulated time that the record takes beyond what is set for every record.
+    pub(crate) extra_time: Duration,
 }
 
 impl Output {
@@ -220,6 +223,12 @@ impl Output {
     /// Adds a warning to the record; the last one counts.
     pub fn warn(&mut self, warning: impl Into<String>) {
         self.warning = Some(warning.into());
+    }
+
+    /// Lets the worker need this much more emulated time for the record, on top of
+    /// [`time_per_record`](crate::Builder::time_per_record).
+    pub fn take_time(&mut self, time: Duration) {
+        self.extra_time = self.extra_time.saturating_add(time);
     }
 
     fn begin_field(&mut self, name: &str) -> Result<(), String> {

@@ -59,7 +59,7 @@ pub(crate) struct Settings {
     pub(crate) time_scale: f64,
     pub(crate) recorded_requests: usize,
     pub(crate) recorded_bytes: usize,
-    pub(crate) random_faults: Option<RandomFaults>,
+    pub(crate) random_faults: Vec<RandomFaults>,
     pub(crate) seed: Option<u64>,
 }
 
@@ -120,7 +120,7 @@ impl Builder {
                 time_scale: 1.0,
                 recorded_requests: 1000,
                 recorded_bytes: 8 << 20,
-                random_faults: None,
+                random_faults: Vec::new(),
                 seed: None,
             },
         }
@@ -295,9 +295,10 @@ impl Builder {
         self
     }
 
-    /// Lets things go wrong by chance from the start.
+    /// Lets requests go wrong by chance from the start. Several sets are asked in their order, until
+    /// one lets the request go wrong.
     pub fn random_faults(mut self, faults: RandomFaults) -> Self {
-        self.settings.random_faults = Some(faults);
+        self.settings.random_faults.push(faults);
         self
     }
 

@@ -1,4 +1,6 @@
-//! The forms in which the service has been seen, or must be expected, to answer.
+//! The forms of responses that the service is known for, or that a client must expect.
+
+use crate::status::AlteredFields;
 
 /// How records come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,7 +12,7 @@ pub enum OutputShape {
     Table,
 }
 
-/// What stands in `outputs` for a record that could not be computed.
+/// What stands in `outputs` for a record that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailedOutput {
     /// `null`.
@@ -20,7 +22,7 @@ pub enum FailedOutput {
     Empty,
 }
 
-/// What stands in `errors` for a record that could not be computed.
+/// What stands in `errors` for a record that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorShape {
     /// The message as a text.
@@ -42,14 +44,14 @@ pub enum NothingToPull {
     Null,
     /// The status alone under its name.
     Absent,
-    /// The bare status object, as the answer to a status request.
+    /// The bare status object, like the response to a status request.
     BareStatus,
 }
 
-/// What becomes of fields that the service need not give.
+/// Whether the fields that the service need not give are there.
 ///
-/// These are the timestamps, the `chunks_*` counters, the descriptive fields of a batch, and in results `warnings`,
-/// `process_time`, `summary_output`, and `errors` where no record failed.
+/// These are the timestamps, the `chunks_*` counters, the descriptive fields of a batch, and in results
+/// `warnings`, `process_time`, `summary_output`, and `errors` if no record failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OptionalFields {
     /// They are all there.
@@ -61,7 +63,7 @@ pub enum OptionalFields {
     Absent,
 }
 
-/// The name under which the answer to close and cancel keeps its details.
+/// The name of the field with the details in the response to close and cancel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Envelope {
     /// `data`, as the API document has it.
@@ -71,9 +73,9 @@ pub enum Envelope {
     Meta,
 }
 
-/// Which of the forms seen in the real world the emulator answers in.
+/// The form of the emulator's responses.
 ///
-/// The default is what the API document shows. Take what differs and leave the rest:
+/// The default is the form in the API document. Set what differs and leave the rest:
 ///
 /// ```
 /// use cspark_emulator::{NothingToPull, Shapes};
@@ -83,7 +85,7 @@ pub enum Envelope {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shapes {
-    /// How records come back, where their service says nothing of its own.
+    /// How records come back, unless their service has a shape of its own.
     pub outputs: OutputShape,
     /// What stands for the output of a failed record.
     pub failed_output: FailedOutput,
@@ -91,16 +93,19 @@ pub struct Shapes {
     pub errors: ErrorShape,
     /// How a pull says that there is nothing to pull.
     pub nothing_to_pull: NothingToPull,
-    /// Under which name close and cancel answer.
+    /// The name of the field with the details in the response to close and cancel.
     pub envelope: Envelope,
-    /// Whether the fields that need not be there are there.
+    /// Whether the fields that the service need not give are there.
     pub optional_fields: OptionalFields,
     /// `compute_time_ms` and the other times in milliseconds have decimals.
     pub fractional_times: bool,
-    /// Answers hold fields that no description knows.
+    /// Responses have fields that no description knows.
     pub unknown_fields: bool,
     /// `records_completed` and `chunks_completed` leave out what failed.
     pub completed_without_failed: bool,
+    /// Fields of the status object that some responses misreport. For a field in several of them, the
+    /// first counts.
+    pub altered_fields: Vec<AlteredFields>,
     /// A text to give as `batch_status`, whatever the truth is.
     pub batch_status: Option<String>,
     /// A text to give as `pipeline_status`, whatever the truth is.

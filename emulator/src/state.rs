@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::auth::Tokens;
@@ -12,9 +13,9 @@ use crate::clock::Clock;
 use crate::engine::Batch;
 use crate::faults::Faults;
 use crate::journal::Journal;
+use crate::responses::Reported;
 use crate::settings::Settings;
 use crate::shapes::Shapes;
-use crate::wire::BatchConfiguration;
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -49,12 +50,25 @@ pub(crate) struct BatchEntry {
     pub(crate) source_system: Option<String>,
     pub(crate) unique_record_key: Option<String>,
     pub(crate) configuration: BatchConfiguration,
+    pub(crate) reported: Reported,
+}
+
+/// What a batch was set up with, as info shows it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct BatchConfiguration {
+    pub(crate) initial_workers: usize,
+    pub(crate) chunks_per_request: u32,
+    pub(crate) runner_thread_count: u32,
+    pub(crate) acceptable_error_percentage: u32,
+    pub(crate) input_buffer_allocated_bytes: u64,
+    pub(crate) output_buffer_allocated_bytes: u64,
+    pub(crate) max_workers: usize,
 }
 
 impl Shared {
     pub(crate) fn new(mut settings: Settings) -> Self {
         let mut faults = Faults::default();
-        faults.set_random(settings.random_faults.take());
+        faults.set_random(std::mem::take(&mut settings.random_faults));
         let state = State {
             batches: BTreeMap::new(),
             order: Vec::new(),

@@ -202,13 +202,27 @@ impl Batch {
         self.input_used += weight;
         self.counts.input_bytes += weight;
         for chunk in chunks {
-            self.counts.chunks_submitted += 1;
-            self.counts.records_submitted += chunk.records;
-            *self.submissions.entry(chunk.id.clone()).or_default() += 1;
+            self.count_submission(&chunk);
             self.pending.push_back(chunk);
         }
         self.advance(self.now);
         Ok(())
+    }
+
+    /// Counts the chunks as submitted and loses them: they are never computed and take no room.
+    pub(crate) fn lose(&mut self, chunks: &[Chunk]) -> Result<(), Refused> {
+        self.admits(chunks.iter().map(|chunk| chunk.weight).sum())?;
+        self.updated = self.now;
+        for chunk in chunks {
+            self.count_submission(chunk);
+        }
+        Ok(())
+    }
+
+    fn count_submission(&mut self, chunk: &Chunk) {
+        self.counts.chunks_submitted += 1;
+        self.counts.records_submitted += chunk.records;
+        *self.submissions.entry(chunk.id.clone()).or_default() += 1;
     }
 
     /// Hands out up to `max` results, which are gone from the buffer then.

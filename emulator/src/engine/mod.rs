@@ -2,7 +2,7 @@
 
 mod batch;
 
-pub(crate) use batch::{Batch, Chunk, Limits, Phase, Refused};
+pub(crate) use batch::{Batch, Chunk, Counts, Limits, Phase, Refused};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Bodies: requests read whole, answers sent part by part.
+//! Bodies: requests are read whole, responses are sent part by part.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -23,11 +23,11 @@ pub(super) struct Received {
     pub(super) wire_bytes: u64,
 }
 
-/// Why a request body could not be had.
+/// Why a request body could not be read.
 #[derive(Debug)]
 pub(super) enum Unread {
     Refused(Refusal),
-    /// The client broke off, so there is nobody to answer.
+    /// The client broke off, so there is nobody to respond to.
     Gone,
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn receive(
                 .read_to_end(&mut plain);
             if let Err(error) = read {
                 return Err(Unread::Refused(Refusal::invalid(format!(
-                    "the body is no valid gzip: {error}"
+                    "the body is not valid gzip: {error}"
                 ))));
             }
             if plain.len() > most {
@@ -75,7 +75,7 @@ pub(super) async fn receive(
         }
         Some(other) => {
             let message = format!(
-                "content-encoding {:?} is not known; use gzip or none",
+                "content-encoding {:?} is unknown; use gzip or none",
                 String::from_utf8_lossy(other)
             );
             Err(Unread::Refused(Refusal::new(
@@ -96,7 +96,7 @@ pub(super) fn compress(parts: &[Bytes]) -> io::Result<Bytes> {
     Ok(encoder.finish()?.into())
 }
 
-/// The body of an answer. Its length is announced; what comes may be less, if it is to be cut.
+/// The body of a response. Its length is announced; less is sent if it is to be cut.
 #[derive(Debug)]
 pub(super) struct Parts {
     parts: VecDeque<Bytes>,
@@ -121,14 +121,14 @@ impl Parts {
         }
     }
 
-    /// The first half of a body, and then the end of the connection.
-    pub(super) fn truncated(parts: Vec<Bytes>) -> Self {
+    /// The first bytes of a body, and then the end of the connection.
+    pub(super) fn truncated(parts: Vec<Bytes>, bytes: usize) -> Self {
         let whole = Self::whole(parts);
-        let mut left = whole.announced / 2;
+        let mut left = bytes;
         let mut parts = VecDeque::new();
         for mut part in whole.parts {
-            part.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            left -= part.len() as u64;
+            part.truncate(left);
+            left -= part.len();
             if !part.is_empty() {
                 parts.push_back(part);
             }
@@ -164,7 +164,9 @@ impl Body for Parts {
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            Cut::Now => Poll::Ready(Some(Err(io::Error::other("the answer is cut on purpose")))),
+            Cut::Now => Poll::Ready(Some(Err(io::Error::other(
+                "the response is cut on purpose",
+            )))),
         }
     }
 

@@ -1,4 +1,4 @@
-//! One request, from its arrival to its answer.
+//! One request, from its arrival to its response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use super::reply::Reply;
 use super::route::{Call, Route};
 use super::token;
 use crate::engine::{Batch, Phase};
-use crate::faults::{self, Fault};
+use crate::faults::{self, Fault, Tampering};
 use crate::journal::{Operation, RecordedRequest};
 use crate::refusal::Refusal;
 use crate::state::Shared;
 use crate::wire::{NewStatus, UpdateBatch};
 
-/// The connection is to be cut without an answer.
+/// The connection is to be cut without a response.
 #[derive(Debug)]
 pub(super) struct Cut;
 
@@ -33,17 +33,18 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// What becomes of an answer after the request was taken.
+/// What becomes of a response after the request has had its effect.
 #[derive(Debug, Default)]
 struct Spoiled {
     delay: Duration,
     cut: bool,
     hang: bool,
     truncate: bool,
+    invalid_utf8: bool,
     replace: Option<faults::Response>,
 }
 
-/// Answers one request, or cuts the connection.
+/// Handles one request, or cuts the connection.
 pub(super) async fn handle(
     shared: &Arc<Shared>,
     request: Request<Incoming>,
@@ -73,23 +74,27 @@ pub(super) async fn handle(
     };
 
     let mut spoiled = Spoiled::default();
-    let mut repeat = false;
+    let mut tampering = Tampering::default();
     let mut instead = None;
     for fault in faults {
         match fault {
-            Fault::RespondBefore(answer) => instead = Some(answer),
-            Fault::RespondAfter(answer) => spoiled.replace = Some(answer),
+            Fault::RespondBefore(response) => instead = Some(response),
+            Fault::RespondAfter(response) => spoiled.replace = Some(response),
             Fault::CutBefore => return Err(Cut),
             Fault::CutAfter => spoiled.cut = true,
             Fault::Truncate => spoiled.truncate = true,
             Fault::HangBefore => std::future::pending().await,
             Fault::HangAfter => spoiled.hang = true,
             Fault::Slow(delay) => spoiled.delay = spoiled.delay.saturating_add(delay),
-            Fault::RepeatResults => repeat = true,
+            Fault::RepeatResults => tampering.repeat_results = true,
+            Fault::DoubleResults => tampering.double_results = true,
+            Fault::LoseChunks => tampering.lose_chunks = true,
+            Fault::InvalidUtf8 => spoiled.invalid_utf8 = true,
             Fault::RevokeTokens => shared.lock().tokens.revoke_all(),
             Fault::StallWorkers(time) => strike(shared, batch_id, |batch| batch.stall(time)),
             Fault::TimeOut => strike(shared, batch_id, |batch| _ = batch.time_out()),
             Fault::Fail => strike(shared, batch_id, |batch| _ = batch.end(Phase::Failed)),
+            Fault::CloseByOther => strike(shared, batch_id, |batch| _ = batch.close()),
             Fault::CancelByOther => {
                 strike(shared, batch_id, |batch| _ = batch.end(Phase::Cancelled));
             }
@@ -97,9 +102,9 @@ pub(super) async fn handle(
     }
 
     let mut reply = match (instead, route, unread) {
-        (Some(answer), ..) => Reply::injected(&answer, &head, &received.body),
+        (Some(response), ..) => Reply::injected(&response, &head, &received.body),
         (None, Err(refusal), _) | (None, Ok(_), Some(refusal)) => Reply::refusal(&refusal),
-        (None, Ok(route), None) => perform(shared, route, &head, &received.body, repeat)
+        (None, Ok(route), None) => perform(shared, route, &head, &received.body, tampering)
             .map_or_else(|refusal| Reply::refusal(&refusal), Reply::success),
     };
     if spoiled.hang {
@@ -111,8 +116,11 @@ pub(super) async fn handle(
     if spoiled.cut {
         return Err(Cut);
     }
-    if let Some(answer) = spoiled.replace {
-        reply = Reply::injected(&answer, &head, &received.body);
+    if let Some(response) = spoiled.replace {
+        reply = Reply::injected(&response, &head, &received.body);
+    }
+    if spoiled.invalid_utf8 {
+        reply.break_text();
     }
     if shared.settings.gzip {
         reply.compress_for(&head.headers);
@@ -127,7 +135,7 @@ pub(super) async fn handle(
     Ok(response)
 }
 
-/// The operation, for which an update has to be looked into.
+/// The operation of a request. The body of an update decides between close and cancel.
 fn operation(route: Route<'_>, body: &[u8]) -> Operation {
     let call = match route {
         Route::Health => return Operation::Health,
@@ -173,7 +181,7 @@ fn record(
     }
 }
 
-/// Lets something happen to the batch itself, if the request is about one.
+/// Lets something happen to the batch that the request is about, if there is one.
 fn strike(shared: &Shared, id: Option<&str>, blow: impl FnOnce(&mut Batch)) {
     let now = shared.clock.now();
     let mut state = shared.lock();
@@ -188,7 +196,7 @@ fn perform(
     route: Route<'_>,
     head: &request::Parts,
     body: &[u8],
-    repeat: bool,
+    tampering: Tampering,
 ) -> Result<Vec<Bytes>, Refusal> {
     let call = match route {
         Route::Health => return Ok(vec![Bytes::from_static(b"{\"status\":\"UP\"}")]),
@@ -202,14 +210,14 @@ fn perform(
     check_form(call, head, body)?;
     // Checked once for the whole body, so that reading the JSON in it need not do so for each value.
     let body = std::str::from_utf8(body)
-        .map_err(|error| Refusal::invalid(format!("the body is no UTF-8: {error}")))?;
+        .map_err(|error| Refusal::invalid(format!("the body is not UTF-8: {error}")))?;
     match call {
         Call::Describe => shared.describe(),
         Call::Create => shared.create(body),
         Call::Info { id } => shared.info(id),
         Call::Status { id } => shared.status(id),
-        Call::Push { id } => shared.push(id, body),
-        Call::Pull { id } => shared.pull(id, head.uri.query(), repeat),
+        Call::Push { id } => shared.push(id, body, tampering),
+        Call::Pull { id } => shared.pull(id, head.uri.query(), tampering),
         Call::Update { id } => shared.update(id, body),
     }
 }

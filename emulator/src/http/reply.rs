@@ -19,6 +19,7 @@ pub(super) struct Reply {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     parts: Vec<Bytes>,
+    cut_after: Option<usize>,
 }
 
 impl Reply {
@@ -28,6 +29,7 @@ impl Reply {
             status: StatusCode::OK,
             headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
             parts,
+            cut_after: None,
         }
     }
 
@@ -73,6 +75,7 @@ impl Reply {
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             headers: headers.collect(),
             parts: vec![body],
+            cut_after: response.cut_after,
         }
     }
 
@@ -81,6 +84,31 @@ impl Reply {
         if accepts_gzip(headers) {
             self.compress();
         }
+    }
+
+    /// Replaces a byte of a text in the middle of the body by one that is not valid in UTF-8.
+    pub(super) fn break_text(&mut self) {
+        let mut body = self.parts.concat();
+        let (mut in_text, mut escaped) = (false, false);
+        let mut found = None;
+        for (at, byte) in body.iter().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = !in_text,
+                _ if in_text => {
+                    found = Some(at);
+                    if at >= body.len() / 2 {
+                        break;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(at) = found {
+            body[at] = 0xff;
+        }
+        self.parts = vec![body.into()];
     }
 
     /// Gives the client's id of the request back.
@@ -93,10 +121,15 @@ impl Reply {
 
     /// The answer in HTTP, with its body whole, or cut in the middle.
     pub(super) fn into_response(self, truncate: bool) -> hyper::Response<Parts> {
-        let parts = if truncate {
-            Parts::truncated(self.parts)
+        let length: usize = self.parts.iter().map(Bytes::len).sum();
+        let cut_after = if truncate {
+            Some(length / 2)
         } else {
-            Parts::whole(self.parts)
+            self.cut_after.filter(|bytes| *bytes < length)
+        };
+        let parts = match cut_after {
+            Some(bytes) => Parts::truncated(self.parts, bytes),
+            None => Parts::whole(self.parts),
         };
         let mut response = hyper::Response::new(parts);
         *response.status_mut() = self.status;

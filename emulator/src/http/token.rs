@@ -1,4 +1,4 @@
-//! The token endpoint: OAuth 2.0 client credentials, as Keycloak answers them.
+//! The token endpoint: OAuth 2.0 client credentials, in the form of Keycloak.
 
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
@@ -6,7 +6,7 @@ use hyper::{HeaderMap, StatusCode};
 use super::checks::check_content_type;
 use crate::refusal::Refusal;
 use crate::state::Shared;
-use crate::wire::Token;
+use crate::wire::JsonObject;
 
 /// Issues a token.
 ///
@@ -69,14 +69,12 @@ pub(super) fn issue(
         .lock()
         .tokens
         .issue(now, now.saturating_add(lifetime));
-    let answer = Token {
-        access_token,
-        expires_in: lifetime.as_secs(),
-        refresh_expires_in: 0,
-        token_type: "Bearer",
-        not_before_policy: 0,
-        scope: "profile email",
-    };
-    // Texts and numbers always serialise.
-    Ok(vec![serde_json::to_vec(&answer).unwrap_or_default().into()])
+    let response = JsonObject::new()
+        .field("access_token", access_token)
+        .field("expires_in", lifetime.as_secs())
+        .field("refresh_expires_in", 0)
+        .field("token_type", "Bearer")
+        .field("not-before-policy", 0)
+        .field("scope", "profile email");
+    crate::operations::json(&response)
 }

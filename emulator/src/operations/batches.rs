@@ -1,4 +1,4 @@
-//! The operations on batches as such: describe, create, info, status, close and cancel.
+//! The operations on batches: describe, create, info, status, close and cancel.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,13 +6,14 @@ use std::time::Duration;
 use hyper::StatusCode;
 
 use super::{Outcome, json, read};
+use crate::Operation;
 use crate::engine::{Batch, Limits, Phase};
 use crate::refusal::Refusal;
-use crate::responses::{Writer, batch_status};
+use crate::responses::{Reported, Writer, batch_status};
 use crate::settings::ResultOrder;
 use crate::shapes::Envelope;
-use crate::state::{BatchEntry, Shared};
-use crate::wire::{self, NewStatus, Object};
+use crate::state::{BatchConfiguration, BatchEntry, Shared};
+use crate::wire::{self, JsonObject, NewStatus, Object};
 
 /// How long an ended batch stays among the recent ones.
 const RECENT: Duration = Duration::from_secs(3600);
@@ -31,27 +32,9 @@ impl Shared {
             clock: &self.clock,
             now,
         };
-        let mut describe = wire::Describe {
-            in_progress_batches: Vec::new(),
-            recent_batches: Vec::new(),
-            tenant: wire::Tenant {
-                configuration: wire::TenantConfiguration {
-                    input_buffer_allocated_bytes: 0,
-                    output_buffer_allocated_bytes: 0,
-                    max_workers: self.settings.workers,
-                },
-                status: wire::TenantStatus {
-                    input_buffer_used_bytes: 0,
-                    input_buffer_remaining_bytes: 0,
-                    output_buffer_used_bytes: 0,
-                    output_buffer_remaining_bytes: 0,
-                    workers_in_use: 0,
-                },
-            },
-            environment: wire::Environment {
-                update: now.as_secs(),
-            },
-        };
+        let mut in_progress = Vec::new();
+        let mut recent = Vec::new();
+        let mut tenant = TenantUse::new(self.settings.workers);
         let batches = state
             .order
             .iter()
@@ -59,17 +42,24 @@ impl Shared {
         for (id, entry) in batches {
             let batch = &entry.batch;
             if !batch.has_ended() {
-                describe
-                    .in_progress_batches
-                    .push(writer.described(id, entry));
+                in_progress.push(writer.described(id, entry));
             } else if now.saturating_sub(batch.updated) <= RECENT {
-                describe.recent_batches.push(writer.described(id, entry));
+                recent.push(writer.described(id, entry));
             }
             if !batch.has_ended() || batch.chunks_available() > 0 {
-                count_in(&mut describe.tenant, batch);
+                tenant.add(batch);
             }
         }
-        json(&describe)
+        json(
+            &JsonObject::new()
+                .field("in_progress_batches", in_progress)
+                .field("recent_batches", recent)
+                .field("tenant", tenant.json())
+                .field(
+                    "environment",
+                    JsonObject::new().field("update", now.as_secs()),
+                ),
+        )
     }
 
     pub(crate) fn create(&self, body: &str) -> Outcome {
@@ -89,7 +79,7 @@ impl Shared {
         let bytes = |megabytes: Option<f64>, usual| {
             megabytes.map_or(usual, |size| (size * 1e6).ceil() as u64)
         };
-        let configuration = wire::BatchConfiguration {
+        let configuration = BatchConfiguration {
             initial_workers: workers(asked.initial_workers).unwrap_or(INITIAL_WORKERS),
             chunks_per_request: asked.chunks_per_request.unwrap_or(2),
             runner_thread_count: asked.runner_thread_count.unwrap_or(2),
@@ -130,16 +120,17 @@ impl Shared {
             source_system: asked.source_system,
             unique_record_key: asked.unique_record_key,
             configuration,
+            reported: Reported::default(),
         };
         let writer = Writer {
             shapes: &state.shapes,
             clock: &self.clock,
             now,
         };
-        let answer = json(&writer.batch(&id, writer.details(&entry, None)));
+        let response = json(&writer.batch(&id, "data", writer.details(&entry, None)));
         state.order.push(id.clone());
         state.batches.insert(id, entry);
-        answer
+        response
     }
 
     pub(crate) fn info(&self, id: &str) -> Outcome {
@@ -147,10 +138,7 @@ impl Shared {
             if self.settings.reading_keeps_alive {
                 entry.batch.touch();
             }
-            let mut details = writer.details(entry, None);
-            details.summary = Some(writer.summary(&entry.batch));
-            details.configuration = Some(entry.configuration);
-            json(&writer.batch(id, details))
+            json(&writer.batch(id, "data", writer.info(entry)))
         })
     }
 
@@ -159,7 +147,7 @@ impl Shared {
             if self.settings.reading_keeps_alive {
                 entry.batch.touch();
             }
-            json(&writer.status(&entry.batch))
+            json(&writer.status(entry, Operation::Status))
         })
     }
 
@@ -182,45 +170,67 @@ impl Shared {
                     batch_status(batch)
                 )));
             }
-            let details = writer.details(entry, Some(named));
-            let mut answer = writer.batch(id, details);
-            if writer.shapes.envelope == Envelope::Meta {
-                answer.meta = answer.data.take();
-            }
-            json(&answer)
+            let envelope = match writer.shapes.envelope {
+                Envelope::Data => "data",
+                Envelope::Meta => "meta",
+            };
+            json(&writer.batch(id, envelope, writer.details(entry, Some(named))))
         })
     }
 }
 
-/// Adds a batch's share to the tenant's. The sizes are what clients asked for, so they may be beyond all measure.
-fn count_in(tenant: &mut wire::Tenant, batch: &Batch) {
-    let wire::Tenant {
-        configuration,
-        status,
-    } = tenant;
-    for (sum, share) in [
-        (
-            &mut configuration.input_buffer_allocated_bytes,
-            batch.limits.input_bytes,
-        ),
-        (
-            &mut configuration.output_buffer_allocated_bytes,
-            batch.limits.output_bytes,
-        ),
-        (&mut status.input_buffer_used_bytes, batch.input_used()),
-        (
-            &mut status.input_buffer_remaining_bytes,
-            batch.input_remaining(),
-        ),
-        (&mut status.output_buffer_used_bytes, batch.output_used()),
-        (
-            &mut status.output_buffer_remaining_bytes,
-            batch.output_remaining(),
-        ),
-    ] {
-        *sum = sum.saturating_add(share);
+/// What the tenant's batches may use and do use, all together.
+///
+/// The sizes are what clients asked for, so their sum can be beyond all measure.
+#[derive(Debug, Default)]
+struct TenantUse {
+    max_workers: usize,
+    workers_in_use: usize,
+    input_allocated: u64,
+    input_used: u64,
+    input_remaining: u64,
+    output_allocated: u64,
+    output_used: u64,
+    output_remaining: u64,
+}
+
+impl TenantUse {
+    fn new(max_workers: usize) -> Self {
+        Self {
+            max_workers,
+            ..Self::default()
+        }
     }
-    status.workers_in_use += batch.workers_in_use();
+
+    fn add(&mut self, batch: &Batch) {
+        for (sum, share) in [
+            (&mut self.input_allocated, batch.limits.input_bytes),
+            (&mut self.input_used, batch.input_used()),
+            (&mut self.input_remaining, batch.input_remaining()),
+            (&mut self.output_allocated, batch.limits.output_bytes),
+            (&mut self.output_used, batch.output_used()),
+            (&mut self.output_remaining, batch.output_remaining()),
+        ] {
+            *sum = sum.saturating_add(share);
+        }
+        self.workers_in_use += batch.workers_in_use();
+    }
+
+    fn json(&self) -> JsonObject {
+        let configuration = JsonObject::new()
+            .field("input_buffer_allocated_bytes", self.input_allocated)
+            .field("output_buffer_allocated_bytes", self.output_allocated)
+            .field("max_workers", self.max_workers);
+        let status = JsonObject::new()
+            .field("input_buffer_used_bytes", self.input_used)
+            .field("input_buffer_remaining_bytes", self.input_remaining)
+            .field("output_buffer_used_bytes", self.output_used)
+            .field("output_buffer_remaining_bytes", self.output_remaining)
+            .field("workers_in_use", self.workers_in_use);
+        JsonObject::new()
+            .field("configuration", configuration)
+            .field("status", status)
+    }
 }
 
 /// The parts of a comma-separated list.

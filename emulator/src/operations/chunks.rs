@@ -7,8 +7,10 @@ use hyper::StatusCode;
 use serde_json::value::RawValue;
 
 use super::{Outcome, find, internal, json, read};
+use crate::Operation;
 use crate::compute::{Inputs, Job, compute};
 use crate::engine::{Batch, Chunk, Phase, Refused};
+use crate::faults::Tampering;
 use crate::refusal::Refusal;
 use crate::responses::batch_status;
 use crate::settings::RepeatedIds;
@@ -17,7 +19,7 @@ use crate::state::Shared;
 use crate::wire::{self, Object};
 
 impl Shared {
-    pub(crate) fn push(&self, id: &str, body: &str) -> Outcome {
+    pub(crate) fn push(&self, id: &str, body: &str, tampering: Tampering) -> Outcome {
         let Object(push): Object<wire::Push<'_>> = read(body, "")?;
         let chunks = read_chunks(&push)?;
         let inputs = self.read_inputs(&chunks)?;
@@ -44,16 +46,19 @@ impl Shared {
         let mut computed = self.compute_all(&chunks, &inputs, &job)?;
         self.with_batch(id, |writer, entry| {
             let batch = &mut entry.batch;
-            let mut taken = self.admit(batch, offered())?.into_iter();
-            computed.retain(|_| taken.next().unwrap_or(false));
-            batch
-                .push(computed)
-                .map_err(|refused| self.refused(batch, refused))?;
-            json(&writer.status(batch))
+            let mut accepted = self.admit(batch, offered())?.into_iter();
+            computed.retain(|_| accepted.next().unwrap_or(false));
+            let pushed = if tampering.lose_chunks {
+                batch.lose(&computed)
+            } else {
+                batch.push(computed)
+            };
+            pushed.map_err(|refused| self.refused(batch, refused))?;
+            json(&writer.status(entry, Operation::Push))
         })
     }
 
-    pub(crate) fn pull(&self, id: &str, query: Option<&str>, repeat: bool) -> Outcome {
+    pub(crate) fn pull(&self, id: &str, query: Option<&str>, tampering: Tampering) -> Outcome {
         let max = max_chunks(query)?;
         self.with_batch(id, |writer, entry| {
             let batch = &mut entry.batch;
@@ -64,12 +69,16 @@ impl Shared {
                 )));
             }
             batch.touch();
-            let pulled = batch.pull(max);
-            if repeat {
+            let mut pulled = batch.pull(max);
+            if tampering.repeat_results {
                 batch.put_back(pulled.clone());
             }
-            let status = serde_json::to_vec(&writer.status(batch)).map_err(internal)?;
-            Ok(pull_answer(pulled, status, writer.shapes.nothing_to_pull))
+            if tampering.double_results {
+                pulled.extend_from_within(..);
+            }
+            let status =
+                serde_json::to_vec(&writer.status(entry, Operation::Pull)).map_err(internal)?;
+            Ok(pull_response(pulled, status, writer.shapes.nothing_to_pull))
         })
     }
 
@@ -112,6 +121,7 @@ impl Shared {
                 compute(&chunk.id, inputs, summary, job).map_err(|problem| at(index, &problem))?;
             let records = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
             let work = self.settings.time_per_record.saturating_mul(records);
+            let work = work.saturating_add(done.extra_time);
             computed.push(Chunk {
                 id: chunk.id.clone().into_owned(),
                 records: inputs.len(),
@@ -199,8 +209,8 @@ fn at(index: usize, problem: &str) -> Refusal {
     Refusal::invalid(format!("chunks[{index}].{problem}"))
 }
 
-/// The body of the answer to a pull. The results go out as they are, without a copy.
-fn pull_answer(pulled: Vec<Chunk>, status: Vec<u8>, nothing: NothingToPull) -> Vec<Bytes> {
+/// The body of the response to a pull. The results are sent as they are, without a copy.
+fn pull_response(pulled: Vec<Chunk>, status: Vec<u8>, nothing: NothingToPull) -> Vec<Bytes> {
     let (head, tail): (&'static [u8], &'static [u8]) = match nothing {
         NothingToPull::BareStatus if pulled.is_empty() => return vec![status.into()],
         NothingToPull::Absent if pulled.is_empty() => (b"{", b"\"status\":"),
@@ -233,7 +243,7 @@ fn max_chunks(query: Option<&str>) -> Result<usize, Refusal> {
         let number = value.parse::<usize>().ok().filter(|number| *number > 0);
         let number = number.ok_or_else(|| {
             Refusal::invalid(format!(
-                "query parameter {name}: {value:?} is no whole number from 1 up"
+                "query parameter {name}: {value:?} is not a whole number from 1 up"
             ))
         })?;
         if max.is_some_and(|max| max != number) {

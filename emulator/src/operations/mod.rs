@@ -1,4 +1,4 @@
-//! The operations of the API: each one reads its request, acts on the model, and words the answer.
+//! The operations of the API: each one reads its request, acts on the model, and writes the response.
 
 mod batches;
 mod chunks;
@@ -14,8 +14,8 @@ use crate::refusal::Refusal;
 use crate::responses::Writer;
 use crate::state::{BatchEntry, Shared, State};
 
-/// The body of an answer, in parts that go out one after the other; or why there is none.
-type Outcome = Result<Vec<Bytes>, Refusal>;
+/// The body of a response, in parts that are sent one after the other, or why the request is refused.
+pub(crate) type Outcome = Result<Vec<Bytes>, Refusal>;
 
 impl Shared {
     /// Does something with a batch, brought to the present.
@@ -75,7 +75,8 @@ fn read<'a, T: Deserialize<'a>>(body: &'a str, place: &str) -> Result<T, Refusal
     })
 }
 
-fn json<T: Serialize>(value: &T) -> Outcome {
+/// The body of a response, as JSON.
+pub(crate) fn json<T: Serialize>(value: &T) -> Outcome {
     Ok(vec![serde_json::to_vec(value).map_err(internal)?.into()])
 }
 

@@ -390,11 +390,11 @@ async fn bodies_that_are_too_large_before_or_after_decompression() {
     reply.refused(413, "larger than 1000 bytes");
     raw(&client, Method::POST, "batch", "{}")
         .await
-        .refused(400, "no valid gzip");
+        .refused(400, "not valid gzip");
     let client = client.with_header("content-encoding", "br");
     raw(&client, Method::POST, "batch", "{}")
         .await
-        .refused(415, "\"br\" is not known");
+        .refused(415, "\"br\" is unknown");
 }
 
 #[tokio::test]
