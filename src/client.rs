@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::batch::{Batches, Calls, raw_client};
 use crate::config::{ClientBuilder, Settings};
+use crate::error::Result;
+use crate::raw;
 use crate::transport::Transport;
-use crate::{Batches, Result, raw};
 
 /// A connection to one tenant of Spark. Cheap to clone, and shared freely between tasks.
 ///
@@ -43,7 +45,7 @@ impl Client {
         Self::builder().fill_from_env().build()
     }
 
-    pub(crate) fn new(
+    fn new(
         settings: Settings,
         proxy: Option<reqwest::Proxy>,
         http_client: Option<reqwest::Client>,
@@ -74,7 +76,7 @@ impl Client {
     /// text of what would be an [`Error`](crate::Error).
     #[must_use]
     pub fn raw(&self) -> raw::Client {
-        self.transport.raw()
+        raw_client(Arc::clone(&self.transport))
     }
 
     /// Asks the environment whether it is up. Needs no credentials.
@@ -95,7 +97,20 @@ impl Client {
     /// The batches of the tenant.
     #[must_use]
     pub fn batches(&self) -> Batches {
-        Batches::new(Arc::clone(&self.transport))
+        Batches::new(Calls::new(Arc::clone(&self.transport)))
+    }
+}
+
+impl ClientBuilder {
+    /// Checks the settings and makes the client. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is missing or wrong; the
+    /// message names it and says what would be right.
+    pub fn build(self) -> Result<Client> {
+        let settings = self.settings(&|name| std::env::var(name))?;
+        Client::new(settings, self.proxy, self.http_client)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::Operation;
+use crate::operation::Operation;
 
 /// `Ok` or the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -79,7 +79,7 @@ pub enum ErrorKind {
 /// fn advice(error: &Error) -> &'static str {
 ///     match error.kind() {
 ///         ErrorKind::Config | ErrorKind::Unauthorized => "check the CSPARK_* settings",
-///         _ if error.can_retry() => "try again later",
+///         _ if error.is_transient() => "try again later",
 ///         _ => "ask support, with the request ids",
 ///     }
 /// }
@@ -98,10 +98,10 @@ struct Inner {
     attempts: u32,
     elapsed: Duration,
     retry_after: Option<Duration>,
-    body: Option<String>,
-    answer: Option<Bytes>,
-    can_retry: bool,
-    may_have_been_taken: bool,
+    body_excerpt: Option<String>,
+    response_body: Option<Bytes>,
+    is_transient: bool,
+    may_have_been_processed: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -156,8 +156,8 @@ impl Error {
 
     /// The start of the last answer's body (at most 4096 bytes), with secrets masked.
     #[must_use]
-    pub fn body(&self) -> Option<&str> {
-        self.0.body.as_deref()
+    pub fn body_excerpt(&self) -> Option<&str> {
+        self.0.body_excerpt.as_deref()
     }
 
     /// The whole answer of a pull that was received and could not be read.
@@ -165,24 +165,24 @@ impl Error {
     /// The service has handed these results out and no longer has them, so this is the only copy.
     /// Nothing in it is masked.
     #[must_use]
-    pub fn answer(&self) -> Option<&Bytes> {
-        self.0.answer.as_ref()
+    pub fn response_body(&self) -> Option<&Bytes> {
+        self.0.response_body.as_ref()
     }
 
     /// Whether the reason can pass by itself, so that the same call may succeed later.
     ///
     /// This says nothing about whether a repeat is safe: see
-    /// [`may_have_been_taken`](Self::may_have_been_taken).
+    /// [`may_have_been_processed`](Self::may_have_been_processed).
     #[must_use]
-    pub fn can_retry(&self) -> bool {
-        self.0.can_retry
+    pub fn is_transient(&self) -> bool {
+        self.0.is_transient
     }
 
     /// Whether the service may have acted on the request all the same: there was no answer, a
     /// broken one, or one from a gateway, in any of the attempts.
     #[must_use]
-    pub fn may_have_been_taken(&self) -> bool {
-        self.0.may_have_been_taken
+    pub fn may_have_been_processed(&self) -> bool {
+        self.0.may_have_been_processed
     }
 }
 
@@ -200,10 +200,10 @@ impl Error {
             attempts: 0,
             elapsed: Duration::ZERO,
             retry_after: None,
-            body: None,
-            answer: None,
-            can_retry: false,
-            may_have_been_taken: false,
+            body_excerpt: None,
+            response_body: None,
+            is_transient: false,
+            may_have_been_processed: false,
             source: None,
         }))
     }
@@ -262,29 +262,29 @@ impl Error {
     }
 
     /// Keeps the start of `body`. The caller has masked the secrets in it.
-    pub(crate) fn with_body(mut self, body: &str) -> Self {
+    pub(crate) fn with_body_excerpt(mut self, body: &str) -> Self {
         let body = body.trim();
         let mut end = body.len().min(BODY_KEPT);
         while !body.is_char_boundary(end) {
             end -= 1;
         }
-        self.0.body = (end > 0).then(|| body[..end].to_owned());
+        self.0.body_excerpt = (end > 0).then(|| body[..end].to_owned());
         self
     }
 
     /// Keeps the answer whole: for pulls only, whose results exist nowhere else.
-    pub(crate) fn with_answer(mut self, answer: Bytes) -> Self {
-        self.0.answer = Some(answer);
+    pub(crate) fn with_response_body(mut self, body: Bytes) -> Self {
+        self.0.response_body = Some(body);
         self
     }
 
-    pub(crate) fn with_can_retry(mut self, can_retry: bool) -> Self {
-        self.0.can_retry = can_retry;
+    pub(crate) fn with_transient(mut self, is_transient: bool) -> Self {
+        self.0.is_transient = is_transient;
         self
     }
 
-    pub(crate) fn with_may_have_been_taken(mut self, may_have_been_taken: bool) -> Self {
-        self.0.may_have_been_taken = may_have_been_taken;
+    pub(crate) fn with_may_have_been_processed(mut self, may_have_been_processed: bool) -> Self {
+        self.0.may_have_been_processed = may_have_been_processed;
         self
     }
 
@@ -312,7 +312,7 @@ impl fmt::Display for Error {
             let seconds = inner.elapsed.as_secs_f64();
             write!(f, " after {} attempts in {seconds:.1} s", inner.attempts)?;
         }
-        if let Some(body) = &inner.body {
+        if let Some(body) = &inner.body_excerpt {
             write!(f, ": {}", OneLine(body, BODY_SHOWN))?;
         }
         Ok(())
@@ -355,10 +355,13 @@ impl fmt::Debug for Error {
             .field("request_ids", &inner.request_ids)
             .field("elapsed", &inner.elapsed)
             .field("retry_after", &inner.retry_after)
-            .field("body", &inner.body)
-            .field("answer_bytes", &inner.answer.as_ref().map(Bytes::len))
-            .field("can_retry", &inner.can_retry)
-            .field("may_have_been_taken", &inner.may_have_been_taken)
+            .field("body_excerpt", &inner.body_excerpt)
+            .field(
+                "response_bytes",
+                &inner.response_body.as_ref().map(Bytes::len),
+            )
+            .field("is_transient", &inner.is_transient)
+            .field("may_have_been_processed", &inner.may_have_been_processed)
             .field("source", &inner.source)
             .finish()
     }
@@ -383,7 +386,7 @@ mod tests {
                 vec!["a".into(), "b".into(), "c".into()],
                 Duration::from_millis(4210),
             )
-            .with_body("{\n  \"error\":\t\"busy\"\n}\n")
+            .with_body_excerpt("{\n  \"error\":\t\"busy\"\n}\n")
     }
 
     #[test]
@@ -402,11 +405,11 @@ mod tests {
 
     #[test]
     fn bodies_are_bounded() {
-        let error = failed_push().with_body(&"é".repeat(10_000));
-        assert_eq!(error.body().unwrap().len(), BODY_KEPT);
+        let error = failed_push().with_body_excerpt(&"é".repeat(10_000));
+        assert_eq!(error.body_excerpt().unwrap().len(), BODY_KEPT);
         assert!(error.to_string().ends_with("é..."));
         assert!(error.to_string().chars().count() < 300);
-        assert_eq!(failed_push().with_body("  \n").body(), None);
+        assert_eq!(failed_push().with_body_excerpt("  \n").body_excerpt(), None);
     }
 
     #[test]
@@ -418,9 +421,9 @@ mod tests {
 
     #[test]
     fn debug_leaves_the_answer_out() {
-        let error = failed_push().with_answer(Bytes::from_static(b"payload"));
+        let error = failed_push().with_response_body(Bytes::from_static(b"payload"));
         assert!(!format!("{error:?}").contains("payload"));
-        assert_eq!(error.answer().unwrap(), "payload");
+        assert_eq!(error.response_body().unwrap(), "payload");
     }
 
     #[test]

@@ -66,13 +66,12 @@
 //! # Errors
 //!
 //! There is one [`Error`]. Its [kind](Error::kind) is for programs, its `Display` for people, and
-//! [`Error::may_have_been_taken`] tells whether the service may have acted on a request that failed.
+//! [`Error::may_have_been_processed`] tells whether the service may have acted on a request that failed.
 
 #![forbid(unsafe_code)]
 
-mod answers;
 mod auth;
-mod batches;
+mod batch;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod chunk;
@@ -81,31 +80,26 @@ mod config;
 mod error;
 mod json;
 mod operation;
-mod pipeline;
-mod pulled;
-mod push;
 pub mod raw;
 mod records;
+mod redact;
 pub mod run;
-mod service_uri;
 mod transport;
-mod wire;
 
-pub use answers::RecordResult;
 pub use auth::{AccessToken, TokenError, TokenFuture, TokenProvider};
-pub use batches::{Batches, Create};
+pub use batch::{
+    Batches, Create, Duplicates, Pipeline, PipelineState, Pull, Pulled, Push, Pushed, PushedChunk,
+    ServiceUri, Stats, UriParts,
+};
 pub use chunk::{Chunk, Chunker, Chunks};
 pub use client::{Client, Health};
-pub use config::ClientBuilder;
+pub use config::{ClientBuilder, RetryPolicy};
 pub use error::{Error, ErrorKind, Result};
 pub use operation::Operation;
-pub use pipeline::{Pipeline, Pull, State, Stats};
-pub use pulled::Pulled;
-pub use push::{Duplicates, Push, Pushed, PushedChunk};
+pub use raw::ext::RecordResult;
+pub use raw::record_message::RecordMessage;
+pub use raw::timestamp::Timestamp;
 pub use records::{ExtraCells, Layout, MissingCells, Outputs};
-pub use service_uri::{ServiceUri, UriParts};
-pub use transport::RetryPolicy;
-pub use wire::{RecordMessage, Timestamp};
 
 /// The examples of the README, as tests.
 #[cfg(doctest)]

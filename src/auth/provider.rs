@@ -5,7 +5,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::{Secret, bare_token};
+use super::bare_token;
+use crate::redact::Secret;
 
 /// What [`TokenProvider::token`] returns.
 pub type TokenFuture<'a> =
@@ -69,7 +70,7 @@ impl AccessToken {
 /// Why a [`TokenProvider`] gave no token.
 #[derive(Debug)]
 pub struct TokenError {
-    pub(crate) can_retry: bool,
+    pub(crate) is_transient: bool,
     pub(crate) source: Box<dyn StdError + Send + Sync>,
 }
 
@@ -77,7 +78,7 @@ impl TokenError {
     /// The credentials were refused: asking again will not help.
     pub fn refused(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
-            can_retry: false,
+            is_transient: false,
             source: source.into(),
         }
     }
@@ -85,7 +86,7 @@ impl TokenError {
     /// The source of tokens can't be reached at the moment.
     pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
-            can_retry: true,
+            is_transient: true,
             source: source.into(),
         }
     }
@@ -93,7 +94,7 @@ impl TokenError {
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.can_retry {
+        let what = if self.is_transient {
             "no token can be had now"
         } else {
             "no token was given"

@@ -3,20 +3,23 @@
 use std::sync::Arc;
 
 use super::runtime::Runtime;
+use super::source::on_threads;
 use super::{Pipeline, RunBuilder};
+use crate::batch::ServiceUri;
+use crate::error::{Error, Result};
+use crate::raw::timestamp::Timestamp;
 use crate::raw::types::DescribeResponse;
 use crate::run::IntoSource;
-use crate::{Error, Result, ServiceUri, Timestamp};
 
 /// The blocking counterpart of [`crate::Batches`].
 #[derive(Clone, Debug)]
 pub struct Batches {
-    inner: crate::Batches,
+    inner: crate::batch::Batches,
     runtime: Arc<Runtime>,
 }
 
 impl Batches {
-    pub(super) fn new(inner: crate::Batches, runtime: Arc<Runtime>) -> Self {
+    pub(super) fn new(inner: crate::batch::Batches, runtime: Arc<Runtime>) -> Self {
         Self { inner, runtime }
     }
 
@@ -47,7 +50,7 @@ impl Batches {
         service: impl TryInto<ServiceUri, Error: Into<Error>>,
         records: impl IntoSource<I>,
     ) -> RunBuilder<I, O> {
-        let run = self.inner.run(service, records.into_source().on_threads());
+        let run = self.inner.run(service, on_threads(records.into_source()));
         RunBuilder::new(run, Arc::clone(&self.runtime))
     }
 
@@ -61,7 +64,7 @@ impl Batches {
 #[derive(Debug)]
 #[must_use = "nothing is created before it is sent"]
 pub struct Create {
-    inner: crate::Create,
+    inner: crate::batch::Create,
     runtime: Arc<Runtime>,
 }
 

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use super::Batches;
 use super::runtime::Runtime;
-use crate::{ClientBuilder, Error, Health, Result};
+use crate::client::Health;
+use crate::config::ClientBuilder;
+use crate::error::{Error, Result};
 
 /// The blocking counterpart of [`crate::Client`]. Cheap to clone, and shared freely between
 /// threads.
 #[derive(Clone, Debug)]
 pub struct Client {
-    inner: crate::Client,
+    inner: crate::client::Client,
     runtime: Arc<Runtime>,
 }
 
@@ -21,7 +23,7 @@ impl Client {
     ///
     /// As [`crate::Client::from_env`]; also if no thread can be started.
     pub fn from_env() -> Result<Self> {
-        Self::build(crate::Client::builder().fill_from_env())
+        Self::build(crate::client::Client::builder().fill_from_env())
     }
 
     /// A client from settings.

@@ -83,9 +83,9 @@ mod client;
 mod pipeline;
 mod run;
 mod runtime;
+mod source;
 
 pub use self::batches::{Batches, Create};
 pub use self::client::Client;
 pub use self::pipeline::{Pipeline, Pull};
 pub use self::run::{Run, RunBuilder};
-pub(crate) use self::runtime::wait;

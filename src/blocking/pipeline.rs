@@ -6,19 +6,21 @@ use serde::de::DeserializeOwned;
 
 use super::RunBuilder;
 use super::runtime::Runtime;
+use super::source::on_threads;
+use crate::batch::{PipelineState, Pulled, Push, Pushed, Stats};
+use crate::error::Result;
 use crate::raw::types::{Batch, Status};
 use crate::run::IntoSource;
-use crate::{Pulled, Push, Pushed, Result, State, Stats};
 
 /// The blocking counterpart of [`crate::Pipeline`].
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    inner: crate::Pipeline,
+    inner: crate::batch::Pipeline,
     runtime: Arc<Runtime>,
 }
 
 impl Pipeline {
-    pub(super) fn new(inner: crate::Pipeline, runtime: Arc<Runtime>) -> Self {
+    pub(super) fn new(inner: crate::batch::Pipeline, runtime: Arc<Runtime>) -> Self {
         Self { inner, runtime }
     }
 
@@ -36,7 +38,7 @@ impl Pipeline {
 
     /// What can be done with the batch; see [`crate::Pipeline::state`].
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> PipelineState {
         self.inner.state()
     }
 
@@ -101,7 +103,7 @@ impl Pipeline {
 
     /// Runs records through this batch, and closes it at the end; see [`crate::Pipeline::run`].
     pub fn run<I: 'static, O>(&self, records: impl IntoSource<I>) -> RunBuilder<I, O> {
-        let run = self.inner.run(records.into_source().on_threads());
+        let run = self.inner.run(on_threads(records.into_source()));
         RunBuilder::new(run, Arc::clone(&self.runtime))
     }
 }
@@ -110,7 +112,7 @@ impl Pipeline {
 #[derive(Debug)]
 #[must_use = "nothing is pulled before it is sent"]
 pub struct Pull<'a, T> {
-    inner: crate::Pull<'a, T>,
+    inner: crate::batch::Pull<'a, T>,
     runtime: &'a Runtime,
 }
 

@@ -9,11 +9,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::runtime::Runtime;
+use crate::batch::Create;
+use crate::chunk::Chunker;
+use crate::error::Result;
 use crate::raw::types::SummaryRequest;
 use crate::run::{
     AfterError, Checkpoint, Collected, Delivery, Incomplete, Progress, RunHandle, Summary,
 };
-use crate::{Chunker, Create, Result};
 
 /// The blocking counterpart of [`crate::run::RunBuilder`]: set options, then [`start`](Self::start) it to iterate over the
 /// results, or [`collect`](Self::collect) them all at once.

@@ -5,9 +5,10 @@ use serde_json::value::to_raw_value;
 
 use super::splitter::{ChunkSize, Splitter};
 use super::{Chunk, Shared};
+use crate::error::{Error, Result};
 use crate::raw::types::SummaryRequest;
 use crate::records::{Encoded, Encoder, RecordFormat};
-use crate::{Error, ExtraCells, Layout, MissingCells, Result};
+use crate::records::{ExtraCells, Layout, MissingCells};
 
 /// Makes chunks of records.
 ///

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::error::{Error, Result};
 use crate::records::{Encoded, Encoder};
-use crate::{Error, Result};
 
 /// How large chunks are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

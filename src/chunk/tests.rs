@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::{ExtraCells, Layout, MissingCells};
+use crate::records::{ExtraCells, Layout, MissingCells};
 
 #[derive(Serialize)]
 struct Policy {
@@ -166,7 +166,7 @@ fn wrong_settings_are_told_before_anything_is_read() {
         let endless = std::iter::repeat_with(|| -> Value { panic!("nothing may be read") });
         let mut chunks = chunker.chunks(endless);
         let error = chunks.next().unwrap().unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::Input);
+        assert_eq!(error.kind(), crate::error::ErrorKind::Input);
         assert!(error.to_string().contains(message), "{error}");
         assert!(chunks.next().is_none());
     }

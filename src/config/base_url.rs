@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use reqwest::Url;
 
 use super::jwt::Claims;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 const PLATFORM: &str = "coherent.global";
 const EXAMPLE: &str = "https://excel.my-env.coherent.global/my-tenant";

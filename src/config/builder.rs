@@ -10,11 +10,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::base_url::{BaseUrl, parse_token_url};
 use super::environment as names;
+use super::headers::is_own_header;
 use super::jwt::Claims;
-use super::{Limits, Settings, Timeouts, oauth_file};
-use crate::auth::{Credentials, Secret, TokenProvider, bare_token};
-use crate::transport::is_own_header;
-use crate::{Client, Error, Result, RetryPolicy};
+use super::{Limits, RetryPolicy, Settings, Timeouts, oauth_file};
+use crate::auth::{Credentials, TokenProvider, bare_token};
+use crate::error::{Error, Result};
+use crate::redact::Secret;
 
 /// Settings on the way to a [`Client`].
 ///
@@ -52,7 +53,7 @@ use crate::{Client, Error, Result, RetryPolicy};
 ///
 /// Where the last column says no, the service may have acted on the request already: there may
 /// be a batch, the chunks may be computed, the results may be handed out. The error tells with
-/// [`may_have_been_taken`](crate::Error::may_have_been_taken). A 401 leads to one more attempt
+/// [`may_have_been_processed`](crate::Error::may_have_been_processed). A 401 leads to one more attempt
 /// with a fresh token where tokens can be had (OAuth, provider), also with zero retries.
 #[derive(Clone, Default)]
 pub struct ClientBuilder {
@@ -70,8 +71,8 @@ pub struct ClientBuilder {
     headers: Vec<(String, Secret)>,
     #[cfg(feature = "gzip")]
     compress_requests: bool,
-    proxy: Option<reqwest::Proxy>,
-    http_client: Option<reqwest::Client>,
+    pub(crate) proxy: Option<reqwest::Proxy>,
+    pub(crate) http_client: Option<reqwest::Client>,
 }
 
 /// The credentials as given, before one of them is chosen.
@@ -308,21 +309,6 @@ impl ClientBuilder {
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
         self
-    }
-
-    /// Checks the settings and makes the client. Nothing is sent.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is missing or wrong; the
-    /// message names it and says what would be right.
-    pub fn build(self) -> Result<Client> {
-        self.build_with(&|name| std::env::var(name))
-    }
-
-    fn build_with(self, lookup: &dyn Fn(&str) -> Result<String, VarError>) -> Result<Client> {
-        let settings = self.settings(lookup)?;
-        Client::new(settings, self.proxy, self.http_client)
     }
 
     /// Decides between what was given, with the environment as `lookup` tells it.

@@ -2,7 +2,7 @@
 
 use std::env::VarError;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 pub(crate) const BASE_URL: &str = "CSPARK_BASE_URL";
 pub(crate) const API_KEY: &str = "CSPARK_API_KEY";

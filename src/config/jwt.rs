@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use crate::auth::Secret;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+use crate::redact::Secret;
 
 /// The claims that lead to the base URL.
 ///

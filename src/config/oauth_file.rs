@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::auth::{Credentials, Secret};
-use crate::{Error, Result};
+use crate::auth::Credentials;
+use crate::error::{Error, Result};
+use crate::redact::Secret;
 
 /// Both spellings that the official SDKs read.
 #[derive(Deserialize)]

@@ -5,8 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use reqwest::Url;
 
-use super::BaseUrl;
-use crate::RetryPolicy;
+use super::{BaseUrl, RetryPolicy};
 use crate::auth::Credentials;
 
 /// What the transport is made of. `Debug` shows no secret: header values are marked as sensitive

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
 use crate::auth::Credentials;
-use crate::{ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 
 const URL: &str = "https://excel.us.coherent.global/t";
 

@@ -2,9 +2,11 @@
 //!
 //! For the bulk alone, which is the outputs of pulls. Everything else is serde_json's.
 
+mod decode;
 mod reader;
 mod scan;
 
+pub(crate) use decode::{DecodeError, decode};
 pub(crate) use reader::{from_str, quickly};
 pub(crate) use scan::Cursor;
 

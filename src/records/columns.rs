@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::Error as _;
 use serde_json::Error;
 
-use super::record::{CellSink, take_apart};
+use super::cells::{CellSink, take_apart};
 
 /// The names of the columns, in order and without repetition.
 #[derive(Clone, Debug)]

@@ -1,18 +1,18 @@
 //! Records to JSON and back, without a tree of values in between.
 //!
-//! In: [`encode`] writes records into the inputs of a chunk, with [`record`] taking each apart into
+//! In: [`encoder`] writes records into the inputs of a chunk, with [`cells`] taking each apart into
 //! its cells, [`columns`] knowing their order, [`row`] bringing them into it and [`finite`] refusing
 //! numbers that JSON can't say. Out: [`outputs`] reads the results into the caller's type, with
 //! the readers of [`crate::json`].
 
+mod cells;
 mod columns;
-mod encode;
+mod encoder;
 mod finite;
 mod outputs;
-mod record;
 mod row;
 
-pub(crate) use encode::{Encoded, Encoder};
+pub(crate) use encoder::{Encoded, Encoder};
 pub use outputs::Outputs;
 pub(crate) use outputs::{EachOutput, Unreadable};
 

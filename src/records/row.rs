@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde::ser::Error as _;
 use serde_json::Error;
 
+use super::cells::{CellSink, take_apart};
 use super::columns::Columns;
 use super::finite::Finite;
-use super::record::{CellSink, take_apart};
 use super::{ExtraCells, MissingCells};
 
 /// What is kept between rows.

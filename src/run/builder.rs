@@ -9,15 +9,16 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::calls::Calls;
 use super::driver::{Driver, Parts};
 use super::machine::{Machine, Order, RunId, Settings};
+use super::requests::Requests;
 use super::shared::Shared;
-use super::source::Source;
+use super::source::{IntoSource, Source};
 use super::{AfterError, Checkpoint, Collected, Incomplete, Run};
+use crate::batch::{Batches, Create, Pipeline, ServiceUri};
+use crate::chunk::Chunker;
+use crate::error::{Error, Result};
 use crate::raw::types::SummaryRequest;
-use crate::transport::Transport;
-use crate::{Chunker, Create, Error, Pipeline, Result};
 
 /// A run that is to be started: set options, then [`start`](Self::start) it to stream the results, or `.await` it to have
 /// them all at once.
@@ -36,6 +37,34 @@ pub struct RunBuilder<I, O> {
 enum Place {
     New(Box<Create>),
     Existing(Pipeline),
+}
+
+impl Batches {
+    /// Runs records through a batch that is created for them and closed at the end: any amount of data, in bounded memory,
+    /// with nothing lost. See [`run`](super).
+    ///
+    /// `I` is the type of the records (`_` where it can be inferred), `O` what the outputs of one record are read into.
+    pub fn run<I, O>(
+        &self,
+        service: impl TryInto<ServiceUri, Error: Into<Error>>,
+        records: impl IntoSource<I>,
+    ) -> RunBuilder<I, O> {
+        let create = match service.try_into() {
+            Ok(service) => self.create(service),
+            Err(error) => self.create_failed(error.into()),
+        };
+        RunBuilder::create(create, records.into_source())
+    }
+}
+
+impl Pipeline {
+    /// Runs records through this batch, and closes it at the end; see [`run`](super).
+    ///
+    /// The run takes the batch for itself: results that are not of its own chunks are dropped, and counted as
+    /// [foreign](crate::run::Summary::foreign). It opens no other batch in the place of this one.
+    pub fn run<I, O>(&self, records: impl IntoSource<I>) -> RunBuilder<I, O> {
+        RunBuilder::existing(self.clone(), records.into_source())
+    }
 }
 
 impl<I, O> RunBuilder<I, O> {
@@ -281,15 +310,15 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
             .or(source.length())
             .map(|total| total.saturating_sub(known));
         let reader = source.open(&chunker)?;
-        let (transport, create, pipeline): (Arc<Transport>, _, _) = match place {
+        let (calls, create, pipeline) = match place {
             Place::New(create) => {
-                let (transport, request) = create.into_parts();
-                (transport, Some(request?), None)
+                let (calls, request) = create.into_parts();
+                (calls, Some(request?), None)
             }
             Place::Existing(pipeline) => {
                 settings.reopen = false;
                 pipeline.check_open()?;
-                (Arc::clone(pipeline.transport()), None, Some(pipeline))
+                (pipeline.calls().clone(), None, Some(pipeline))
             }
         };
         let service = create
@@ -318,7 +347,9 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
         let shared = Arc::new(Shared::new(machine, total, service, batch.clone()));
         let parts = Parts {
             shared: Arc::clone(&shared),
-            calls: Calls { transport },
+            requests: Requests {
+                calls: calls.without_retries(),
+            },
             reader,
             create,
             pipeline,

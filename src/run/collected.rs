@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::{Delivery, RecordError, Summary};
-use crate::Error;
+use crate::error::Error;
 
 /// All that a run delivered, in the order of the input, with the run's account.
 #[derive(Debug)]

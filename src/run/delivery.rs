@@ -7,9 +7,10 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::calls::{RawOutputs, RawResult};
+use super::requests::{RawOutputs, RawResult};
+use crate::raw::record_message::RecordMessage;
+use crate::records::Outputs;
 use crate::records::{EachOutput, Unreadable};
-use crate::{Outputs, RecordMessage};
 
 /// The outcomes of the records of one chunk.
 ///

@@ -9,13 +9,15 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep};
 
-use super::calls::{Answer, Brought, Calls, RawResult, facts, failure};
 use super::ending;
 use super::machine::{Action, Call, Event, Key, Next, Op, Reply, RequestId, RunId, Time};
+use super::requests::{Answer, Brought, RawResult, Requests, facts, failure};
 use super::shared::{Shared, Waiting};
 use super::source::{Reader, split};
+use crate::batch::Pipeline;
+use crate::chunk::Chunk;
+use crate::error::{Error, ErrorKind};
 use crate::raw::types::{BatchTransition, CreateRequest};
-use crate::{Chunk, Error, ErrorKind, Pipeline};
 
 /// Chunks that are read in one go, before others on the same thread get their turn.
 const READS: u32 = 4;
@@ -23,7 +25,7 @@ const READS: u32 = 4;
 /// What the driver is made of.
 pub(super) struct Parts {
     pub(super) shared: Arc<Shared>,
-    pub(super) calls: Calls,
+    pub(super) requests: Requests,
     pub(super) reader: Box<dyn Reader>,
     pub(super) create: Option<CreateRequest>,
     pub(super) pipeline: Option<Pipeline>,
@@ -33,7 +35,7 @@ pub(super) struct Parts {
 /// A run's one task. All it does by itself is to keep payloads and errors.
 pub(super) struct Driver {
     shared: Arc<Shared>,
-    calls: Calls,
+    requests: Requests,
     run: RunId,
     reader: Box<dyn Reader>,
     reading: bool,
@@ -57,7 +59,7 @@ impl Driver {
         let run = parts.shared.lock().machine.run_id();
         Self {
             shared: parts.shared,
-            calls: parts.calls,
+            requests: parts.requests,
             run,
             reader: parts.reader,
             reading: false,
@@ -138,7 +140,7 @@ impl Driver {
     fn send(&mut self, request: RequestId, call: Call) {
         let op = call.op();
         let batch = self.batch.clone().unwrap_or_default();
-        let calls = self.calls.clone();
+        let requests = self.requests.clone();
         let run = self.run;
         let create = self.create.clone();
         let chunks = match &call {
@@ -152,26 +154,26 @@ impl Driver {
             let mut status = None;
             let outcome = match call {
                 Call::Create => match create {
-                    Some(create) => calls.create(create).await,
+                    Some(create) => requests.create(create).await,
                     None => Err(Error::state("the run has no service to create a batch for")),
                 },
-                Call::Push(_) => calls.push(batch, chunks).await.map(|told| {
+                Call::Push(_) => requests.push(batch, chunks).await.map(|told| {
                     status = Some(told);
                     Brought::Nothing
                 }),
-                Call::Status => calls.status(batch).await.map(|told| {
+                Call::Status => requests.status(batch).await.map(|told| {
                     status = Some(told);
                     Brought::Nothing
                 }),
-                Call::Pull(max) => calls.pull(batch, max, run).await.map(|(brought, told)| {
+                Call::Pull(max) => requests.pull(batch, max, run).await.map(|(brought, told)| {
                     status = told;
                     brought
                 }),
-                Call::Close => calls
+                Call::Close => requests
                     .end(batch, BatchTransition::Closed)
                     .await
                     .map(|_| Brought::Nothing),
-                Call::Cancel => calls
+                Call::Cancel => requests
                     .end(batch, BatchTransition::Cancelled)
                     .await
                     .map(|_| Brought::Nothing),
@@ -366,7 +368,7 @@ impl Drop for Driver {
 /// What the run itself tells to logs; requests tell of themselves.
 mod log {
     use super::super::machine::Account;
-    use crate::Error;
+    use crate::error::Error;
 
     #[cfg(feature = "tracing")]
     pub(super) fn created(batch: &str) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::machine::{Account, Ending, Op};
+use crate::error::{Error, ErrorKind};
 use crate::raw::types::BatchStatus;
-use crate::{Error, ErrorKind};
 
 /// The error that the run ends with, if it does.
 pub(super) fn error(
@@ -27,7 +27,7 @@ pub(super) fn error(
             Some(last) => ended(kind, &format!("{what}: {last}")).with_source(last.clone()),
             None => ended(kind, what),
         };
-        let error = error.with_can_retry(last.is_some_and(Error::can_retry));
+        let error = error.with_transient(last.is_some_and(Error::is_transient));
         error.with_retry_after(last.and_then(Error::retry_after))
     };
     let error = match account.ending? {
@@ -51,7 +51,7 @@ pub(super) fn error(
                 first(account)
             ),
         )
-        .with_can_retry(true),
+        .with_transient(true),
         Ending::BatchFailed => ended(ErrorKind::BatchEnded, "the batch failed"),
         Ending::BatchCancelled => ended(ErrorKind::BatchEnded, "somebody else cancelled the batch"),
         Ending::BatchClosed => ended(ErrorKind::BatchEnded, "somebody else closed the batch, and there is more to push"),

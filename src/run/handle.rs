@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::machine::Event;
 use super::shared::Shared;
 use super::{Checkpoint, Collected, Delivery, Incomplete, Progress, Summary};
-use crate::Result;
+use crate::error::Result;
 
 /// A run that is under way: a stream of [deliveries](Delivery), and the account of them.
 ///
@@ -196,7 +196,7 @@ impl RunHandle {
     }
 
     /// Goes on after a pause.
-    pub fn resume(&self) {
+    pub fn unpause(&self) {
         self.tell(Event::Resume);
     }
 

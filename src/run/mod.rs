@@ -78,16 +78,15 @@
 // All decisions are taken by the machine, which is pure: events and the time go in, actions come out. The driver performs
 // them, and the rest is what a user sees.
 mod builder;
-mod calls;
 mod checkpoint;
 mod collected;
 mod delivery;
 mod driver;
 mod ending;
 mod handle;
-mod lift;
 mod machine;
 mod progress;
+mod requests;
 mod shared;
 mod source;
 mod summary;
@@ -97,7 +96,11 @@ pub use self::checkpoint::Checkpoint;
 pub use self::collected::{Collected, Incomplete};
 pub use self::delivery::{Delivery, RecordError};
 pub use self::handle::{Run, RunHandle};
+#[cfg(feature = "blocking")]
+pub(crate) use self::machine::Cut;
 pub use self::machine::{AfterError, Count, Requests};
 pub use self::progress::{BufferLevel, Progress};
+#[cfg(feature = "blocking")]
+pub(crate) use self::source::Reader;
 pub use self::source::{IntoSource, Source};
 pub use self::summary::{Summary, Unfinished, UnfinishedReason};

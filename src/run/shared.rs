@@ -7,10 +7,10 @@ use std::task::Waker;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::calls::RawResult;
 use super::machine::{Event, Key, Machine, Time};
 use super::progress::{Progress, Rate};
-use crate::Error;
+use super::requests::RawResult;
+use crate::error::Error;
 
 /// A result that waits for the consumer.
 pub(super) struct Waiting {

@@ -1,8 +1,5 @@
 //! Where a run's records come from, and how they become chunks.
 
-#[cfg(feature = "blocking")]
-mod on_threads;
-
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -16,7 +13,8 @@ use serde::Serialize;
 
 use super::machine::Cut;
 use crate::chunk::Splitter;
-use crate::{Chunk, Chunker, Error, Result};
+use crate::chunk::{Chunk, Chunker};
+use crate::error::{Error, Result};
 
 /// Records of type `I`, or chunks that are made already, from an iterator or an async stream.
 ///
@@ -167,6 +165,20 @@ impl<I> Source<I> {
         self.length
     }
 
+    /// The same source, read by what `wrap` makes of its reader.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn map_reader<F>(self, wrap: F) -> Self
+    where
+        F: FnOnce(Box<dyn Reader>) -> Box<dyn Reader> + Send + 'static,
+        I: 'static,
+    {
+        let open = self.open;
+        Self {
+            open: Box::new(move |chunker| Ok(wrap(open(chunker)?))),
+            ..self
+        }
+    }
+
     pub(super) fn open(self, chunker: &Chunker) -> Result<Box<dyn Reader>> {
         (self.open)(chunker)
     }
@@ -188,7 +200,7 @@ fn exact<S: Stream>(records: &S) -> Option<usize> {
 }
 
 /// Gives chunks as they are asked for, one at a time.
-pub(super) trait Reader: Send {
+pub(crate) trait Reader: Send {
     /// Asks for one more chunk, after so many records that are passed over.
     fn begin(&mut self, skip: u64, cut: Cut);
 

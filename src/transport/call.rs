@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use super::attempt::Failure;
 use super::retry::{Outcome, Repeat};
-use crate::auth::Redactor;
-use crate::{Error, ErrorKind, Operation};
+use crate::error::{Error, ErrorKind};
+use crate::operation::Operation;
+use crate::redact::Redactor;
 
 /// What is asked of the transport.
 #[derive(Clone, Debug)]
@@ -61,7 +62,7 @@ pub(crate) struct CallLog {
 struct Entries {
     request_ids: Vec<String>,
     in_flight: bool,
-    may_have_been_taken: bool,
+    may_have_been_processed: bool,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
     failure: Option<Error>,
@@ -118,7 +119,7 @@ impl CallLog {
         entries.in_flight = false;
         entries.status = failure.status;
         entries.retry_after = failure.outcome.retry_after();
-        entries.may_have_been_taken |= failure.outcome.may_have_been_taken();
+        entries.may_have_been_processed |= failure.outcome.may_have_been_processed();
     }
 
     /// Leaves the error for whoever made the call; the generated code in between can't carry it.
@@ -137,7 +138,7 @@ impl CallLog {
             .with_operation(call.operation)
             .with_attempts(entries.request_ids.clone(), self.elapsed())
             .with_retry_after(entries.retry_after)
-            .with_may_have_been_taken(entries.may_have_been_taken);
+            .with_may_have_been_processed(entries.may_have_been_processed);
         if let Some(id) = &call.batch_id {
             error = error.with_batch(id);
         }
@@ -151,11 +152,11 @@ impl CallLog {
     pub(super) fn failed(&self, failure: Failure, call: &Call, redactor: &Redactor) -> Error {
         let message = redactor.redact(&failure.message).into_owned();
         let mut error =
-            Error::new(failure.outcome.kind(), message).with_can_retry(failure.outcome.can_pass());
+            Error::new(failure.outcome.kind(), message).with_transient(failure.outcome.can_pass());
         // A token request that went well may hold a token that nobody knows to mask.
         let granted = failure.status.is_some_and(|status| status.is_success());
         if call.operation != Operation::Token || !granted {
-            error = error.with_body(&redactor.redact_body(&failure.body));
+            error = error.with_body_excerpt(&redactor.redact_body(&failure.body));
         }
         let error = match failure.source {
             Some(source) => error.with_source(source),
@@ -168,7 +169,7 @@ impl CallLog {
     pub(super) fn out_of_time(&self, limit: Duration, call: &Call) -> Error {
         {
             let mut entries = self.entries();
-            entries.may_have_been_taken |= entries.in_flight;
+            entries.may_have_been_processed |= entries.in_flight;
         }
         let error = Error::new(
             ErrorKind::Timeout,
@@ -177,12 +178,12 @@ impl CallLog {
                 limit.as_secs_f64()
             ),
         );
-        self.complete(error.with_can_retry(true), call)
+        self.complete(error.with_transient(true), call)
     }
 
     /// The error for a 2xx answer that does not hold what it should.
     pub(super) fn undecodable(&self, error: Error, call: &Call) -> Error {
-        self.entries().may_have_been_taken |= Outcome::Malformed.may_have_been_taken();
+        self.entries().may_have_been_processed |= Outcome::Malformed.may_have_been_processed();
         self.complete(error, call)
     }
 }

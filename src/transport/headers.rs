@@ -1,45 +1,15 @@
 //! The headers that every request carries.
 
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_TYPE, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
-};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, USER_AGENT};
+use http::{HeaderMap, HeaderValue};
 
 use crate::config::Settings;
-use crate::{Error, Result};
-
-pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-synthetic-key");
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TENANT: HeaderName = HeaderName::from_static("x-tenant-name");
-const SPARK_UA: HeaderName = HeaderName::from_static("x-spark-ua");
+use crate::config::headers::{SPARK_UA, TENANT};
+use crate::error::{Error, Result};
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-
-/// Whether the client sets this header itself, or HTTP does, so that nobody else may.
-pub(crate) fn is_own_header(name: &HeaderName) -> bool {
-    [
-        API_KEY,
-        REQUEST_ID,
-        TENANT,
-        SPARK_UA,
-        ACCEPT,
-        ACCEPT_ENCODING,
-        AUTHORIZATION,
-        CONNECTION,
-        CONTENT_ENCODING,
-        CONTENT_LENGTH,
-        CONTENT_TYPE,
-        EXPECT,
-        HOST,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        USER_AGENT,
-    ]
-    .contains(name)
-}
 
 /// What goes with every request to the service, credentials and request id apart.
 pub(super) fn common(settings: &Settings) -> Result<HeaderMap> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Settings;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Gateways close idle connections after a minute or more; ours go first.
 const IDLE: Duration = Duration::from_secs(50);
@@ -72,7 +72,8 @@ fn check_tls(settings: &Settings) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Client, Result};
+    use crate::client::Client;
+    use crate::error::Result;
 
     fn build(url: &str) -> Result<Client> {
         Client::builder().base_url(url).api_key("k").build()
@@ -92,7 +93,7 @@ mod tests {
     #[test]
     fn https_without_a_feature_is_told_at_once() {
         let error = build("https://excel.us.coherent.global/t").unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::Config);
+        assert_eq!(error.kind(), crate::error::ErrorKind::Config);
         assert!(error.to_string().contains("`rustls`"), "{error}");
         build("http://localhost:1/t").unwrap();
         // The token endpoint counts as well.
@@ -115,7 +116,7 @@ mod tests {
     #[test]
     fn a_missing_provider_is_told_rather_than_a_panic() {
         let error = build("https://excel.us.coherent.global/t").unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::Config);
+        assert_eq!(error.kind(), crate::error::ErrorKind::Config);
         assert!(error.to_string().contains("install_default"), "{error}");
     }
 }

@@ -1,52 +1,69 @@
-//! Requests and answers: credentials, ids, retries, limits. Knows nothing of batches.
+//! One request to the service: credentials, attempts, time limits, size limits and logs.
+//!
+//! Nothing here knows what a request is about, apart from its [`Operation`].
 
 mod attempt;
-mod batch_id;
+mod auth;
 mod call;
 #[cfg(feature = "gzip")]
-mod compress;
-mod engine;
+mod gzip;
 mod headers;
 mod hooks;
 mod http_client;
-mod received;
+mod oauth;
+mod response;
 mod retry;
 mod retry_after;
+mod sender;
 #[cfg(test)]
 mod tests;
-pub(crate) mod trace;
+mod trace;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use progenitor_client::{ByteStream, ResponseValue};
-use reqwest::{Request, Url};
+use reqwest::{Request, Response, Url};
 use serde::de::DeserializeOwned;
 
 use self::attempt::Answer;
-use self::hooks::TypedCall;
-use crate::auth::{Auth, ClientCredentials, Credential, Credentials, Secret, Secrets, Source};
+use self::auth::{Auth, Credential, Source};
+use self::hooks::{CallExecutor, TypedCall};
+use self::oauth::ClientCredentials;
+use self::sender::Sender;
+use crate::auth::Credentials;
 use crate::config::Settings;
-use crate::{Error, Operation, Result, raw};
+use crate::error::{Error, Result};
+use crate::operation::Operation;
+use crate::raw;
+use crate::raw::executor::{Execute, Executor};
+use crate::redact::{Secret, Secrets};
 
-pub(crate) use batch_id::check_batch_id;
-pub(crate) use call::{Call, CallLog};
-pub(crate) use engine::Engine;
-pub(crate) use headers::{API_KEY, is_own_header};
-pub(crate) use hooks::Hooks;
-pub(crate) use received::Received;
-pub use retry::RetryPolicy;
-pub(crate) use retry::{Decision, Failed, Outcome, Repeat, decide};
+pub(crate) use self::call::{Call, CallLog};
+pub(crate) use self::response::ResponseBody;
+pub(crate) use self::retry::Repeat;
+
+/// The query parameter that progenitor adds to each request.
+const API_VERSION: &str = "api-version";
 
 /// What a generated call ends in.
 pub(crate) type RawResult<T> = Result<ResponseValue<T>, progenitor_client::Error<()>>;
 
+/// A call that failed.
+#[derive(Debug)]
+pub(crate) struct CallError {
+    pub(crate) error: Error,
+    /// The last response, if it has an error status: whole and with nothing masked.
+    pub(crate) response: Option<Response>,
+}
+
 /// Everything that a call needs, once per client.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    engine: Engine,
+    sender: Sender,
     auth: Auth,
     /// Those of every request.
     headers: HeaderMap,
@@ -63,11 +80,11 @@ impl Transport {
             Some(client) => client,
             None => http_client::build(&settings, proxy)?,
         };
-        let engine = Engine::new(client, &settings, secrets(&settings));
+        let sender = Sender::new(client, &settings, secrets(&settings));
         Ok(Self {
-            auth: auth(&settings, &engine)?,
+            auth: auth(&settings, &sender)?,
             headers: headers::common(&settings)?,
-            engine,
+            sender,
             settings,
         })
     }
@@ -76,14 +93,53 @@ impl Transport {
         &self.settings
     }
 
-    /// The generated client for users, with everything in place.
-    pub(crate) fn raw(self: &Arc<Self>) -> raw::Client {
-        self.raw_with(Hooks::for_user(Arc::clone(self)))
+    /// A generated client whose requests `execute` sends.
+    pub(crate) fn raw_client(&self, execute: impl Execute + 'static) -> raw::Client {
+        let base_url = self.settings.base_url.as_string();
+        let client = self.sender.client().clone();
+        raw::Client::new_with_client(&base_url, client, Executor::new(execute))
     }
 
-    fn raw_with(&self, hooks: Hooks) -> raw::Client {
-        let base_url = self.settings.base_url.as_string();
-        raw::Client::new_with_client(&base_url, self.engine.client().clone(), hooks)
+    fn raw_client_for(self: &Arc<Self>, call: &Arc<TypedCall>) -> raw::Client {
+        self.raw_client(CallExecutor {
+            transport: Arc::clone(self),
+            call: Arc::clone(call),
+        })
+    }
+
+    /// Completes the request of a generated client, and sends it.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request,
+        call: &Call,
+        log: &CallLog,
+    ) -> Result<Response, CallError> {
+        let headers = request.headers_mut();
+        headers.remove(API_VERSION);
+        headers.remove(ACCEPT);
+        if headers.contains_key(CONTENT_TYPE) {
+            // The generated code takes bulk bodies for any bytes; they are JSON all the same.
+            headers.insert(CONTENT_TYPE, headers::JSON);
+        }
+        self.add_headers(headers);
+        #[cfg(feature = "gzip")]
+        if self.settings.compress_requests {
+            gzip::compress(&mut request);
+        }
+        let url = request.url().clone();
+        match self.sender.run(request, call, &self.auth, log).await {
+            Ok(answer) => Ok(hooks::response(url, answer)),
+            Err(stopped) => {
+                let answer = stopped.answer;
+                let answer = answer.filter(|Answer { status, .. }| {
+                    !status.is_success() && !status.is_redirection()
+                });
+                Err(CallError {
+                    error: stopped.error,
+                    response: answer.map(|answer| hooks::response(url, answer)),
+                })
+            }
+        }
     }
 
     /// Makes a generated call whose answer is JSON.
@@ -104,12 +160,12 @@ impl Transport {
         T: DeserializeOwned,
         F: Future<Output = RawResult<T>>,
     {
-        let call = self.begin(call)?;
-        match send(self.raw_with(Hooks::for_call(Arc::clone(self), Arc::clone(&call)))).await {
+        let call = begin(call);
+        match send(self.raw_client_for(&call)).await {
             Ok(value) => Ok(value.into_inner()),
             Err(progenitor_client::Error::InvalidResponsePayload(body, _)) => {
                 // Only to find out where it went wrong.
-                let received = Received {
+                let received = ResponseBody {
                     body,
                     call,
                     transport: Arc::clone(self),
@@ -125,16 +181,16 @@ impl Transport {
         self: &Arc<Self>,
         call: Call,
         send: impl FnOnce(raw::Client) -> F,
-    ) -> Result<Received>
+    ) -> Result<ResponseBody>
     where
         F: Future<Output = RawResult<ByteStream>>,
     {
-        let call = self.begin(call)?;
-        match send(self.raw_with(Hooks::for_call(Arc::clone(self), Arc::clone(&call)))).await {
+        let call = begin(call);
+        match send(self.raw_client_for(&call)).await {
             Ok(value) => {
                 let body = whole(value.into_inner()).await;
                 let body = body.map_err(|error| failed(&call, error.into()))?;
-                Ok(Received {
+                Ok(ResponseBody {
                     body,
                     call,
                     transport: Arc::clone(self),
@@ -144,39 +200,36 @@ impl Transport {
         }
     }
 
-    fn begin(&self, call: Call) -> Result<Arc<TypedCall>> {
-        if let Some(id) = &call.batch_id {
-            check_batch_id(id).map_err(|error| error.with_operation(call.operation))?;
-        }
-        Ok(Arc::new(TypedCall {
-            call,
-            log: CallLog::new(),
-        }))
-    }
-
     fn add_headers(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.headers {
             headers.append(name, value.clone());
         }
     }
 
-    /// Asks the environment how it is. Without credentials, since no tenant is involved.
+    /// Asks the environment for its health, without credentials, since no tenant is involved.
     pub(crate) async fn health<T: DeserializeOwned>(self: &Arc<Self>) -> Result<T> {
-        let call = self.begin(Call::new(Operation::Health))?;
+        let call = begin(Call::new(Operation::Health));
         let url: Url = self.settings.base_url.health().parse().map_err(|_| {
             Error::config("the base URL leads to no health check").with_operation(Operation::Health)
         })?;
         let mut request = Request::new(Method::GET, url);
         self.add_headers(request.headers_mut());
-        let running = self.engine.run(request, &call.call, &Auth::Open, &call.log);
+        let running = self.sender.run(request, &call.call, &Auth::Open, &call.log);
         let Answer { body, .. } = running.await.map_err(|stopped| stopped.error)?;
-        Received {
+        ResponseBody {
             body,
             call,
             transport: Arc::clone(self),
         }
         .json()
     }
+}
+
+fn begin(call: Call) -> Arc<TypedCall> {
+    Arc::new(TypedCall {
+        call,
+        log: CallLog::new(),
+    })
 }
 
 /// The error of a call, out of what the generated code says and what the log knows better.
@@ -197,7 +250,7 @@ fn failed(typed: &TypedCall, error: progenitor_client::Error<()>) -> Error {
     log.complete(error, call)
 }
 
-/// The bytes of an answer that the engine has read already: one piece, not copied.
+/// The bytes of an answer that the sender has read already: one piece, not copied.
 async fn whole(stream: ByteStream) -> reqwest::Result<Bytes> {
     let mut stream = stream.into_inner();
     let Some(first) = stream.next().await.transpose()? else {
@@ -214,21 +267,21 @@ async fn whole(stream: ByteStream) -> reqwest::Result<Bytes> {
     Ok(all.freeze())
 }
 
-fn auth(settings: &Settings, engine: &Engine) -> Result<Auth> {
+fn auth(settings: &Settings, sender: &Sender) -> Result<Auth> {
     Ok(match &settings.credentials {
         Credentials::Open => Auth::Open,
         Credentials::ApiKey(key) => Auth::Fixed(Credential::api_key(key.clone())?),
         Credentials::Token(token) => Auth::Fixed(Credential::bearer(token.clone(), 0)?),
         Credentials::Provider(provider) => Auth::tokens(Source::Provider {
             provider: Arc::clone(provider),
-            engine: engine.clone(),
+            sender: sender.clone(),
         }),
         Credentials::OAuth(client) => {
             let url = settings.token_url.clone();
             Auth::tokens(Source::OAuth(ClientCredentials {
                 client: client.clone(),
                 url: url.ok_or_else(|| Error::config("there is no token URL"))?,
-                engine: engine.clone(),
+                sender: sender.clone(),
                 user_agent: headers::user_agent(settings.user_agent.as_deref())?,
             }))
         }

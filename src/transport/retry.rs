@@ -4,80 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::{ErrorKind, Operation};
-
-/// How often and how patiently failed requests are repeated.
-///
-/// A request is repeated only where that is safe; see the table in
-/// [the guide](crate::ClientBuilder#retries).
-///
-/// ```
-/// use std::time::Duration;
-/// use cspark_batches::RetryPolicy;
-///
-/// let patient = RetryPolicy::default().max_retries(8).interval(Duration::from_millis(500));
-/// # let _ = patient;
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RetryPolicy {
-    max_retries: u32,
-    interval: Duration,
-    max_interval: Duration,
-    max_retry_after: Duration,
-}
-
-impl Default for RetryPolicy {
-    /// 2 retries, the first after about 1 second, each further one after twice the time, no wait
-    /// longer than 30 seconds, or 60 if the service asks for it.
-    fn default() -> Self {
-        Self {
-            max_retries: 2,
-            interval: Duration::from_secs(1),
-            max_interval: Duration::from_secs(30),
-            max_retry_after: Duration::from_secs(60),
-        }
-    }
-}
-
-impl RetryPolicy {
-    /// Never repeats anything.
-    #[must_use]
-    pub fn never() -> Self {
-        Self::default().max_retries(0)
-    }
-
-    /// How many attempts may follow the first; 0 means that there is only the first.
-    #[must_use]
-    #[doc(alias = "maxRetries")]
-    pub fn max_retries(mut self, retries: u32) -> Self {
-        self.max_retries = retries;
-        self
-    }
-
-    /// The wait before the first retry; it doubles with each. The real wait is between half of
-    /// it and all of it, by chance, so that many clients don't come back at the same moment.
-    #[must_use]
-    #[doc(alias = "retryInterval")]
-    pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval;
-        self
-    }
-
-    /// The longest wait that doubling leads to.
-    #[must_use]
-    pub fn max_interval(mut self, longest: Duration) -> Self {
-        self.max_interval = longest;
-        self
-    }
-
-    /// The longest wait that the service can ask for with `Retry-After`; if it asks for more, the
-    /// client waits this long.
-    #[must_use]
-    pub fn max_retry_after(mut self, longest: Duration) -> Self {
-        self.max_retry_after = longest;
-        self
-    }
-}
+use crate::config::RetryPolicy;
+use crate::error::ErrorKind;
+use crate::operation::Operation;
 
 /// Which failures of an operation a repeat may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +23,7 @@ impl Repeat {
     /// What holds unless the caller knows better.
     ///
     /// - Close and cancel ask for a state, so they can be repeated; the repeat may be refused
-    ///   because the first one worked, which the error tells with `may_have_been_taken`.
+    ///   because the first one worked, which the error tells with `may_have_been_processed`.
     /// - A second create makes a second batch, a second push may be computed twice.
     /// - A pull empties the buffer. If its answer was lost, so are the results, and a repeat that
     ///   brings the next ones would hide that from a caller who does not keep accounts.
@@ -170,7 +99,7 @@ impl Outcome {
     ///
     /// A 503 with Retry-After is a refusal by someone who knows what they do. A bare one also
     /// comes from gateways whose connection broke after they had passed the request on.
-    pub(crate) fn may_have_been_taken(self) -> bool {
+    pub(crate) fn may_have_been_processed(self) -> bool {
         match self {
             Self::Status(StatusCode::SERVICE_UNAVAILABLE, Some(_)) => false,
             Self::Status(status, _) => status.is_server_error() || status == 408,
@@ -215,7 +144,9 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 pub(crate) fn decide(policy: &RetryPolicy, failed: Failed, random: f64) -> Decision {
     let allowed = match failed.repeat {
         Repeat::Always => failed.outcome.can_pass(),
-        Repeat::IfNotTaken => failed.outcome.can_pass() && !failed.outcome.may_have_been_taken(),
+        Repeat::IfNotTaken => {
+            failed.outcome.can_pass() && !failed.outcome.may_have_been_processed()
+        }
         Repeat::Never => false,
     };
     if !allowed || failed.attempts > policy.max_retries {

@@ -4,13 +4,9 @@
 
 #[cfg(feature = "tracing")]
 pub(super) use on::CallSpan;
-#[cfg(feature = "tracing")]
-pub(crate) use on::state_changed;
 
 #[cfg(not(feature = "tracing"))]
 pub(super) use off::CallSpan;
-#[cfg(not(feature = "tracing"))]
-pub(crate) use off::state_changed;
 
 #[cfg(feature = "tracing")]
 mod on {
@@ -20,9 +16,9 @@ mod on {
     use tracing::field::Empty;
     use tracing::{Instrument, Span, debug, info, info_span, warn};
 
+    use crate::error::{Error, ErrorKind};
     use crate::transport::attempt::{Answer, Failure};
     use crate::transport::call::{Call, CallLog};
-    use crate::{Error, ErrorKind, State};
 
     const TARGET: &str = "cspark_batches";
 
@@ -122,15 +118,6 @@ mod on {
         }
     }
 
-    /// A batch is closed or cancelled, by us or by what an answer says.
-    pub(crate) fn state_changed(batch_id: &str, state: State) {
-        info!(
-            target: TARGET,
-            { cspark.batch.id = batch_id, cspark.batch.state = ?state },
-            "the batch takes another state"
-        );
-    }
-
     fn millis(duration: Duration) -> u64 {
         u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
     }
@@ -150,11 +137,9 @@ mod off {
 
     use reqwest::Request;
 
+    use crate::error::Error;
     use crate::transport::attempt::{Answer, Failure};
     use crate::transport::call::{Call, CallLog};
-    use crate::{Error, State};
-
-    pub(crate) fn state_changed(_: &str, _: State) {}
 
     pub(in crate::transport) struct CallSpan;
 

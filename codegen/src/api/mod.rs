@@ -38,23 +38,23 @@ const TYPE_PARAMETER: &str = "R";
 const REPLACED: [(&str, &str); 2] = [
     (
         "RecordMessage",
-        "::std::option::Option<crate::wire::RecordMessage>",
+        "::std::option::Option<crate::raw::record_message::RecordMessage>",
     ),
     ("SummaryOutput", RAW_JSON),
 ];
 
 /// The type of a `date-time`. One text that is not quite a date-time must not fail a response.
-const DATE_TIME: &str = "crate::wire::Timestamp";
+const DATE_TIME: &str = "crate::raw::timestamp::Timestamp";
 
 /// The type of an object with any properties.
 const RAW_JSON: &str = "::std::boxed::Box<::serde_json::value::RawValue>";
 
 /// The type through which the generated client sends requests.
-const EXECUTOR: &str = "crate::transport::Hooks";
+const EXECUTOR: &str = "crate::raw::executor::Executor";
 
 /// The readers that generated types refer to.
-const READ_COUNT: &str = "crate::wire::count";
-const READ_TEXT: &str = "crate::wire::text";
+const READ_COUNT: &str = "crate::raw::de::count";
+const READ_TEXT: &str = "crate::raw::de::text";
 
 /// Operations whose bulk payload passes as bytes: the request of the first, the response of the
 /// second.
@@ -178,7 +178,7 @@ fn free_form() -> SchemaObject {
     }
 }
 
-/// The tokens of a path such as `crate::wire::count`.
+/// The tokens of a path such as `crate::raw::de::count`.
 fn path(path: &str) -> proc_macro2::TokenStream {
     path.parse()
         .unwrap_or_else(|error| unreachable!("`{path}` is a constant of this module: {error}"))

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::{AccessToken, TokenError, TokenFuture, TokenProvider};
+use crate::auth::{AccessToken, TokenError, TokenFuture, TokenProvider};
 
 fn oauth(service: &Server, tokens: &Server) -> ClientBuilder {
     Client::builder()
@@ -86,7 +86,7 @@ async fn fixed_credentials_are_not_tried_twice() {
         (error.kind(), error.attempts()),
         (ErrorKind::Unauthorized, 1)
     );
-    assert!(!error.can_retry());
+    assert!(!error.is_transient());
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn no_token_no_call() {
         assert_eq!(tokens.seen().len(), asked, "{reply:?}");
         assert_eq!(error.kind(), kind, "{reply:?}");
         assert_eq!(error.operation(), Some(Operation::Status), "{reply:?}");
-        assert!(!error.may_have_been_taken(), "{reply:?}");
+        assert!(!error.may_have_been_processed(), "{reply:?}");
         assert!(
             error
                 .to_string()
@@ -205,7 +205,7 @@ async fn tokens_from_a_vault() {
             Some(kind) => {
                 let error = result.unwrap_err();
                 assert_eq!(error.kind(), kind, "{error}");
-                assert_eq!(error.can_retry(), kind == ErrorKind::Service, "{error}");
+                assert_eq!(error.is_transient(), kind == ErrorKind::Service, "{error}");
                 assert!(server.seen().is_empty());
             }
         }

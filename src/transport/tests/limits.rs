@@ -29,7 +29,7 @@ async fn error_bodies_are_read_in_part() {
     let server = Server::start([status(400, &"x".repeat(1_000_000))]);
     let error = Calls::of(&client(&server)).status().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert_eq!(error.body().unwrap().len(), 4096);
+    assert_eq!(error.body_excerpt().unwrap().len(), 4096);
 }
 
 #[cfg(feature = "gzip")]

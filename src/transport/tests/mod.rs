@@ -24,9 +24,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use self::server::{Reply, Server, json, status};
-use super::{Call, Received, Repeat, Transport};
+use super::{Call, Repeat, ResponseBody, Transport};
+use crate::client::Client;
+use crate::config::{ClientBuilder, RetryPolicy};
+use crate::error::{Error, ErrorKind, Result};
+use crate::operation::Operation;
 use crate::raw::types;
-use crate::{Client, ClientBuilder, Error, ErrorKind, Operation, Result, RetryPolicy};
 
 const ID: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -73,11 +76,11 @@ impl Calls {
             .await
     }
 
-    async fn pull(&self) -> Result<Received> {
+    async fn pull(&self) -> Result<ResponseBody> {
         self.pull_as(Repeat::default_for(Operation::Pull)).await
     }
 
-    async fn pull_as(&self, repeat: Repeat) -> Result<Received> {
+    async fn pull_as(&self, repeat: Repeat) -> Result<ResponseBody> {
         let max = NonZeroU32::new(7);
         let call = Call::new(Operation::Pull).batch(ID).repeat(repeat);
         self.0

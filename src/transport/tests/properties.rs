@@ -3,11 +3,10 @@
 use proptest::prelude::*;
 use reqwest::Url;
 
-use crate::auth::Secret;
 use crate::config::BaseUrl;
-use crate::transport::check_batch_id;
+use crate::error::{Error, ErrorKind};
+use crate::redact::Secret;
 use crate::transport::retry_after::retry_after;
-use crate::{Error, ErrorKind};
 
 /// Text with a liking for what means something in URLs.
 fn text() -> impl Strategy<Value = String> {
@@ -48,14 +47,6 @@ proptest! {
     }
 
     #[test]
-    fn an_accepted_id_is_one_segment(id in prop_oneof![text(), "[a-zA-Z0-9._~-]{0,40}"]) {
-        if check_batch_id(&id).is_ok() {
-            let url = Url::parse(&format!("https://host/t/api/v4/batch/{id}/status")).unwrap();
-            prop_assert_eq!(url.path(), format!("/t/api/v4/batch/{id}/status"));
-        }
-    }
-
-    #[test]
     fn any_retry_after_is_read_or_left(value in prop_oneof![any::<f64>().prop_map(|n| n.to_string()), "\\PC{0,40}"]) {
         let mut headers = http::HeaderMap::new();
         if let Ok(value) = http::HeaderValue::from_str(&value) {
@@ -67,11 +58,11 @@ proptest! {
 
     #[test]
     fn an_error_is_one_bounded_line(message in ".{0,100}", body in prop::collection::vec(any::<u8>(), 0..9000)) {
-        let secrets = crate::auth::Secrets::new(vec![Secret::new("needle")]);
+        let secrets = crate::redact::Secrets::new(vec![Secret::new("needle")]);
         let body = secrets.redactor().redact_body(&body);
-        let error = Error::new(ErrorKind::Service, message).with_body(&body);
+        let error = Error::new(ErrorKind::Service, message).with_body_excerpt(&body);
         prop_assert!(error.to_string().lines().count() <= 1);
         prop_assert!(error.to_string().chars().count() < 1300);
-        prop_assert!(error.body().is_none_or(|body| body.len() <= 4096));
+        prop_assert!(error.body_excerpt().is_none_or(|body| body.len() <= 4096));
     }
 }

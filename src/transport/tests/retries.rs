@@ -50,7 +50,7 @@ async fn a_create_is_repeated_only_when_it_was_surely_not_taken() {
             "{failure:?}"
         );
         if let Err(error) = result {
-            assert_eq!(error.may_have_been_taken(), taken, "{failure:?}");
+            assert_eq!(error.may_have_been_processed(), taken, "{failure:?}");
         }
     }
 }
@@ -89,8 +89,8 @@ async fn the_error_tells_the_whole_story() {
     assert_eq!(error.batch_id(), Some(ID));
     assert_eq!(error.attempts(), 3);
     assert_eq!(error.retry_after(), Some(Duration::from_millis(1)));
-    assert_eq!(error.body(), Some("{\"error\":\n \"busy\"}"));
-    assert!(error.can_retry());
+    assert_eq!(error.body_excerpt(), Some("{\"error\":\n \"busy\"}"));
+    assert!(error.is_transient());
     let sent: Vec<String> = server
         .seen()
         .iter()
@@ -148,7 +148,7 @@ async fn nobody_listens() {
         .unwrap();
     let error = Calls::of(&client).create().await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connect, 3));
-    assert!(error.can_retry() && !error.may_have_been_taken());
+    assert!(error.is_transient() && !error.may_have_been_processed());
     assert!(error.to_string().contains("refused"), "{error}");
     assert!(std::error::Error::source(&error).is_some());
 }
@@ -167,7 +167,7 @@ async fn an_attempt_has_its_time() {
         .unwrap();
     let error = Calls::of(&client).status().await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 2));
-    assert!(error.may_have_been_taken() && error.can_retry());
+    assert!(error.may_have_been_processed() && error.is_transient());
     assert!(error.to_string().contains("0.05 s"), "{error}");
 }
 
@@ -180,7 +180,7 @@ async fn a_call_has_its_time() {
         .unwrap();
     let error = Calls::of(&client).status().await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 2));
-    assert!(error.may_have_been_taken());
+    assert!(error.may_have_been_processed());
     assert_eq!(error.request_ids().len(), server.seen().len());
 }
 
@@ -189,7 +189,7 @@ async fn what_an_earlier_attempt_may_have_done_is_not_forgotten() {
     let server = Server::start([Reply::Cut, status(409, "already closed")]);
     let error = Calls::of(&client(&server)).close().await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Refused, 2));
-    assert!(error.may_have_been_taken());
+    assert!(error.may_have_been_processed());
 }
 
 #[tokio::test]
@@ -203,9 +203,9 @@ async fn a_malformed_pull_is_not_repeated_and_not_lost() {
             (error.kind(), error.status()),
             (ErrorKind::Decode, Some(200))
         );
-        assert_eq!(error.answer().unwrap(), body);
+        assert_eq!(error.response_body().unwrap(), body);
         assert_eq!((error.attempts(), error.batch_id()), (1, Some(ID)));
-        assert!(error.may_have_been_taken());
+        assert!(error.may_have_been_processed());
     }
 }
 
@@ -217,7 +217,10 @@ async fn a_pull_whose_answer_was_lost_is_repeated_only_for_those_who_keep_accoun
         assert_eq!(server.seen().len(), count);
         match result {
             Ok(_) => assert_eq!(count, 2),
-            Err(error) => assert!(error.may_have_been_taken() && error.can_retry(), "{error}"),
+            Err(error) => assert!(
+                error.may_have_been_processed() && error.is_transient(),
+                "{error}"
+            ),
         }
     }
 }
@@ -239,8 +242,8 @@ async fn decode_errors_name_the_field() {
         (error.kind(), error.status()),
         (ErrorKind::Decode, Some(200))
     );
-    assert_eq!(error.body(), Some(r#"{"status":3}"#));
-    assert!(!error.can_retry());
+    assert_eq!(error.body_excerpt(), Some(r#"{"status":3}"#));
+    assert!(!error.is_transient());
 }
 
 #[derive(Debug, serde::Deserialize)]

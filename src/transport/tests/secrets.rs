@@ -46,7 +46,7 @@ fn failures(secrets: &[&str]) -> Vec<Reply> {
 fn everything(error: &Error) -> String {
     let mut text = format!(
         "{error} {error:?} {error:#?} {:?} {:?}",
-        error.body(),
+        error.body_excerpt(),
         error.request_ids()
     );
     let mut source = error.source();

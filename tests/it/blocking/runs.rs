@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cspark_batches::blocking::{Client, Run, RunBuilder};
 use cspark_batches::run::Source;
-use cspark_batches::{Chunk, Chunker, ErrorKind, Result, State};
+use cspark_batches::{Chunk, Chunker, ErrorKind, PipelineState, Result};
 use cspark_emulator::{Emulator, Fault, Operation, Response};
 use serde::Serialize;
 
@@ -72,7 +72,7 @@ fn whole_runs() {
         assert!((output.volume - expected).abs() < 1e-9 * (1.0 + expected));
     }
     assert_eq!(outputs.len(), 200);
-    assert_ne!(pipeline.state(), State::Open);
+    assert_ne!(pipeline.state(), PipelineState::Open);
 
     // Prepared chunks, and an end by hand.
     let chunks = Chunker::new()

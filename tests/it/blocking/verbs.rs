@@ -1,7 +1,7 @@
 //! The blocking client through every verb, outside and inside of a runtime.
 
 use cspark_batches::blocking::Client;
-use cspark_batches::{Push, State};
+use cspark_batches::{PipelineState, Push};
 use cspark_emulator::Emulator;
 
 use crate::support::{SERVICE, Volume, cylinders, settings};
@@ -40,7 +40,7 @@ fn every_verb() {
             .len();
     }
     pipeline.close().unwrap();
-    assert_eq!(batches.of(pipeline.id()).state(), State::Open);
+    assert_eq!(batches.of(pipeline.id()).state(), PipelineState::Open);
     assert!(batches.create(SERVICE).send().unwrap().cancel().is_ok());
     batches.describe().unwrap();
 }

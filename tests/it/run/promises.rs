@@ -233,7 +233,7 @@ async fn a_pause_pushes_nothing_and_delivers_what_is_there() {
         tokio::task::yield_now().await;
     }
     assert_eq!(emulator.traffic(Operation::Push).requests, pushes);
-    run.handle().resume();
+    run.handle().unpause();
     run.next().await.unwrap().unwrap();
     run.handle().finish();
     assert!(run.next().await.is_none());
@@ -288,7 +288,7 @@ async fn a_pipeline_is_run_and_closed() {
     let pipeline = client(&emulator).batches().create(SERVICE).await.unwrap();
     let collected = pipeline.run::<_, Volume>(cylinders(0..300)).await.unwrap();
     assert_eq!(collected.into_outputs().unwrap().len(), 300);
-    assert_eq!(pipeline.state(), cspark_batches::State::Closed);
+    assert_eq!(pipeline.state(), cspark_batches::PipelineState::Closed);
     let error = pipeline
         .run::<_, Volume>(cylinders(0..300))
         .start()

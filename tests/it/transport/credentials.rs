@@ -67,7 +67,7 @@ async fn wrong_ones_end_in_one_clear_error() {
                 .starts_with("create batch failed: no access token"),
             "{error}"
         );
-        assert!(!error.can_retry() && !error.may_have_been_taken());
+        assert!(!error.is_transient() && !error.may_have_been_processed());
         assert_eq!(emulator.requests().len(), 1);
         assert!(requests(&emulator, Operation::Create).is_empty());
     }
@@ -93,7 +93,7 @@ async fn a_token_endpoint_that_is_down_is_asked_a_bounded_number_of_times() {
     }
     let error = client.batches().describe().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Service);
-    assert!(error.can_retry(), "{error}");
+    assert!(error.is_transient(), "{error}");
     assert_eq!(requests(&emulator, Operation::Token).len(), 3);
     assert!(requests(&emulator, Operation::Describe).is_empty());
     // It is back.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cspark_batches::{ErrorKind, Pulled, Push, State};
+use cspark_batches::{ErrorKind, PipelineState, Pulled, Push};
 use cspark_emulator::{Emulator, Fault, Operation, Response};
 
 use crate::support::{SERVICE, Volume, cylinders, requests, settings};
@@ -61,7 +61,7 @@ async fn what_is_safe_to_repeat_survives_what_can_pass() {
             result.unwrap_or_else(|error| panic!("{operation:?} {fault:?}: {error}"));
             assert_eq!(emulator.pending_faults(), 0, "{operation:?} {fault:?}");
         }
-        assert_ne!(pipeline.state(), State::Open, "{fault:?}");
+        assert_ne!(pipeline.state(), PipelineState::Open, "{fault:?}");
     }
 }
 
@@ -82,10 +82,10 @@ async fn create_push_and_pull_are_never_done_twice_unnoticed() {
             Ok(_) => assert_eq!(made, 1, "{fault:?}"),
             Err(error) => {
                 assert!(
-                    made <= 1 && error.may_have_been_taken(),
+                    made <= 1 && error.may_have_been_processed(),
                     "{fault:?}: {error}"
                 );
-                assert!(error.can_retry(), "{fault:?}: {error}");
+                assert!(error.is_transient(), "{fault:?}: {error}");
             }
         }
 
@@ -98,7 +98,7 @@ async fn create_push_and_pull_are_never_done_twice_unnoticed() {
             Ok(_) => assert_eq!(sent, 2, "{fault:?}"),
             Err(error) => {
                 assert_eq!(sent, 1, "{fault:?}");
-                assert!(error.may_have_been_taken(), "{fault:?}: {error}");
+                assert!(error.may_have_been_processed(), "{fault:?}: {error}");
                 assert_eq!(error.batch_id(), Some(pipeline.id()));
             }
         }
@@ -106,7 +106,7 @@ async fn create_push_and_pull_are_never_done_twice_unnoticed() {
         emulator.inject(Operation::Pull, fault.clone());
         match pipeline.pull::<Volume>().await {
             Ok(_) => {}
-            Err(error) => assert!(error.may_have_been_taken(), "{fault:?}: {error}"),
+            Err(error) => assert!(error.may_have_been_processed(), "{fault:?}: {error}"),
         }
         emulator.clear_faults();
     }
@@ -133,7 +133,7 @@ async fn results_that_cannot_be_read_are_kept() {
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert_eq!(error.operation(), Some(cspark_batches::Operation::Pull));
     assert_eq!((error.status(), error.request_ids().len()), (Some(200), 1));
-    let answer = error.answer().unwrap();
+    let answer = error.response_body().unwrap();
     let rescued = Pulled::<Volume>::parse(answer).unwrap();
     assert_eq!(rescued.chunks.len(), 1);
 }

@@ -29,7 +29,7 @@ fn faults() -> Vec<Fault> {
 }
 
 fn everything(error: &Error) -> String {
-    let mut text = format!("{error} {error:?} {error:#?} {:?}", error.body());
+    let mut text = format!("{error} {error:?} {error:#?} {:?}", error.body_excerpt());
     let mut source = error.source();
     while let Some(error) = source {
         text.push_str(&format!(" {error} {error:?}"));

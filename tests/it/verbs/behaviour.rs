@@ -1,7 +1,7 @@
 //! The verbs' promises: state, statistics, errors.
 
 use cspark_batches::raw::types::BatchStatus;
-use cspark_batches::{Chunk, ErrorKind, Operation, Push, State};
+use cspark_batches::{Chunk, ErrorKind, Operation, PipelineState, Push};
 use cspark_emulator::{Emulator, Fault, Operation as On, Response};
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ async fn a_batch_runs_from_records_to_outputs() {
         pipeline.created().unwrap().status(),
         Some(&BatchStatus::Created)
     );
-    assert_eq!(pipeline.state(), State::Open);
+    assert_eq!(pipeline.state(), PipelineState::Open);
 
     let records: Vec<_> = cylinders(0..5).collect();
     let pushed = pipeline
@@ -80,7 +80,7 @@ async fn a_batch_runs_from_records_to_outputs() {
     assert_eq!(in_order.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 
     pipeline.close().await.unwrap();
-    assert_eq!(pipeline.state(), State::Closed);
+    assert_eq!(pipeline.state(), PipelineState::Closed);
     assert!(
         pipeline
             .info()
@@ -220,7 +220,7 @@ async fn wrong_arguments_fail_before_any_request() {
     for (error, why) in refused {
         assert_eq!(error.kind(), ErrorKind::Input, "{error}");
         assert!(error.to_string().contains(why), "{error}");
-        assert!(!error.may_have_been_taken());
+        assert!(!error.may_have_been_processed());
     }
     assert!(emulator.requests().is_empty());
 }
@@ -289,7 +289,7 @@ async fn a_push_whose_answer_is_lost_is_not_repeated_and_says_so() {
             .push(Chunk::new(cylinders(0..1)).unwrap())
             .await
             .unwrap_err();
-        assert!(error.may_have_been_taken(), "{fault:?}: {error}");
+        assert!(error.may_have_been_processed(), "{fault:?}: {error}");
         assert_eq!(emulator.traffic(On::Push).requests, before + 1, "{fault:?}");
     }
     // The service did take them, which the counters tell; this pipeline only counts what it knows.
@@ -338,9 +338,9 @@ async fn a_close_that_failed_leaves_the_batch_open() {
         }
     }
     pipeline.close().await.unwrap_err();
-    assert_eq!(pipeline.state(), State::Open);
+    assert_eq!(pipeline.state(), PipelineState::Open);
     pipeline.cancel().await.unwrap_err();
-    assert_eq!(pipeline.state(), State::Open);
+    assert_eq!(pipeline.state(), PipelineState::Open);
     pipeline
         .push(Chunk::new(cylinders(0..1)).unwrap())
         .await
@@ -363,14 +363,14 @@ async fn a_close_that_worked_although_its_answer_was_lost_counts() {
             .unwrap()
             .is_terminal()
     );
-    assert_eq!(pipeline.state(), State::Closed);
+    assert_eq!(pipeline.state(), PipelineState::Closed);
 
     // But a refusal that stands for itself is an error.
     let other = spark.batches().create(SERVICE).await.unwrap();
     emulator.inject(On::Close, Fault::CutBefore);
     emulator.inject(On::Close, Fault::RespondBefore(Response::status(409)));
     assert_eq!(other.close().await.unwrap_err().kind(), ErrorKind::Refused);
-    assert_eq!(other.state(), State::Open);
+    assert_eq!(other.state(), PipelineState::Open);
 }
 
 #[tokio::test]
@@ -379,14 +379,14 @@ async fn a_terminal_status_from_the_service_is_taken_over() {
     let batches = spark.batches();
     let pipeline = batches.create(SERVICE).await.unwrap();
     emulator.time_out(pipeline.id());
-    assert_eq!(pipeline.state(), State::Open);
+    assert_eq!(pipeline.state(), PipelineState::Open);
     pipeline.status().await.unwrap();
-    assert_eq!(pipeline.state(), State::Closed);
+    assert_eq!(pipeline.state(), PipelineState::Closed);
 
     let pipeline = batches.create(SERVICE).await.unwrap();
     emulator.cancel(pipeline.id());
     pipeline.info().await.unwrap();
-    assert_eq!(pipeline.state(), State::Cancelled);
+    assert_eq!(pipeline.state(), PipelineState::Cancelled);
 
     let pipeline = batches.create(SERVICE).await.unwrap();
     pipeline
@@ -395,7 +395,7 @@ async fn a_terminal_status_from_the_service_is_taken_over() {
         .unwrap();
     emulator.fail(pipeline.id());
     pipeline.status().await.unwrap();
-    assert_eq!(pipeline.state(), State::Closed);
+    assert_eq!(pipeline.state(), PipelineState::Closed);
 }
 
 #[tokio::test]
@@ -412,7 +412,9 @@ async fn a_full_input_buffer_refuses_the_whole_push() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
     assert!(
-        error.body().is_some_and(|body| body.contains("buffer")),
+        error
+            .body_excerpt()
+            .is_some_and(|body| body.contains("buffer")),
         "{error}"
     );
     assert_eq!(pipeline.stats().chunks(), 0);

@@ -98,7 +98,8 @@ async fn numbers_go_through_unchanged() {
             .collect::<Vec<_>>(),
         // Objects have no order, so a tuple is no way to read them.
         Err(error) => {
-            let maps = Pulled::<HashMap<String, Value>>::parse(error.answer().unwrap()).unwrap();
+            let maps =
+                Pulled::<HashMap<String, Value>>::parse(error.response_body().unwrap()).unwrap();
             let read = |it: &HashMap<String, Value>| {
                 (
                     it["f"].as_f64().unwrap(),
@@ -165,7 +166,7 @@ async fn results_that_can_t_be_read_are_not_lost() {
         pipeline.pull::<Volume>().await.unwrap().chunks.is_empty(),
         "the service has nothing left"
     );
-    let pulled = Pulled::<Volume>::parse(error.answer().unwrap()).unwrap();
+    let pulled = Pulled::<Volume>::parse(error.response_body().unwrap()).unwrap();
     assert_eq!(pulled.chunks[0].records().count(), 2);
 }
 
@@ -177,7 +178,7 @@ async fn a_pull_whose_answer_is_lost_says_so() {
         push_and_compute(&pipeline, Push::records(cylinders(0..2))).await;
         emulator.inject(Operation::Pull, fault);
         let error = pipeline.pull::<Volume>().await.unwrap_err();
-        assert!(error.may_have_been_taken(), "{error}");
+        assert!(error.may_have_been_processed(), "{error}");
         assert_eq!(
             error.attempts(),
             1,
@@ -187,7 +188,7 @@ async fn a_pull_whose_answer_is_lost_says_so() {
     emulator.inject(Operation::Pull, Fault::RespondBefore(Response::html(200)));
     let error = pipeline.pull::<Volume>().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Decode);
-    assert!(error.answer().is_some());
+    assert!(error.response_body().is_some());
 }
 
 #[tokio::test]

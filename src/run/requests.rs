@@ -6,15 +6,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::lift::{Lifted, lift};
 use super::machine::{BatchState, Facts, Failure, Op, Pulled, RequestId, RunId, What};
+use crate::batch::Calls;
+use crate::batch::split_outputs::{SplitResponse, split_outputs};
+use crate::chunk::Chunk;
 use crate::chunk::push_body;
+use crate::error::{Error, ErrorKind, Result};
 use crate::raw::types::{
     Batch, BatchStatus, BatchTransition, ChunkResult, CreateRequest, PullResponse, Status,
-    UpdateRequest,
 };
-use crate::transport::{Call, Repeat, Transport};
-use crate::{Chunk, Error, ErrorKind, Operation, Result};
 
 /// A chunk's result as it came; its outputs are read by whoever takes it.
 pub(super) type RawResult = ChunkResult<RawOutputs>;
@@ -39,7 +39,7 @@ impl<'de> Deserialize<'de> for RawOutputs {
 /// Reads the answer of a pull, all but the outputs.
 fn read(answer: &[u8]) -> Option<PullResponse<RawOutputs>> {
     let answer = std::str::from_utf8(answer).ok()?;
-    let Lifted { rest, outputs } = lift(answer.as_bytes())?;
+    let SplitResponse { rest, outputs } = split_outputs(answer.as_bytes())?;
     let PullResponse { data, status } =
         serde_json::from_slice::<PullResponse<usize>>(&rest).ok()?;
     let whole = |chunk: ChunkResult<usize>| {
@@ -78,54 +78,28 @@ pub(super) enum Brought {
 
 /// Makes requests.
 #[derive(Clone)]
-pub(super) struct Calls {
-    pub(super) transport: Arc<Transport>,
+pub(super) struct Requests {
+    pub(super) calls: Calls,
 }
 
-impl Calls {
+impl Requests {
     pub(super) async fn create(self, request: CreateRequest) -> Result<Brought> {
-        let call = Call::new(Operation::Create).repeat(Repeat::Never);
-        let batch: Batch = self
-            .transport
-            .call(call, async |raw| raw.create(&request).await)
-            .await?;
-        match batch.id.filter(|id| !id.is_empty()) {
-            Some(id) => Ok(Brought::Batch(id)),
-            None => Err(Error::decode("id", "the answer has no id of the new batch")
-                .with_operation(Operation::Create)
-                .with_may_have_been_taken(true)),
-        }
+        let (id, _) = self.calls.create(&request).await?;
+        Ok(Brought::Batch(id))
     }
 
     pub(super) async fn push(self, id: Arc<str>, chunks: Vec<Chunk>) -> Result<Status> {
         let body = push_body(chunks.iter())?;
         drop(chunks);
-        self.transport
-            .call(on(Operation::Push, &id), async |raw| {
-                raw.push(&id, body).await
-            })
-            .await
+        self.calls.push(&id, body).await
     }
 
     pub(super) async fn status(self, id: Arc<str>) -> Result<Status> {
-        self.transport
-            .call(on(Operation::Status, &id), async |raw| {
-                raw.status(&id).await
-            })
-            .await
+        self.calls.status(&id).await
     }
 
     pub(super) async fn end(self, id: Arc<str>, batch_status: BatchTransition) -> Result<Batch> {
-        let operation = match batch_status {
-            BatchTransition::Closed => Operation::Close,
-            BatchTransition::Cancelled => Operation::Cancel,
-        };
-        let request = UpdateRequest { batch_status };
-        self.transport
-            .call(on(operation, &id), async |raw| {
-                raw.update(&id, &request).await
-            })
-            .await
+        self.calls.update(&id, batch_status).await
     }
 
     pub(super) async fn pull(
@@ -134,13 +108,7 @@ impl Calls {
         max: u32,
         run: RunId,
     ) -> Result<(Brought, Option<Status>)> {
-        let max = NonZeroU32::new(max);
-        let received = self
-            .transport
-            .call_bytes(on(Operation::Pull, &id), async |raw| {
-                raw.pull(&id, max, max).await
-            })
-            .await?;
+        let received = self.calls.pull(&id, NonZeroU32::new(max)).await?;
         let answer = match read(received.body()) {
             Some(answer) => answer,
             None => received.json()?,
@@ -177,10 +145,6 @@ impl Calls {
     }
 }
 
-fn on(operation: Operation, batch: &str) -> Call {
-    Call::new(operation).batch(batch).repeat(Repeat::Never)
-}
-
 /// Drops lists that say nothing.
 fn slim(mut result: RawResult) -> RawResult {
     fn said<T>(list: Option<Vec<Option<T>>>) -> Option<Vec<Option<T>>> {
@@ -194,7 +158,7 @@ fn slim(mut result: RawResult) -> RawResult {
 
 /// About the memory that a result takes, in bytes.
 fn size(result: &RawResult) -> u64 {
-    fn messages(list: Option<&Vec<Option<crate::RecordMessage>>>) -> usize {
+    fn messages(list: Option<&Vec<Option<crate::raw::record_message::RecordMessage>>>) -> usize {
         let entries = list.map_or(&[][..], Vec::as_slice);
         size_of_val(entries)
             + entries
@@ -257,11 +221,11 @@ pub(super) fn failure(op: Op, error: &Error) -> Failure {
         ErrorKind::TooLarge => What::TooLarge,
         ErrorKind::Refused if op == Op::Push && error.status() == Some(413) => What::TooLarge,
         ErrorKind::Refused | ErrorKind::State => What::Refused,
-        _ if error.may_have_been_taken() => What::Unknown,
+        _ if error.may_have_been_processed() => What::Unknown,
         ErrorKind::RateLimited => What::Busy,
         ErrorKind::Service if error.status().is_some() => What::Busy,
         // No connection, or no token for now.
-        _ if error.can_retry() => What::NotTaken,
+        _ if error.is_transient() => What::NotTaken,
         ErrorKind::Unauthorized
         | ErrorKind::Forbidden
         | ErrorKind::Config
@@ -285,11 +249,11 @@ mod tests {
 
     #[test]
     fn failures_and_what_they_mean() {
-        let with = |kind, status: u16, can_retry, taken| {
+        let with = |kind, status: u16, is_transient, taken| {
             Error::new(kind, "x")
                 .with_status(StatusCode::from_u16(status).unwrap())
-                .with_can_retry(can_retry)
-                .with_may_have_been_taken(taken)
+                .with_transient(is_transient)
+                .with_may_have_been_processed(taken)
         };
         let table = [
             (
@@ -369,19 +333,19 @@ mod tests {
             ),
             (
                 Op::Push,
-                Error::new(ErrorKind::Connect, "x").with_can_retry(true),
+                Error::new(ErrorKind::Connect, "x").with_transient(true),
                 What::NotTaken,
             ),
             (
                 Op::Push,
                 Error::new(ErrorKind::Interrupted, "x")
-                    .with_can_retry(true)
-                    .with_may_have_been_taken(true),
+                    .with_transient(true)
+                    .with_may_have_been_processed(true),
                 What::Unknown,
             ),
             (
                 Op::Push,
-                Error::new(ErrorKind::Service, "no access token").with_can_retry(true),
+                Error::new(ErrorKind::Service, "no access token").with_transient(true),
                 What::NotTaken,
             ),
             (

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::pin::Pin;
-use std::sync::Arc;
 
+use super::calls::Calls;
+use super::pipeline::Pipeline;
+use super::service_uri::ServiceUri;
 use crate::raw::types::{CreateRequest, DescribeResponse};
-use crate::run::{IntoSource, RunBuilder};
-use crate::transport::{Call, Transport};
-use crate::{Error, Operation, Pipeline, Result, ServiceUri, Timestamp};
+
+use crate::error::{Error, Result};
+use crate::operation::Operation;
+use crate::raw::timestamp::Timestamp;
 
 /// What a batch says it is for, unless told otherwise.
 const CALL_PURPOSE: &str = "Async Batch Execution";
@@ -18,12 +21,20 @@ const SOURCE_SYSTEM: &str = "Spark Rust SDK";
 /// The batches of a tenant. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Batches {
-    transport: Arc<Transport>,
+    calls: Calls,
 }
 
 impl Batches {
-    pub(crate) fn new(transport: Arc<Transport>) -> Self {
-        Self { transport }
+    pub(crate) fn new(calls: Calls) -> Self {
+        Self { calls }
+    }
+
+    /// A builder that returns `error` when it is awaited.
+    pub(crate) fn create_failed(&self, error: Error) -> Create {
+        Create {
+            calls: self.calls.clone(),
+            request: Err(error),
+        }
     }
 
     /// Lists the batches that are in progress or ended within the past hour, with the tenant's
@@ -35,10 +46,7 @@ impl Batches {
     ///
     /// Whatever keeps an answer from coming, after retries.
     pub async fn describe(&self) -> Result<DescribeResponse> {
-        let call = Call::new(Operation::Describe);
-        self.transport
-            .call(call, async |raw| raw.describe().await)
-            .await
+        self.calls.describe().await
     }
 
     /// Creates a batch for a service: `my-folder/my-service`, or anything else that a
@@ -69,25 +77,9 @@ impl Batches {
                 ..CreateRequest::default()
             });
         Create {
-            transport: Arc::clone(&self.transport),
+            calls: self.calls.clone(),
             request,
         }
-    }
-
-    /// Runs records through a batch that is created for them and closed at the end: any amount of data, in bounded memory,
-    /// with nothing lost. See [`run`](crate::run).
-    ///
-    /// `I` is the type of the records (`_` where it can be inferred), `O` what the outputs of one record are read into.
-    pub fn run<I, O>(
-        &self,
-        service: impl TryInto<ServiceUri, Error: Into<Error>>,
-        records: impl IntoSource<I>,
-    ) -> RunBuilder<I, O> {
-        let create = match service.try_into() {
-            Ok(service) => self.create(service),
-            Err(error) => Create::refused(Arc::clone(&self.transport), error.into()),
-        };
-        RunBuilder::create(create, records.into_source())
     }
 
     /// Takes up a batch by its id. No request is made, and the id is checked with the first one.
@@ -95,7 +87,7 @@ impl Batches {
     /// The pipeline counts as open until the service says otherwise, and its statistics hold what is
     /// pushed through it, not what was pushed before.
     pub fn of(&self, id: impl Into<String>) -> Pipeline {
-        Pipeline::new(Arc::clone(&self.transport), id.into(), None)
+        Pipeline::new(self.calls.clone(), id.into(), None)
     }
 }
 
@@ -105,7 +97,7 @@ impl Batches {
 /// on are experimental in the API, and may change.
 #[must_use = "nothing is created before it is awaited"]
 pub struct Create {
-    transport: Arc<Transport>,
+    calls: Calls,
     request: Result<CreateRequest>,
 }
 
@@ -222,17 +214,9 @@ impl Create {
         }
     }
 
-    /// One that can only fail, in the way of all other mistakes.
-    pub(crate) fn refused(transport: Arc<Transport>, error: Error) -> Self {
-        Self {
-            transport,
-            request: Err(error),
-        }
-    }
-
-    /// For who creates batches time and again with the same options.
-    pub(crate) fn into_parts(self) -> (Arc<Transport>, Result<CreateRequest>) {
-        (self.transport, self.request)
+    /// For callers that create several batches with the same options.
+    pub(crate) fn into_parts(self) -> (Calls, Result<CreateRequest>) {
+        (self.calls, self.request)
     }
 
     fn set(mut self, set: impl FnOnce(&mut CreateRequest)) -> Self {
@@ -268,17 +252,8 @@ impl Create {
 
     async fn send(self) -> Result<Pipeline> {
         let request = self.request?;
-        let call = Call::new(Operation::Create);
-        let batch = self
-            .transport
-            .call(call, async |raw| raw.create(&request).await)
-            .await?;
-        match batch.id.clone().filter(|id| !id.is_empty()) {
-            Some(id) => Ok(Pipeline::new(self.transport, id, Some(batch))),
-            None => Err(Error::decode("id", "the answer has no id of the new batch")
-                .with_operation(Operation::Create)
-                .with_may_have_been_taken(true)),
-        }
+        let (id, batch) = self.calls.create(&request).await?;
+        Ok(Pipeline::new(self.calls, id, Some(batch)))
     }
 }
 
@@ -293,7 +268,7 @@ impl IntoFuture for Create {
     /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the locator or an option is wrong: nothing
     /// was sent. Otherwise whatever kept an answer from coming: creation is repeated only where the
     /// service surely did not take the request, and
-    /// [`may_have_been_taken`](crate::Error::may_have_been_taken) tells whether a batch may be there
+    /// [`may_have_been_processed`](crate::Error::may_have_been_processed) tells whether a batch may be there
     /// that nobody has the id of.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())

@@ -7,10 +7,13 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 
 use super::oauth::ClientCredentials;
-use super::tokens::{Issued, TokenCache};
-use super::{AccessToken, Secret, TokenProvider};
-use crate::transport::{API_KEY, Decision, Engine, Failed, Outcome, Repeat, decide};
-use crate::{Error, ErrorKind, Operation, Result};
+use super::retry::{Decision, Failed, Outcome, Repeat, decide};
+use super::sender::Sender;
+use crate::auth::{AccessToken, Issued, TokenCache, TokenProvider};
+use crate::config::headers::API_KEY;
+use crate::error::{Error, ErrorKind, Result};
+use crate::operation::Operation;
+use crate::redact::Secret;
 
 /// Where the credentials of a request come from.
 #[derive(Debug)]
@@ -33,7 +36,7 @@ pub(crate) enum Source {
     OAuth(ClientCredentials),
     Provider {
         provider: Arc<dyn TokenProvider>,
-        engine: Engine,
+        sender: Sender,
     },
 }
 
@@ -127,7 +130,7 @@ impl Source {
     async fn fetch(&self) -> Result<AccessToken> {
         let token = match self {
             Self::OAuth(oauth) => oauth.fetch().await?,
-            Self::Provider { provider, engine } => ask(&**provider, engine).await?,
+            Self::Provider { provider, sender } => ask(&**provider, sender).await?,
         };
         if token.secret.expose().is_empty() {
             let error = Error::new(
@@ -140,15 +143,15 @@ impl Source {
     }
 }
 
-async fn ask(provider: &dyn TokenProvider, engine: &Engine) -> Result<AccessToken> {
-    let limit = engine.timeouts().request;
+async fn ask(provider: &dyn TokenProvider, sender: &Sender) -> Result<AccessToken> {
+    let limit = sender.timeouts().request;
     let mut attempts = 0;
     loop {
         attempts += 1;
         let error = match tokio::time::timeout(limit, provider.token()).await {
             Ok(Ok(token)) => return Ok(token),
             Ok(Err(error)) => {
-                let kind = match error.can_retry {
+                let kind = match error.is_transient {
                     true => ErrorKind::Service,
                     false => ErrorKind::Unauthorized,
                 };
@@ -156,7 +159,7 @@ async fn ask(provider: &dyn TokenProvider, engine: &Engine) -> Result<AccessToke
                     kind,
                     format!("the token provider gave none: {}", error.source),
                 )
-                .with_can_retry(error.can_retry)
+                .with_transient(error.is_transient)
                 .with_source(error.source)
             }
             Err(_) => {
@@ -164,12 +167,12 @@ async fn ask(provider: &dyn TokenProvider, engine: &Engine) -> Result<AccessToke
                     "the token provider gave none within {} s",
                     limit.as_secs_f64()
                 );
-                Error::new(ErrorKind::Timeout, message).with_can_retry(true)
+                Error::new(ErrorKind::Timeout, message).with_transient(true)
             }
         };
         let failed = Failed {
             repeat: Repeat::Always,
-            outcome: if error.can_retry() {
+            outcome: if error.is_transient() {
                 Outcome::Connect
             } else {
                 Outcome::NotSent
@@ -177,7 +180,7 @@ async fn ask(provider: &dyn TokenProvider, engine: &Engine) -> Result<AccessToke
             attempts,
             left: None::<Duration>,
         };
-        match decide(engine.policy(), failed, fastrand::f64()) {
+        match decide(sender.policy(), failed, fastrand::f64()) {
             Decision::Wait(wait) => tokio::time::sleep(wait).await,
             Decision::Stop => return Err(error.with_operation(Operation::Token)),
         }

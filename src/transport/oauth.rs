@@ -10,9 +10,12 @@ use http::header::{ACCEPT, USER_AGENT};
 use reqwest::{Request, Url};
 use serde::Deserialize;
 
-use super::{AccessToken, Auth, ClientSecret};
-use crate::transport::{Call, CallLog, Engine};
-use crate::{Error, Operation, Result};
+use super::auth::Auth;
+use super::call::{Call, CallLog};
+use super::sender::Sender;
+use crate::auth::{AccessToken, ClientSecret};
+use crate::error::{Error, Result};
+use crate::operation::Operation;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -21,7 +24,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) struct ClientCredentials {
     pub(crate) client: ClientSecret,
     pub(crate) url: Url,
-    pub(crate) engine: Engine,
+    pub(crate) sender: Sender,
     pub(crate) user_agent: HeaderValue,
 }
 
@@ -57,7 +60,7 @@ impl ClientCredentials {
         let log = CallLog::new();
         let request = self.request()?;
         // Boxed, since calls need tokens and tokens need a call.
-        let running = Box::pin(self.engine.run(request, &call, &Auth::Open, &log));
+        let running = Box::pin(self.sender.run(request, &call, &Auth::Open, &log));
         let answer = running.await.map_err(|stopped| stopped.error)?;
         // Neither serde's words nor the body go into the error: both may hold the token.
         let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| {
@@ -81,7 +84,7 @@ impl ClientCredentials {
             ("client_id", &self.client.id),
             ("client_secret", self.client.secret.expose()),
         ];
-        let request = self.engine.client().post(self.url.clone()).form(&form);
+        let request = self.sender.client().post(self.url.clone()).form(&form);
         request
             .header(ACCEPT, JSON)
             .header(USER_AGENT, self.user_agent.clone())

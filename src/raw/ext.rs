@@ -2,8 +2,9 @@
 
 use serde_json::value::RawValue;
 
+use crate::raw::record_message::RecordMessage;
 use crate::raw::types::{Batch, BatchDetails, BatchStatus, ChunkResult, Status};
-use crate::{Outputs, RecordMessage};
+use crate::records::Outputs;
 
 impl Batch {
     /// The details, under whichever of the two names they came.

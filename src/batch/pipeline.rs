@@ -1,7 +1,5 @@
 //! One batch: push, pull, watch, close, cancel.
 
-mod ledger;
-
 use std::fmt;
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
@@ -10,14 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use self::ledger::{Ledger, Reservation};
+use super::calls::Calls;
+use super::pull::Pulled;
+use super::push::{Push, Pushed};
+use super::state::{Ledger, PipelineState, Reservation, Stats};
 use crate::chunk::push_body;
-use crate::raw::types::{Batch, BatchStatus, BatchTransition, Status, UpdateRequest};
-use crate::run::{IntoSource, RunBuilder};
-use crate::transport::{Call, RawResult, Repeat, Transport, trace};
-use crate::{Error, ErrorKind, Operation, Pulled, Push, Pushed, Result, raw};
-
-pub use ledger::{State, Stats};
+use crate::error::{Error, ErrorKind, Result};
+use crate::operation::Operation;
+use crate::raw::types::{Batch, BatchStatus, BatchTransition, Status};
 
 /// A batch, by its id. Cheap to clone; clones share state and statistics, and may be used from
 /// many tasks at a time.
@@ -29,18 +27,18 @@ pub struct Pipeline {
 }
 
 struct Shared {
-    transport: Arc<Transport>,
+    calls: Calls,
     id: String,
     created: Option<Batch>,
     ledger: Mutex<Ledger>,
 }
 
 impl Pipeline {
-    pub(crate) fn new(transport: Arc<Transport>, id: String, created: Option<Batch>) -> Self {
+    pub(crate) fn new(calls: Calls, id: String, created: Option<Batch>) -> Self {
         let ledger = Mutex::default();
         Self {
             shared: Arc::new(Shared {
-                transport,
+                calls,
                 id,
                 created,
                 ledger,
@@ -59,7 +57,7 @@ impl Pipeline {
     }
 
     /// What can be done with the batch, as far as this pipeline knows.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> PipelineState {
         self.ledger().state()
     }
 
@@ -76,10 +74,7 @@ impl Pipeline {
     #[doc(alias = "getInfo")]
     #[doc(alias = "get_info")]
     pub async fn info(&self) -> Result<Batch> {
-        let id = self.id();
-        let batch = self
-            .call(Operation::Info, async |raw| raw.info(id).await)
-            .await?;
+        let batch = self.shared.calls.info(self.id()).await?;
         self.learn(batch.status());
         Ok(batch)
     }
@@ -92,10 +87,7 @@ impl Pipeline {
     #[doc(alias = "getStatus")]
     #[doc(alias = "get_status")]
     pub async fn status(&self) -> Result<Status> {
-        let id = self.id();
-        let status = self
-            .call(Operation::Status, async |raw| raw.status(id).await)
-            .await?;
+        let status = self.shared.calls.status(self.id()).await?;
         self.learn(status.batch_status.as_ref());
         Ok(status)
     }
@@ -124,7 +116,7 @@ impl Pipeline {
     /// Otherwise whatever the service answers; a push that does not fit into the input buffer is
     /// refused as a whole. It is repeated only where the service surely did not take it, since
     /// chunks that come twice may be computed twice;
-    /// [`may_have_been_taken`](Error::may_have_been_taken) tells the doubtful cases.
+    /// [`may_have_been_processed`](Error::may_have_been_processed) tells the doubtful cases.
     pub async fn push(&self, push: impl Into<Push<'_>> + Send) -> Result<Pushed> {
         let operation = Operation::Push;
         self.ledger()
@@ -144,10 +136,7 @@ impl Pipeline {
             });
         }
         let body = push_body(reservation.chunks().iter().map(|(chunk, _)| chunk)).map_err(here)?;
-        let id = self.id();
-        let status: Status = self
-            .call(operation, async |raw| raw.push(id, body).await)
-            .await?;
+        let status = self.shared.calls.push(self.id(), body).await?;
         self.learn(status.batch_status.as_ref());
         let (chunks, skipped) = reservation.accept();
         Ok(Pushed {
@@ -212,11 +201,7 @@ impl Pipeline {
             .state()
             .allows(operation)
             .map_err(|why| self.forbidden(operation, why))?;
-        let id = self.id();
-        let request = UpdateRequest { batch_status };
-        let updated = self
-            .call(operation, async |raw| raw.update(id, &request).await)
-            .await;
+        let updated = self.shared.calls.update(self.id(), batch_status).await;
         let batch = match updated {
             Ok(batch) => batch,
             Err(error) => self.after_all(operation, error).await?,
@@ -232,7 +217,7 @@ impl Pipeline {
     /// A request whose answer was lost may have done its work, and its repetition be refused for
     /// just that reason: asks the service before telling the caller that it failed.
     async fn after_all(&self, operation: Operation, error: Error) -> Result<Batch> {
-        if !(error.may_have_been_taken() && error.kind() == ErrorKind::Refused) {
+        if !(error.may_have_been_processed() && error.kind() == ErrorKind::Refused) {
             return Err(error);
         }
         match self.info().await {
@@ -241,24 +226,9 @@ impl Pipeline {
         }
     }
 
-    async fn call<T, F>(
-        &self,
-        operation: Operation,
-        send: impl FnOnce(raw::Client) -> F,
-    ) -> Result<T>
-    where
-        T: DeserializeOwned,
-        F: Future<Output = RawResult<T>>,
-    {
-        self.shared
-            .transport
-            .call(Call::new(operation).batch(self.id()), send)
-            .await
-    }
-
     pub(crate) fn learn(&self, status: Option<&BatchStatus>) {
         if let Some(state) = self.ledger().learn(status) {
-            trace::state_changed(self.id(), state);
+            state_changed(self.id(), state);
         }
     }
 
@@ -269,8 +239,8 @@ impl Pipeline {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn transport(&self) -> &Arc<Transport> {
-        &self.shared.transport
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.shared.calls
     }
 
     /// # Errors
@@ -281,20 +251,25 @@ impl Pipeline {
         allowed.map_err(|why| self.forbidden(Operation::Push, why))
     }
 
-    /// Runs records through this batch, and closes it at the end; see [`run`](crate::run).
-    ///
-    /// The run takes the batch for itself: results that are not of its own chunks are dropped, and counted as
-    /// [foreign](crate::run::Summary::foreign). It opens no other batch in the place of this one.
-    pub fn run<I, O>(&self, records: impl IntoSource<I>) -> RunBuilder<I, O> {
-        RunBuilder::existing(self.clone(), records.into_source())
-    }
-
     fn forbidden(&self, operation: Operation, why: &'static str) -> Error {
         Error::state(why)
             .with_operation(operation)
             .with_batch(self.id())
     }
 }
+
+/// Logs that a batch was closed or cancelled, by the caller or according to a response.
+#[cfg(feature = "tracing")]
+fn state_changed(batch_id: &str, state: PipelineState) {
+    tracing::info!(
+        target: "cspark_batches",
+        { cspark.batch.id = batch_id, cspark.batch.state = ?state },
+        "the batch takes another state"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+fn state_changed(_: &str, _: PipelineState) {}
 
 impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -332,11 +307,11 @@ impl<'a, T: DeserializeOwned + Send + 'a> IntoFuture for Pull<'a, T> {
     /// Before any request: [`ErrorKind::State`] if the batch is cancelled, [`ErrorKind::Input`] if
     /// the most chunks are 0. Otherwise whatever keeps an answer from coming. The pull is repeated
     /// only where the service surely has not handed anything out; if
-    /// [`may_have_been_taken`](Error::may_have_been_taken) says that it may have, the results in the
+    /// [`may_have_been_processed`](Error::may_have_been_processed) says that it may have, the results in the
     /// lost answer are gone, and their chunks have to be pushed again.
     ///
     /// [`ErrorKind::Decode`] if the results are not what `T` expects. They exist nowhere else
-    /// then, so [`Error::answer`] has the whole answer, and [`Pulled::parse`] reads it with another
+    /// then, so [`Error::response_body`] has the whole answer, and [`Pulled::parse`] reads it with another
     /// type.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
@@ -353,14 +328,7 @@ impl<'a, T: DeserializeOwned + Send + 'a> IntoFuture for Pull<'a, T> {
                 }
                 max => max.flatten(),
             };
-            let call = Call::new(operation)
-                .batch(pipeline.id())
-                .repeat(Repeat::IfNotTaken);
-            let id = pipeline.id();
-            let transport = &pipeline.shared.transport;
-            let received = transport
-                .call_bytes(call, async |raw| raw.pull(id, max, max).await)
-                .await?;
+            let received = pipeline.calls().pull(pipeline.id(), max).await?;
             let pulled = Pulled::read(&received)?;
             pipeline.learn(pulled.status.batch_status.as_ref());
             Ok(pulled)

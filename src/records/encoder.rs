@@ -7,7 +7,7 @@ use serde::ser::Error as _;
 use super::columns::Columns;
 use super::row::{Scratch, write_cell, write_row};
 use super::{Layout, RecordFormat};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Encodes records one after the other, and gives them out a chunk's worth at a time.
 #[derive(Debug)]

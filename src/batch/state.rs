@@ -5,12 +5,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
+use super::push::{Duplicates, PushedChunk};
+use crate::chunk::Chunk;
+use crate::error::{Error, Result};
+use crate::operation::Operation;
 use crate::raw::types::BatchStatus;
-use crate::{Chunk, Duplicates, Error, Operation, PushedChunk, Result};
 
 /// What can be done with a batch. It only ever goes from one to a later one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
+pub enum PipelineState {
     /// Everything.
     #[default]
     Open,
@@ -21,7 +24,7 @@ pub enum State {
     Cancelled,
 }
 
-impl State {
+impl PipelineState {
     /// Why the state forbids the operation, if it does.
     pub(super) fn allows(self, operation: Operation) -> std::result::Result<(), &'static str> {
         match (self, operation) {
@@ -72,14 +75,14 @@ impl Stats {
 
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    state: State,
+    state: PipelineState,
     accepted: Stats,
     /// Ids of chunks whose push has not been answered yet.
     in_flight: HashSet<String>,
 }
 
 impl Ledger {
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> PipelineState {
         self.state
     }
 
@@ -89,11 +92,11 @@ impl Ledger {
 
     /// Takes over a status that the service told. Answers may arrive out of order, so that one from
     /// before a change can't take the change back. Gives the new state if it is another one.
-    pub(super) fn learn(&mut self, status: Option<&BatchStatus>) -> Option<State> {
+    pub(super) fn learn(&mut self, status: Option<&BatchStatus>) -> Option<PipelineState> {
         let told = match status {
-            Some(BatchStatus::Cancelled) => State::Cancelled,
-            Some(status) if status.is_terminal() => State::Closed,
-            _ => State::Open,
+            Some(BatchStatus::Cancelled) => PipelineState::Cancelled,
+            Some(status) if status.is_terminal() => PipelineState::Closed,
+            _ => PipelineState::Open,
         };
         if told <= self.state {
             return None;

@@ -7,19 +7,14 @@ use std::task::{Context, Poll};
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Cut, Reader, Source};
-use crate::blocking::wait;
-use crate::{Chunk, Error, Result};
+use super::runtime::wait;
+use crate::chunk::Chunk;
+use crate::error::{Error, Result};
+use crate::run::{Cut, Reader, Source};
 
-impl<I: 'static> Source<I> {
-    /// The same source, read where it may block: on the runtime's threads for that, a chunk at a time.
-    pub(crate) fn on_threads(self) -> Self {
-        let open = self.open;
-        Self {
-            open: Box::new(move |chunker| Ok(Box::new(OnThreads::new(open(chunker)?)))),
-            ..self
-        }
-    }
+/// The same source, read a chunk at a time on the runtime's threads for blocking work.
+pub(super) fn on_threads<I: 'static>(source: Source<I>) -> Source<I> {
+    source.map_reader(|reader| Box::new(OnThreads::new(reader)))
 }
 
 /// A reader that travels: to a thread when a chunk is wanted, and back with it.

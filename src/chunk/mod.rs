@@ -1,7 +1,7 @@
 //! Chunks: records that are computed, and handed out again, together.
 
 mod chunker;
-mod raw_json;
+mod parse;
 mod splitter;
 #[cfg(test)]
 mod tests;
@@ -14,9 +14,9 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::error::{Error, Result};
 use crate::raw::types;
 use crate::records::Encoded;
-use crate::{Error, Result};
 
 pub use chunker::{Chunker, Chunks};
 pub(crate) use splitter::Splitter;
@@ -80,7 +80,7 @@ impl Chunk {
     /// field, a chunk without records, or a size that is not the number of records. The error names
     /// the place.
     pub fn parse(json: impl AsRef<[u8]>) -> Result<Vec<Self>> {
-        raw_json::parse(json.as_ref())
+        parse::parse(json.as_ref())
     }
 
     fn from_encoded(encoded: Encoded, shared: Shared) -> Option<Self> {

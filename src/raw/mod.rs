@@ -10,4 +10,10 @@
 //! Every field of an answer is optional, since any may be null or absent. Status values are enums with a variant for
 //! texts that are not known yet; counters are read however they are written.
 
+pub(crate) mod de;
+pub(crate) mod executor;
+pub(crate) mod ext;
+pub(crate) mod record_message;
+pub(crate) mod timestamp;
+
 include!(concat!(env!("OUT_DIR"), "/raw.rs"));

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use reqwest::Request;
 use uuid::Uuid;
 
 use super::attempt::{Answer, Failure, Terms, attempt};
+use super::auth::{Auth, Credential};
 use super::call::{Call, CallLog};
-use super::headers::REQUEST_ID;
-use super::retry::{Decision, Failed, RetryPolicy, decide};
+use super::retry::{Decision, Failed, decide};
 use super::trace::CallSpan;
-use crate::Error;
-use crate::auth::{Auth, Credential, Redactor, Secrets};
-use crate::config::{Limits, Settings, Timeouts};
+use crate::config::headers::REQUEST_ID;
+use crate::config::{Limits, RetryPolicy, Settings, Timeouts};
+use crate::error::Error;
+use crate::redact::{Redactor, Secrets};
 
 /// Sends requests; knows neither the service's paths nor what is in the bodies. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Engine {
+pub(super) struct Sender {
     client: reqwest::Client,
     policy: RetryPolicy,
     timeouts: Timeouts,
@@ -26,12 +26,12 @@ pub(crate) struct Engine {
     secrets: Arc<Secrets>,
 }
 
-/// How a call ended badly.
+/// A call that failed.
 #[derive(Debug)]
-pub(crate) struct Stopped {
-    pub(crate) error: Error,
-    /// The last answer, for those who want to see it as it was. Not masked.
-    pub(crate) answer: Option<(StatusCode, HeaderMap, Bytes)>,
+pub(super) struct Stopped {
+    pub(super) error: Error,
+    /// The last response, with nothing masked. Its body may be cut at a limit.
+    pub(super) answer: Option<Answer>,
 }
 
 impl From<Error> for Box<Stopped> {
@@ -43,8 +43,8 @@ impl From<Error> for Box<Stopped> {
     }
 }
 
-impl Engine {
-    pub(crate) fn new(client: reqwest::Client, settings: &Settings, secrets: Secrets) -> Self {
+impl Sender {
+    pub(super) fn new(client: reqwest::Client, settings: &Settings, secrets: Secrets) -> Self {
         Self {
             client,
             policy: settings.retry.clone(),
@@ -54,26 +54,26 @@ impl Engine {
         }
     }
 
-    pub(crate) fn client(&self) -> &reqwest::Client {
+    pub(super) fn client(&self) -> &reqwest::Client {
         &self.client
     }
 
-    pub(crate) fn policy(&self) -> &RetryPolicy {
+    pub(super) fn policy(&self) -> &RetryPolicy {
         &self.policy
     }
 
-    pub(crate) fn timeouts(&self) -> Timeouts {
+    pub(super) fn timeouts(&self) -> Timeouts {
         self.timeouts
     }
 
     /// Masks all that must not be seen in what comes back.
-    pub(crate) fn redactor(&self) -> Redactor {
+    pub(super) fn redactor(&self) -> Redactor {
         self.secrets.redactor()
     }
 
     /// Sends `request`, which has all its headers except for credentials and request id, as
     /// often as the rules allow.
-    pub(crate) async fn run(
+    pub(super) async fn run(
         &self,
         request: Request,
         call: &Call,
@@ -182,9 +182,11 @@ impl Engine {
     }
 
     fn stopped(&self, failure: Failure, call: &Call, log: &CallLog) -> Box<Stopped> {
-        let answer = failure
-            .status
-            .map(|status| (status, failure.headers.clone(), failure.body.clone()));
+        let answer = failure.status.map(|status| Answer {
+            status,
+            headers: failure.headers.clone(),
+            body: failure.body.clone(),
+        });
         let error = log.failed(failure, call, &self.redactor());
         Box::new(Stopped { error, answer })
     }
@@ -192,12 +194,14 @@ impl Engine {
 
 /// What a failed token request means for the call that needed the token.
 fn no_token(error: Error) -> Error {
-    use crate::ErrorKind::{Connect, Interrupted, RateLimited, Service, Timeout, Unauthorized};
+    use crate::error::ErrorKind::{
+        Connect, Interrupted, RateLimited, Service, Timeout, Unauthorized,
+    };
     let kind = match error.kind() {
         passing @ (Connect | Interrupted | RateLimited | Service | Timeout) => passing,
         _ => Unauthorized,
     };
     Error::new(kind, format!("no access token: {error}"))
-        .with_can_retry(error.can_retry())
+        .with_transient(error.is_transient())
         .with_source(error)
 }

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{Chunk, Shared};
+use crate::error::{Error, Result};
 use crate::raw::types::SummaryRequest;
-use crate::{Error, Result};
 
 /// A chunk as people write it: without an id or a size, if they like.
 #[derive(Deserialize)]

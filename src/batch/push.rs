@@ -5,8 +5,9 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::chunk::{Chunk, Chunker};
+use crate::error::{Error, Result};
 use crate::raw::types::{Status, SummaryRequest};
-use crate::{Error, ExtraCells, Layout, MissingCells, Result};
+use crate::records::{ExtraCells, Layout, MissingCells};
 
 /// What to push to a batch, and how to cut it into chunks.
 ///

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{AccessToken, Secret};
-use crate::{Error, Result};
+use super::AccessToken;
+use crate::error::{Error, Result};
+use crate::redact::Secret;
 
 /// How long before its end a token is no longer used, unless it is short-lived.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -16,14 +17,14 @@ const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// A token and the number of the fetch that brought it.
 #[derive(Clone, Debug)]
-pub(super) struct Issued {
-    pub(super) secret: Secret,
-    pub(super) serial: u64,
+pub(crate) struct Issued {
+    pub(crate) secret: Secret,
+    pub(crate) serial: u64,
 }
 
 /// Keeps the last token.
 #[derive(Debug, Default)]
-pub(super) struct TokenCache {
+pub(crate) struct TokenCache {
     /// How many fetches have ended. Changed only under the lock, read also before it.
     fetches: AtomicU64,
     state: Mutex<State>,
@@ -40,7 +41,7 @@ impl TokenCache {
     ///
     /// Whoever comes while a fetch is under way waits for it and takes its outcome, good or bad.
     /// If the caller that fetches is dropped, the next one in the queue fetches.
-    pub(super) async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<Issued>
+    pub(crate) async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<Issued>
     where
         F: Future<Output = Result<AccessToken>>,
     {
@@ -78,7 +79,7 @@ impl TokenCache {
     }
 
     /// Forgets a token that the service has refused, unless another has taken its place already.
-    pub(super) async fn discard(&self, serial: u64) {
+    pub(crate) async fn discard(&self, serial: u64) {
         let mut state = self.state.lock().await;
         if state
             .token
@@ -100,7 +101,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::ErrorKind;
+    use crate::error::ErrorKind;
 
     fn token(count: &Cell<u32>, lifetime: Option<u64>) -> AccessToken {
         count.set(count.get() + 1);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// First segments with a meaning of their own. A folder of that name is written in the long form.
 const RESERVED: [&str; 4] = ["folders", "service", "version", "proxy"];
@@ -475,7 +475,7 @@ mod tests {
         ];
         for (text, message) in table {
             let error = text.parse::<ServiceUri>().unwrap_err();
-            assert_eq!(error.kind(), crate::ErrorKind::Input);
+            assert_eq!(error.kind(), crate::error::ErrorKind::Input);
             assert!(error.to_string().contains(message), "{text:?}: {error}");
         }
     }

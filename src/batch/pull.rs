@@ -2,12 +2,13 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::error::{Error, Result};
 use crate::json;
+use crate::json::{DecodeError, decode};
 use crate::raw::types::{ChunkResult, PullResponse, Status};
 use crate::records::EachOutput;
-use crate::transport::Received;
-use crate::wire::{self, Wrong};
-use crate::{Error, Outputs, Result};
+use crate::records::Outputs;
+use crate::transport::ResponseBody;
 
 /// Results that were pulled, with the status of the batch after that.
 #[derive(Clone, Debug)]
@@ -20,21 +21,22 @@ pub struct Pulled<T> {
 }
 
 impl<T: DeserializeOwned> Pulled<T> {
-    /// Reads the answer of a pull from JSON, such as the one that [`Error::answer`] kept.
+    /// Reads the answer of a pull from JSON, such as the one that [`Error::response_body`] kept.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) with the place of what is not as expected.
     pub fn parse(answer: &[u8]) -> Result<Self> {
-        read(answer).map_err(|Wrong { place, why }| Error::decode(&place, why))
+        read(answer).map_err(|DecodeError { path, message }| Error::decode(&path, message))
     }
 
-    pub(crate) fn read(received: &Received) -> Result<Self> {
-        read(received.body()).map_err(|Wrong { place, why }| received.undecodable(&place, why))
+    pub(crate) fn read(received: &ResponseBody) -> Result<Self> {
+        read(received.body())
+            .map_err(|DecodeError { path, message }| received.undecodable(&path, message))
     }
 }
 
-fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Pulled<T>, Wrong> {
+fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Pulled<T>, DecodeError> {
     let text = std::str::from_utf8(answer).unwrap_or_default();
     let answer = match json::from_str::<PullResponse<Outputs<T>>>(text) {
         // A bare status: nothing of what a pull has.
@@ -43,7 +45,7 @@ fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Pulled<T>, Wrong> {
             status: None,
         }) => PullResponse {
             data: None,
-            status: Some(wire::read(answer)?),
+            status: Some(decode(answer)?),
         },
         Ok(answer) => answer,
         Err(_) => read_each(answer)?,
@@ -55,12 +57,12 @@ fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Pulled<T>, Wrong> {
 }
 
 /// The way for answers that hold something unexpected: slower, and more patient.
-fn read_each<T: DeserializeOwned>(answer: &[u8]) -> Result<PullResponse<Outputs<T>>, Wrong> {
-    let PullResponse { data, status } = wire::read::<PullResponse<EachOutput<T>>>(answer)?;
+fn read_each<T: DeserializeOwned>(answer: &[u8]) -> Result<PullResponse<Outputs<T>>, DecodeError> {
+    let PullResponse { data, status } = decode::<PullResponse<EachOutput<T>>>(answer)?;
     let read = |(index, chunk)| {
-        whole(chunk).map_err(|(record, why)| Wrong {
-            place: format!("data[{index}].outputs[{record}]"),
-            why,
+        whole(chunk).map_err(|(record, why)| DecodeError {
+            path: format!("data[{index}].outputs[{record}]"),
+            message: why,
         })
     };
     let data = data
@@ -166,7 +168,7 @@ mod tests {
         ];
         for (answer, place) in table {
             let error = Pulled::<Volume>::parse(answer.as_bytes()).unwrap_err();
-            assert_eq!(error.kind(), crate::ErrorKind::Decode);
+            assert_eq!(error.kind(), crate::error::ErrorKind::Decode);
             assert!(error.to_string().contains(place), "{answer}: {error}");
         }
     }

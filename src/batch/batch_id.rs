@@ -1,6 +1,6 @@
 //! Batch ids become part of a path, so they must not be able to change it.
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 const LONGEST: usize = 200;
 
@@ -47,8 +47,19 @@ mod tests {
             "%2e%2e", "%2F", "a?b", "a#b", "é", &long,
         ] {
             let error = check_batch_id(id).unwrap_err();
-            assert_eq!(error.kind(), crate::ErrorKind::Input, "{id}");
+            assert_eq!(error.kind(), crate::error::ErrorKind::Input, "{id}");
             assert_eq!(error.to_string().lines().count(), 1, "{id}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_accepted_id_is_one_path_segment(id in "([a-zA-Z0-9._~-]|[%/?#@: é]|\\\\){0,40}") {
+            if check_batch_id(&id).is_ok() {
+                let url = format!("https://host/t/api/v4/batch/{id}/status");
+                let url = reqwest::Url::parse(&url).unwrap();
+                proptest::prop_assert_eq!(url.path(), format!("/t/api/v4/batch/{id}/status"));
+            }
         }
     }
 }

@@ -10,17 +10,17 @@ use std::ops::Range;
 use crate::json::Cursor;
 
 /// An answer whose outputs are replaced by numbers, and where the outputs of each number stand.
-pub(super) struct Lifted {
-    pub(super) rest: Vec<u8>,
-    pub(super) outputs: Vec<Range<usize>>,
+pub(crate) struct SplitResponse {
+    pub(crate) rest: Vec<u8>,
+    pub(crate) outputs: Vec<Range<usize>>,
 }
 
 /// What a chunk has for each of its records, besides the output.
-const NOTES: [&[u8]; 3] = [b"errors", b"warnings", b"process_time"];
+const PER_RECORD_LISTS: [&[u8]; 3] = [b"errors", b"warnings", b"process_time"];
 
 /// Nothing if the answer is not what a pull gives. Whether the outputs are JSON is for their reader
 /// to find out.
-pub(super) fn lift(answer: &[u8]) -> Option<Lifted> {
+pub(crate) fn split_outputs(answer: &[u8]) -> Option<SplitResponse> {
     let (mut outputs, mut rest) = (Vec::new(), Vec::new());
     let mut copied = 0;
     Cursor::new(answer).members(|cursor, key| {
@@ -37,7 +37,9 @@ pub(super) fn lift(answer: &[u8]) -> Option<Lifted> {
                     rest.extend_from_slice(answer.get(copied..start)?);
                     rest.extend_from_slice(outputs.len().to_string().as_bytes());
                     outputs.push(start..cursor.at());
-                } else if NOTES.contains(&key) && says_nothing(answer.get(start..cursor.at())?) {
+                } else if PER_RECORD_LISTS.contains(&key)
+                    && is_all_null(answer.get(start..cursor.at())?)
+                {
                     rest.extend_from_slice(answer.get(copied..start)?);
                     rest.extend_from_slice(b"null");
                 } else {
@@ -49,7 +51,7 @@ pub(super) fn lift(answer: &[u8]) -> Option<Lifted> {
         })
     })?;
     rest.extend_from_slice(answer.get(copied..)?);
-    Some(Lifted { rest, outputs })
+    Some(SplitResponse { rest, outputs })
 }
 
 /// A key without escapes: one with them might be any of those that matter here, so serde_json has to see.
@@ -58,7 +60,7 @@ fn plain(key: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether this is a list of nulls: the errors or the warnings of records that have none.
-fn says_nothing(json: &[u8]) -> bool {
+fn is_all_null(json: &[u8]) -> bool {
     let list = json.strip_prefix(b"[").unwrap_or_default();
     let is_null = |entry| entry == b"null," || entry == b"null]";
     !list.is_empty() && list.chunks(b"null,".len()).all(is_null)
@@ -74,7 +76,7 @@ mod tests {
     /// The outputs by the number that stands for them, as serde_json sees both.
     fn check(answer: &[u8]) {
         let whole: Value = serde_json::from_slice(answer).unwrap();
-        let lifted = lift(answer).unwrap();
+        let lifted = split_outputs(answer).unwrap();
         let mut rest: Value = serde_json::from_slice(&lifted.rest).unwrap();
         let data = rest.get_mut("data").and_then(Value::as_array_mut);
         let chunks = data.into_iter().flatten();
@@ -91,7 +93,7 @@ mod tests {
         let chunks = data.into_iter().flatten().filter_map(Value::as_object_mut);
         for (key, value) in chunks.flatten() {
             let list = value.as_array().filter(|list| !list.is_empty());
-            if NOTES.contains(&key.as_bytes())
+            if PER_RECORD_LISTS.contains(&key.as_bytes())
                 && list.is_some_and(|list| list.iter().all(Value::is_null))
             {
                 *value = Value::Null;
@@ -116,7 +118,9 @@ mod tests {
 
     #[test]
     fn lists_that_say_nothing_are_left_out() {
-        let rest = |answer: &str| String::from_utf8(lift(answer.as_bytes()).unwrap().rest).unwrap();
+        let rest = |answer: &str| {
+            String::from_utf8(split_outputs(answer.as_bytes()).unwrap().rest).unwrap()
+        };
         assert_eq!(
             rest(
                 r#"{"data":[{"errors":[null,null],"outputs":[null],"warnings":[null,"odd"],"summary_output":[null]}],"errors":[null]}"#
@@ -147,7 +151,7 @@ mod tests {
             r#"{"d\u0061ta": [{"outputs": 5}]}"#,
             r#"{"data": [{"outputs": [1]}, {"out\u0070uts": 0}]}"#,
         ] {
-            assert!(lift(answer.as_bytes()).is_none(), "{answer}");
+            assert!(split_outputs(answer.as_bytes()).is_none(), "{answer}");
         }
     }
 
@@ -187,8 +191,8 @@ mod tests {
 
         #[test]
         fn any_text_is_lifted_or_left(text in r#"[\[\]{}":,\\ a1]{0,40}"#) {
-            let _ = lift(text.as_bytes());
-            let _ = lift(format!(r#"{{"data":[{{"outputs":{text}}}]}}"#).as_bytes());
+            let _ = split_outputs(text.as_bytes());
+            let _ = split_outputs(format!(r#"{{"data":[{{"outputs":{text}}}]}}"#).as_bytes());
         }
     }
 }

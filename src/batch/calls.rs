@@ -1,0 +1,129 @@
+//! The requests of the Batches API, one function an operation.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::batch_id::check_batch_id;
+use crate::error::{Error, Result};
+use crate::operation::Operation;
+use crate::raw;
+use crate::raw::types::{
+    Batch, BatchTransition, CreateRequest, DescribeResponse, Status, UpdateRequest,
+};
+use crate::transport::{Call, RawResult, Repeat, ResponseBody, Transport};
+
+/// Makes the requests of the Batches API. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls {
+    transport: Arc<Transport>,
+    caller_retries: bool,
+}
+
+impl Calls {
+    /// Calls that the transport retries where that is safe.
+    pub(crate) fn new(transport: Arc<Transport>) -> Self {
+        Self {
+            transport,
+            caller_retries: false,
+        }
+    }
+
+    /// The same calls, each made once: the caller decides about retries.
+    pub(crate) fn without_retries(mut self) -> Self {
+        self.caller_retries = true;
+        self
+    }
+
+    pub(super) async fn describe(&self) -> Result<DescribeResponse> {
+        let call = self.call(Operation::Describe);
+        self.transport
+            .call(call, async |raw| raw.describe().await)
+            .await
+    }
+
+    /// Creates a batch, and returns it with its id.
+    pub(crate) async fn create(&self, request: &CreateRequest) -> Result<(String, Batch)> {
+        let call = self.call(Operation::Create);
+        let batch: Batch = self
+            .transport
+            .call(call, async |raw| raw.create(request).await)
+            .await?;
+        match batch.id.clone().filter(|id| !id.is_empty()) {
+            Some(id) => Ok((id, batch)),
+            None => Err(
+                Error::decode("id", "the response has no id of the new batch")
+                    .with_operation(Operation::Create)
+                    .with_may_have_been_processed(true),
+            ),
+        }
+    }
+
+    pub(super) async fn info(&self, id: &str) -> Result<Batch> {
+        self.on_batch(Operation::Info, id, async |raw| raw.info(id).await)
+            .await
+    }
+
+    pub(crate) async fn status(&self, id: &str) -> Result<Status> {
+        self.on_batch(Operation::Status, id, async |raw| raw.status(id).await)
+            .await
+    }
+
+    /// Pushes `body`, which is a [`PushRequest`](raw::types::PushRequest) as JSON.
+    pub(crate) async fn push(&self, id: &str, body: Bytes) -> Result<Status> {
+        self.on_batch(Operation::Push, id, async |raw| raw.push(id, body).await)
+            .await
+    }
+
+    /// Pulls at most `max_chunks`, or as many as the service likes. The caller decodes the body.
+    pub(crate) async fn pull(
+        &self,
+        id: &str,
+        max_chunks: Option<NonZeroU32>,
+    ) -> Result<ResponseBody> {
+        let call = self.batch_call(Operation::Pull, id)?;
+        self.transport
+            .call_bytes(call, async |raw| raw.pull(id, max_chunks, max_chunks).await)
+            .await
+    }
+
+    /// Closes or cancels a batch.
+    pub(crate) async fn update(&self, id: &str, batch_status: BatchTransition) -> Result<Batch> {
+        let operation = match batch_status {
+            BatchTransition::Closed => Operation::Close,
+            BatchTransition::Cancelled => Operation::Cancel,
+        };
+        let request = UpdateRequest { batch_status };
+        self.on_batch(operation, id, async |raw| raw.update(id, &request).await)
+            .await
+    }
+
+    async fn on_batch<T, F>(
+        &self,
+        operation: Operation,
+        id: &str,
+        send: impl FnOnce(raw::Client) -> F,
+    ) -> Result<T>
+    where
+        T: DeserializeOwned,
+        F: Future<Output = RawResult<T>>,
+    {
+        let call = self.batch_call(operation, id)?;
+        self.transport.call(call, send).await
+    }
+
+    fn batch_call(&self, operation: Operation, id: &str) -> Result<Call> {
+        check_batch_id(id).map_err(|error| error.with_operation(operation))?;
+        Ok(self.call(operation).batch(id))
+    }
+
+    fn call(&self, operation: Operation) -> Call {
+        let call = Call::new(operation);
+        match self.caller_retries {
+            true => call.repeat(Repeat::Never),
+            false => call,
+        }
+    }
+}

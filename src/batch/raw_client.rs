@@ -1,0 +1,103 @@
+//! The generated client as users get it from [`Client::raw`](crate::Client::raw).
+//!
+//! Its calls go through the transport as those of the rest of the crate do. What is known here of
+//! a call is its request: the batch id is read back from the path that it has become part of.
+
+use std::sync::Arc;
+
+use progenitor_client::OperationInfo;
+use reqwest::{Request, Url};
+
+use super::batch_id::check_batch_id;
+use crate::error::{Error, Result};
+use crate::operation::Operation;
+use crate::raw;
+use crate::raw::executor::{Execute, ExecuteError, ExecuteFuture};
+use crate::raw::types::{BatchTransition, UpdateRequest};
+use crate::transport::{Call, CallError, CallLog, Transport};
+
+/// The part of the path before a batch id, after the tenant.
+const BATCH_PATH: &str = "/api/v4/batch/";
+
+/// A generated client that may be used for any number of calls.
+pub(crate) fn raw_client(transport: Arc<Transport>) -> raw::Client {
+    let executor = UserCalls(Arc::clone(&transport));
+    transport.raw_client(executor)
+}
+
+struct UserCalls(Arc<Transport>);
+
+impl Execute for UserCalls {
+    fn execute<'a>(&'a self, request: Request, info: &'a OperationInfo) -> ExecuteFuture<'a> {
+        Box::pin(async move {
+            let Self(transport) = self;
+            self.check_path(request.url(), info)
+                .map_err(|error| ExecuteError(error.to_string()))?;
+            let call = call(&request, info);
+            match transport.send(request, &call, &CallLog::new()).await {
+                Ok(response) => Ok(response),
+                // The generated client has an error of its own for these.
+                Err(CallError {
+                    response: Some(response),
+                    ..
+                }) => Ok(response),
+                Err(CallError { error, .. }) => Err(ExecuteError(error.to_string())),
+            }
+        })
+    }
+}
+
+impl UserCalls {
+    /// Refuses batch ids that lead to another path than the operation's.
+    fn check_path(&self, url: &Url, info: &OperationInfo) -> Result<()> {
+        let after_id = match info.operation_id {
+            "info" | "update" => None,
+            "status" => Some("status"),
+            "push" => Some("chunks"),
+            "pull" => Some("chunkresults"),
+            _ => return Ok(()),
+        };
+        let tenant = self.0.settings().base_url.tenant();
+        let start = format!("/{tenant}{BATCH_PATH}");
+        let rest = url.path().strip_prefix(&start).unwrap_or_default();
+        let mut segments = rest.split('/');
+        check_batch_id(segments.next().unwrap_or_default())?;
+        match (segments.next() == after_id, segments.next()) {
+            (true, None) => Ok(()),
+            _ => Err(Error::input("a batch id must not hold a path")),
+        }
+    }
+}
+
+/// What the call is about, as far as retries and error messages need it.
+fn call(request: &Request, info: &OperationInfo) -> Call {
+    let operation = match info.operation_id {
+        "describe" => Operation::Describe,
+        "create" => Operation::Create,
+        "info" => Operation::Info,
+        "status" => Operation::Status,
+        "pull" => Operation::Pull,
+        "update" => update(request),
+        // Nothing is repeated that is not known to be safe.
+        _ => Operation::Push,
+    };
+    let call = Call::new(operation);
+    let rest = request.url().path().split(BATCH_PATH).nth(1);
+    let id = rest.and_then(|rest| rest.split('/').next());
+    match id.filter(|_| operation != Operation::Describe) {
+        Some(id) => call.batch(id),
+        None => call,
+    }
+}
+
+/// Which of the two operations an update is, by its body, which the transport has not compressed
+/// yet.
+fn update(request: &Request) -> Operation {
+    let body = request.body().and_then(reqwest::Body::as_bytes);
+    match serde_json::from_slice(body.unwrap_or_default()) {
+        Ok(UpdateRequest {
+            batch_status: BatchTransition::Cancelled,
+        }) => Operation::Cancel,
+        _ => Operation::Close,
+    }
+}
