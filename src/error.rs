@@ -29,9 +29,11 @@ const TEXT_SHOWN: usize = 1000;
 pub enum ErrorKind {
     /// A setting is missing or wrong (base URL, credentials, environment); nothing was sent.
     Config,
-    /// The caller's data can't be sent as it is (records, chunks, ids, a service URI); nothing was sent.
+    /// The caller's data can't be sent as it is (records, chunks, ids, a service URI); nothing was
+    /// sent.
     Input,
-    /// The pipeline's state forbids the operation (push after close, pull after cancel); nothing was sent.
+    /// The pipeline's state forbids the operation (push after close, pull after cancel); nothing
+    /// was sent.
     State,
     /// The credentials were not accepted, by the service (401) or by the token endpoint.
     Unauthorized,
@@ -56,14 +58,15 @@ pub enum ErrorKind {
     Decode,
     /// An answer was larger than the limit in the settings.
     TooLarge,
-    /// The batch has ended without the run's doing: it failed, somebody else closed or cancelled it, or the system
-    /// closed it.
+    /// The batch has ended without the run's doing: it failed, somebody else closed or cancelled
+    /// it, or the system closed it.
     BatchEnded,
     /// The service made no progress for longer than the run allows.
     Stalled,
     /// The run has ended, and some records came to no result; its summary lists them.
     Unfinished,
-    /// The service answered with a redirect; it was not followed, so that no credentials go elsewhere.
+    /// The service answered with a redirect; it was not followed, so that no credentials go
+    /// elsewhere.
     Redirect,
 }
 

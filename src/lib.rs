@@ -1,10 +1,10 @@
-//! Run [Coherent Spark](https://www.coherent.global) services over very large data sets, with Spark's
-//! asynchronous Batches API.
+//! Run [Coherent Spark](https://www.coherent.global) services over very large data sets, with
+//! Spark's asynchronous Batches API.
 //!
 //! # The managed run
 //!
-//! [`Batches::run`] takes any number of records, and gives back a stream of results and an account of
-//! everything: in bounded memory, with nothing lost. Start here; [`run`] says what it promises.
+//! [`Batches::run`] takes any number of records, and gives back a stream of results and an account
+//! of everything: in bounded memory, with nothing lost. Start here; [`run`] says what it promises.
 //!
 //! ```
 //! use cspark_batches::Client;
@@ -56,17 +56,19 @@
 //! | close, cancel | [`Pipeline::close`], [`Pipeline::cancel`] |
 //! | state and statistics of this side | [`Pipeline::state`], [`Pipeline::stats`] |
 //!
-//! The types of answers are generated from the description of the API and live in [`raw::types`]. Any
-//! field of theirs may be absent, and status values that are new are kept as text.
+//! The types of answers are generated from the description of the API and live in [`raw::types`].
+//! Any field of theirs may be absent, and status values that are new are kept as text.
 //!
 //! # Without async
 //!
-//! The feature `blocking` brings the module `blocking`: the same client, runs included, for programs without async.
+//! The feature `blocking` brings the module `blocking`: the same client, runs included, for
+//! programs without async.
 //!
 //! # Errors
 //!
 //! There is one [`Error`]. Its [kind](Error::kind) is for programs, its `Display` for people, and
-//! [`Error::may_have_been_processed`] tells whether the service may have acted on a request that failed.
+//! [`Error::may_have_been_processed`] tells whether the service may have acted on a request that
+//! failed.
 
 #![forbid(unsafe_code)]
 

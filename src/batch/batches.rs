@@ -84,8 +84,8 @@ impl Batches {
 
     /// Takes up a batch by its id. No request is made, and the id is checked with the first one.
     ///
-    /// The pipeline counts as open until the service says otherwise, and its statistics hold what is
-    /// pushed through it, not what was pushed before.
+    /// The pipeline counts as open until the service says otherwise, and its statistics hold what
+    /// is pushed through it, not what was pushed before.
     pub fn of(&self, id: impl Into<String>) -> Pipeline {
         Pipeline::new(self.calls.clone(), id.into(), None)
     }
@@ -195,7 +195,8 @@ impl Create {
         })
     }
 
-    /// The share of records that have to succeed, from 0.0 to 1.0. The service takes 1.0 unless set.
+    /// The share of records that have to succeed, from 0.0 to 1.0. The service takes 1.0 unless
+    /// set.
     ///
     /// The wire has whole percents of acceptable errors, rounded up: 0.95 is 5 percent, and so is
     /// 0.955.
@@ -268,8 +269,8 @@ impl IntoFuture for Create {
     /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the locator or an option is wrong: nothing
     /// was sent. Otherwise whatever kept an answer from coming: creation is repeated only where the
     /// service surely did not take the request, and
-    /// [`may_have_been_processed`](crate::Error::may_have_been_processed) tells whether a batch may be there
-    /// that nobody has the id of.
+    /// [`may_have_been_processed`](crate::Error::may_have_been_processed) tells whether a batch may
+    /// be there that nobody has the id of.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())
     }

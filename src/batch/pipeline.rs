@@ -307,12 +307,12 @@ impl<'a, T: DeserializeOwned + Send + 'a> IntoFuture for Pull<'a, T> {
     /// Before any request: [`ErrorKind::State`] if the batch is cancelled, [`ErrorKind::Input`] if
     /// the most chunks are 0. Otherwise whatever keeps an answer from coming. The pull is repeated
     /// only where the service surely has not handed anything out; if
-    /// [`may_have_been_processed`](Error::may_have_been_processed) says that it may have, the results in the
-    /// lost answer are gone, and their chunks have to be pushed again.
+    /// [`may_have_been_processed`](Error::may_have_been_processed) says that it may have, the
+    /// results in the lost answer are gone, and their chunks have to be pushed again.
     ///
-    /// [`ErrorKind::Decode`] if the results are not what `T` expects. They exist nowhere else
-    /// then, so [`Error::response_body`] has the whole answer, and [`Pulled::parse`] reads it with another
-    /// type.
+    /// [`ErrorKind::Decode`] if the results are not what `T` expects. They exist nowhere else then,
+    /// so [`Error::response_body`] has the whole answer, and [`Pulled::parse`] reads it with
+    /// another type.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let pipeline = self.pipeline;

@@ -102,7 +102,8 @@ impl<'a> Push<'a> {
         Self::new(Source::Made(Ok(chunks.into_iter().collect())))
     }
 
-    /// JSON text or bytes: `{"chunks": [..]}`, a list of chunks, or one chunk; see [`Chunk::parse`].
+    /// JSON text or bytes: `{"chunks": [..]}`, a list of chunks, or one chunk; see
+    /// [`Chunk::parse`].
     pub fn json(json: impl AsRef<[u8]>) -> Self {
         Self::new(Source::Made(Chunk::parse(json)))
     }

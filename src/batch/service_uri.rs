@@ -148,7 +148,8 @@ impl ServiceUri {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the endpoint is empty or has an empty segment.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the endpoint is empty or has an empty
+    /// segment.
     pub fn from_proxy(endpoint: &str) -> Result<Self> {
         let segments = endpoint.trim_matches('/').split('/');
         let segments = segments.map(|segment| checked("proxy", segment.to_owned()));

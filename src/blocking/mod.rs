@@ -1,12 +1,13 @@
 //! The same client for programs without async.
 //!
-//! Names and behaviour are those of the async types, whose documentation applies. What is awaited there is sent with
-//! `send()` here, a run is an iterator rather than a stream, and a run that is awaited for all its results is
-//! [collected](RunBuilder::collect). Calls block the thread that makes them. They may be made from anywhere, also from a
-//! thread that belongs to an async runtime, which then stands still meanwhile.
+//! Names and behaviour are those of the async types, whose documentation applies. What is awaited
+//! there is sent with `send()` here, a run is an iterator rather than a stream, and a run that is
+//! awaited for all its results is [collected](RunBuilder::collect). Calls block the thread that
+//! makes them. They may be made from anywhere, also from a thread that belongs to an async runtime,
+//! which then stands still meanwhile.
 //!
-//! Connections, timers and runs live on one thread in the background, which ends when the last client, pipeline and run
-//! of its kin is dropped.
+//! Connections, timers and runs live on one thread in the background, which ends when the last
+//! client, pipeline and run of its kin is dropped.
 //!
 //! # The managed run
 //!

@@ -17,12 +17,13 @@ use crate::run::{
     AfterError, Checkpoint, Collected, Delivery, Incomplete, Progress, RunHandle, Summary,
 };
 
-/// The blocking counterpart of [`crate::run::RunBuilder`]: set options, then [`start`](Self::start) it to iterate over the
-/// results, or [`collect`](Self::collect) them all at once.
+/// The blocking counterpart of [`crate::run::RunBuilder`]: set options, then [`start`](Self::start)
+/// it to iterate over the results, or [`collect`](Self::collect) them all at once.
 ///
-/// The source is read on a thread where it may block, as an iterator over a channel, a database or another run does.
-/// [`RunHandle::finish`] waits for the chunk that is being read; cancelling and dropping the run do not, but what the
-/// source waits for can't be interrupted, and the source is dropped after it.
+/// The source is read on a thread where it may block, as an iterator over a channel, a database or
+/// another run does. [`RunHandle::finish`] waits for the chunk that is being read; cancelling and
+/// dropping the run do not, but what the source waits for can't be interrupted, and the source is
+/// dropped after it.
 #[must_use = "nothing runs before it is started or collected"]
 pub struct RunBuilder<I, O> {
     inner: crate::run::RunBuilder<I, O>,
@@ -84,12 +85,13 @@ where
     I: 'static,
     O: DeserializeOwned + Send + 'static,
 {
-    /// Runs to the end, and gives all outcomes in the order of the input. They are all held in memory, beside the budget.
+    /// Runs to the end, and gives all outcomes in the order of the input. They are all held in
+    /// memory, beside the budget.
     ///
     /// # Errors
     ///
-    /// As awaiting [`crate::run::RunBuilder`]: why the run could not start, or ended before its work was done; with
-    /// everything that was delivered until then.
+    /// As awaiting [`crate::run::RunBuilder`]: why the run could not start, or ended before its
+    /// work was done; with everything that was delivered until then.
     pub fn collect(self) -> Result<Collected<O>, Incomplete<O>> {
         // Started in here as well, since a run works in the runtime that it is started in.
         self.runtime.block_on(async { self.inner.await })
@@ -102,11 +104,12 @@ impl<I, O> fmt::Debug for RunBuilder<I, O> {
     }
 }
 
-/// The blocking counterpart of [`crate::run::Run`]: an iterator over the [deliveries](Delivery), and the account of them.
+/// The blocking counterpart of [`crate::run::Run`]: an iterator over the [deliveries](Delivery),
+/// and the account of them.
 ///
-/// Work goes on in the background, whether or not somebody iterates, as far as the memory budget allows. Dropping the run
-/// stops it at once, and leaves the batch open; see [`crate::run::Run`]. So iterate over `&mut run` to ask for the
-/// [`summary`](Self::summary) afterwards.
+/// Work goes on in the background, whether or not somebody iterates, as far as the memory budget
+/// allows. Dropping the run stops it at once, and leaves the batch open; see [`crate::run::Run`].
+/// So iterate over `&mut run` to ask for the [`summary`](Self::summary) afterwards.
 #[must_use = "a run stops when it is dropped"]
 pub struct Run<O> {
     inner: crate::run::Run<O>,

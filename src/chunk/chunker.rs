@@ -18,8 +18,8 @@ use crate::records::{ExtraCells, Layout, MissingCells};
 ///
 /// - The columns are those of the first record, or those given by [`columns`](Self::columns).
 ///   The order of the fields in the other records does not matter.
-/// - Records that are rows need [`columns`](Self::columns), or a first row that holds their names. It
-///   is not counted as a record.
+/// - Records that are rows need [`columns`](Self::columns), or a first row that holds their names.
+///   It is not counted as a record.
 /// - A record that lacks a column, or has one more, is refused unless
 ///   [`missing_cells`](Self::missing_cells) or [`extra_cells`](Self::extra_cells) say otherwise. A
 ///   row that is too short or too long is always refused.

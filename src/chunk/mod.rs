@@ -70,9 +70,10 @@ impl Chunk {
 
     /// Reads chunks from JSON: `{"chunks": [..]}`, a list of chunks, or one chunk.
     ///
-    /// A chunk is `{"id": .., "size": .., "data": {"inputs": .., "parameters": .., "summary": ..}}`.
-    /// A missing id is made up (a UUID), a missing size is counted. The numbers in the inputs and
-    /// parameters stay as they are, digit for digit.
+    /// A chunk is
+    /// `{"id": .., "size": .., "data": {"inputs": .., "parameters": .., "summary": ..}}`. A missing
+    /// id is made up (a UUID), a missing size is counted. The numbers in the inputs and parameters
+    /// stay as they are, digit for digit.
     ///
     /// # Errors
     ///
@@ -109,7 +110,8 @@ impl Chunk {
         std::str::from_utf8(&self.inputs).unwrap_or_default()
     }
 
-    /// About the room in bytes that the chunk takes in the input buffer: the length of its inputs as JSON.
+    /// About the room in bytes that the chunk takes in the input buffer: the length of its inputs
+    /// as JSON.
     pub fn input_bytes(&self) -> u64 {
         self.inputs.len() as u64
     }
@@ -121,7 +123,8 @@ impl Chunk {
         self
     }
 
-    /// The room in bytes that the chunk takes on the wire, its envelope included, and a little more.
+    /// The room in bytes that the chunk takes on the wire, its envelope included, and a little
+    /// more.
     pub(crate) fn wire_bytes(&self) -> u64 {
         const ENVELOPE: u64 = 128;
         const MESSAGE: u64 = 64;
@@ -135,7 +138,8 @@ impl Chunk {
         self.inputs.len() as u64 + self.id.len() as u64 + parameters + summary + ENVELOPE
     }
 
-    /// Two chunks of the same records, the first with so many of them; nothing if one would be empty.
+    /// Two chunks of the same records, the first with so many of them; nothing if one would be
+    /// empty.
     pub(crate) fn split_at(&self, records: u64) -> Option<(Self, Self)> {
         let rest = NonZeroU64::new(self.records().checked_sub(records)?)?;
         let records = NonZeroU64::new(records)?;
@@ -157,8 +161,8 @@ impl Chunk {
 
     /// Appends the chunk as the description has it.
     ///
-    /// The envelope is written by the generated types around a hole, and the inputs are put into the
-    /// hole: they were encoded once, and are neither read nor encoded again.
+    /// The envelope is written by the generated types around a hole, and the inputs are put into
+    /// the hole: they were encoded once, and are neither read nor encoded again.
     fn write(&self, body: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         const HOLE: &[u8] = b"null";
         struct Hole;

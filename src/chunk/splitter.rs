@@ -41,7 +41,8 @@ enum Target {
 }
 
 impl Splitter {
-    /// `length` is the number of records that will come, if it is known; a header row is one of them.
+    /// `length` is the number of records that will come, if it is known; a header row is one of
+    /// them.
     pub(crate) fn new(size: ChunkSize, encoder: Encoder, length: Option<usize>) -> Result<Self> {
         let target = match (size, length) {
             (ChunkSize::Records(0), _) => {

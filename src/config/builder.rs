@@ -51,10 +51,10 @@ use crate::redact::Secret;
 /// | 408, 500, 502, 503, 504, connection lost, time-out, malformed answer | repeated | not repeated |
 /// | anything else | not repeated | not repeated |
 ///
-/// Where the last column says no, the service may have acted on the request already: there may
-/// be a batch, the chunks may be computed, the results may be handed out. The error tells with
-/// [`may_have_been_processed`](crate::Error::may_have_been_processed). A 401 leads to one more attempt
-/// with a fresh token where tokens can be had (OAuth, provider), also with zero retries.
+/// Where the last column says no, the service may have acted on the request already: there may be a
+/// batch, the chunks may be computed, the results may be handed out. The error tells with
+/// [`may_have_been_processed`](crate::Error::may_have_been_processed). A 401 leads to one more
+/// attempt with a fresh token where tokens can be had (OAuth, provider), also with zero retries.
 #[derive(Clone, Default)]
 pub struct ClientBuilder {
     base_url: Option<String>,

@@ -26,7 +26,8 @@ pub(crate) fn text<'de, T: for<'a> From<&'a str>, D: Deserializer<'de>>(
     deserializer.deserialize_str(Text(std::marker::PhantomData))
 }
 
-/// Reads a counter that may be null, written as a float, or (what remains of an overfull buffer) below zero.
+/// Reads a counter that may be null, written as a float, or (what remains of an overfull buffer)
+/// below zero.
 pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     struct Count;
 

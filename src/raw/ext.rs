@@ -19,8 +19,8 @@ impl Batch {
 }
 
 impl BatchStatus {
-    /// Whether the batch has ended in a way that takes no more chunks. A status that this crate does
-    /// not know is none.
+    /// Whether the batch has ended in a way that takes no more chunks. A status that this crate
+    /// does not know is none.
     pub fn is_terminal(&self) -> bool {
         match self {
             Self::Closed

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
-/// What the service says of one record, as a warning or an error: JSON of a shape that is not published.
+/// What the service says of one record, as a warning or an error: JSON of a shape that is not
+/// published.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct RecordMessage(Box<RawValue>);

@@ -1,4 +1,5 @@
-//! Taking a record apart into its cells, whatever it is made of: a struct, a map, a row, or raw JSON.
+//! Taking a record apart into its cells, whatever it is made of: a struct, a map, a row, or raw
+//! JSON.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -287,8 +288,8 @@ impl<C: CellSink> SerializeStruct for Struct<'_, C> {
     }
 }
 
-/// The text of raw JSON. Not generic over the sink behind it: a record of a type that holds itself would otherwise need
-/// sinks within sinks without end, and not compile.
+/// The text of raw JSON. Not generic over the sink behind it: a record of a type that holds itself
+/// would otherwise need sinks within sinks without end, and not compile.
 struct RawText<'a>(&'a mut dyn FnMut(&str) -> Result<(), Error>);
 
 impl CellSink for RawText<'_> {

@@ -1,6 +1,7 @@
 //! A serializer in front of another that refuses what JSON can't say: NaN and the infinities.
 //!
-//! serde_json writes them as null, so that a model would be fed with nothing, and nobody would know.
+//! serde_json writes them as null, so that a model would be fed with nothing, and nobody would
+//! know.
 
 use std::fmt::Display;
 

@@ -1,9 +1,9 @@
 //! Records to JSON and back, without a tree of values in between.
 //!
 //! In: [`encoder`] writes records into the inputs of a chunk, with [`cells`] taking each apart into
-//! its cells, [`columns`] knowing their order, [`row`] bringing them into it and [`finite`] refusing
-//! numbers that JSON can't say. Out: [`outputs`] reads the results into the caller's type, with
-//! the readers of [`crate::json`].
+//! its cells, [`columns`] knowing their order, [`row`] bringing them into it and [`finite`]
+//! refusing numbers that JSON can't say. Out: [`outputs`] reads the results into the caller's type,
+//! with the readers of [`crate::json`].
 
 mod cells;
 mod columns;
@@ -19,7 +19,8 @@ pub(crate) use outputs::{EachOutput, Unreadable};
 /// How records stand in a chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// A header row with the names of the columns, and a row for each record. What the service wants.
+    /// A header row with the names of the columns, and a row for each record. What the service
+    /// wants.
     #[default]
     Table,
     /// A list of objects, each with its own names, written as they are. The document of the API
