@@ -73,6 +73,7 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod backoff;
 mod batch;
 #[cfg(feature = "blocking")]
 pub mod blocking;

@@ -20,7 +20,10 @@ use crate::records::{ExtraCells, Layout, MissingCells};
 ///     height: f64,
 /// }
 ///
-/// let cylinders = vec![Cylinder { radius: 1.0, height: 4.2 }, Cylinder { radius: 3.0, height: 5.0 }];
+/// let cylinders = [
+///     Cylinder { radius: 1.0, height: 4.2 },
+///     Cylinder { radius: 3.0, height: 5.0 },
+/// ];
 /// let chunks = Push::records(&cylinders).chunk_size(1).into_chunks()?;
 /// assert_eq!(chunks[1].inputs(), r#"[["radius","height"],[3.0,5.0]]"#);
 /// # Ok::<(), cspark_batches::Error>(())
@@ -61,7 +64,10 @@ pub enum Duplicates {
 }
 
 macro_rules! for_records {
-    ($($(#[$doc:meta])* $method:ident$(<$generic:ident: ?Sized + Serialize>)?($argument:ident: $type:ty);)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $method:ident$(<$generic:ident: ?Sized + Serialize>)?($argument:ident: $type:ty);
+    )*) => {
         $(
             $(#[$doc])*
             ///

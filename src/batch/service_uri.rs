@@ -634,7 +634,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_printed_reads_as_the_same(
-            folder in name(), service in name(), version in prop::option::of(name()), endpoint in name(),
+            folder in name(),
+            service in name(),
+            version in prop::option::of(name()),
+            endpoint in name(),
         ) {
             let mut uri = ServiceUri::new(folder, service).unwrap();
             if let Some(version) = version {

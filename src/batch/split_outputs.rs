@@ -54,7 +54,8 @@ pub(crate) fn split_outputs(answer: &[u8]) -> Option<SplitResponse> {
     Some(SplitResponse { rest, outputs })
 }
 
-/// A key without escapes: one with them might be any of those that matter here, so serde_json has to see.
+/// A key without escapes. Any other key may spell one that matters here, which serde_json has to
+/// decide.
 fn plain(key: &[u8]) -> Option<&[u8]> {
     (!key.contains(&b'\\')).then_some(key)
 }
@@ -175,11 +176,18 @@ mod tests {
     proptest! {
         #[test]
         fn lifting_loses_nothing(
-            chunks in prop::collection::vec(prop::collection::hash_map("outputs|id|errors|warnings", any_json(), 0..3), 0..4),
-            status in any_json(), pretty in any::<bool>(),
+            chunks in prop::collection::vec(
+                prop::collection::hash_map("outputs|id|errors|warnings", any_json(), 0..3),
+                0..4,
+            ),
+            status in any_json(),
+            pretty in any::<bool>(),
         ) {
             let answer = json!({"data": chunks, "status": status});
-            let text = if pretty { serde_json::to_vec_pretty(&answer) } else { serde_json::to_vec(&answer) };
+            let text = match pretty {
+                true => serde_json::to_vec_pretty(&answer),
+                false => serde_json::to_vec(&answer),
+            };
             check(&text.unwrap());
         }
 

@@ -69,7 +69,9 @@
 
 /// Options that go on to the async builder of the same name.
 macro_rules! options {
-    ($of:literal: $($name:ident$(<$generic:ident: $bound:path>)?($($value:ident: $type:ty),*);)*) => {
+    ($of:literal:
+        $($name:ident$(<$generic:ident: $bound:path>)?($($value:ident: $type:ty),*);)*
+    ) => {
         $(
             #[doc = concat!("See [`crate::", $of, "::", stringify!($name), "`].")]
             pub fn $name$(<$generic: $bound>)?(self, $($value: $type),*) -> Self {

@@ -82,9 +82,10 @@ proptest! {
     fn records_survive_whatever_their_order_and_the_size_of_chunks(
         texts in shuffled_records(), size in 1usize..12, kind in 0..3,
     ) {
-        let raw: Vec<Box<RawValue>> =
-            texts.iter().map(|text| RawValue::from_string(text.as_str().unwrap().to_owned()).unwrap()).collect();
-        let sent: Vec<Map<String, Value>> = raw.iter().map(|it| serde_json::from_str(it.get()).unwrap()).collect();
+        let raw = |text: &Value| RawValue::from_string(text.as_str().unwrap().to_owned()).unwrap();
+        let raw: Vec<Box<RawValue>> = texts.iter().map(raw).collect();
+        let sent = raw.iter().map(|record| serde_json::from_str(record.get()).unwrap());
+        let sent: Vec<Map<String, Value>> = sent.collect();
         let chunker = match kind {
             0 => Chunker::new().chunk_size(size),
             1 => Chunker::new().chunk_count(size),
@@ -95,7 +96,8 @@ proptest! {
         prop_assert_eq!(&read_back(&from_raw), &sent);
         prop_assert_eq!(&read_back(&from_maps), &sent);
         prop_assert!(from_raw.iter().all(|chunk| chunk.records() > 0));
-        let (least, most) = (sizes(&from_raw).into_iter().min(), sizes(&from_raw).into_iter().max());
+        let sizes = sizes(&from_raw);
+        let (least, most) = (sizes.iter().min(), sizes.iter().max());
         match kind {
             0 => prop_assert_eq!(from_raw.len(), sent.len().div_ceil(size)),
             1 => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::backoff::Backoff;
 use crate::config::RetryPolicy;
 use crate::error::ErrorKind;
 use crate::operation::Operation;
@@ -138,8 +139,6 @@ pub(crate) struct Failed {
     pub(crate) left: Option<Duration>,
 }
 
-const LONGEST: Duration = Duration::from_secs(86_400);
-
 /// Decides. `random` is in `0.0..1.0`.
 pub(crate) fn decide(policy: &RetryPolicy, failed: Failed, random: f64) -> Decision {
     let allowed = match failed.repeat {
@@ -158,11 +157,11 @@ pub(crate) fn decide(policy: &RetryPolicy, failed: Failed, random: f64) -> Decis
             .mul_f64(1.0 + random / 10.0)
             .min(policy.max_retry_after),
         None => {
-            let doublings = failed.attempts.saturating_sub(1).min(31);
-            let full = policy.interval.saturating_mul(1 << doublings);
-            // Nobody waits for more than a day, and beyond it the arithmetic has an end.
-            let full = full.min(policy.max_interval).min(LONGEST);
-            full.mul_f64(0.5 + random / 2.0)
+            let backoff = Backoff {
+                first: policy.interval,
+                longest: policy.max_interval,
+            };
+            backoff.delay(failed.attempts, random)
         }
     };
     // A wait that ends after the deadline helps nobody.
@@ -313,7 +312,7 @@ mod tests {
             .interval(Duration::MAX)
             .max_interval(Duration::MAX)
             .max_retry_after(Duration::MAX);
-        for outcome in [Outcome::Connect, asking(429, LONGEST)] {
+        for outcome in [Outcome::Connect, asking(429, Duration::from_secs(86_400))] {
             for attempts in [1, 40, u32::MAX - 1] {
                 let failed = Failed {
                     repeat: Repeat::Always,

@@ -159,11 +159,7 @@ async fn ids_that_change_the_path_are_not_sent() {
     for id in [
         "", ".", "..", "a/b", "a\\b", "..\\..", "a\nb", "%2e%2e", "a?b", "a#b",
     ] {
-        let call = Call::new(Operation::Status).batch(id);
-        let typed = client
-            .transport()
-            .call(call, |raw| async move { raw.status(id).await })
-            .await;
+        let typed = client.batches().of(id).status().await;
         assert_eq!(typed.unwrap_err().kind(), ErrorKind::Input, "{id:?}");
         let raw = client.raw();
         assert!(raw.status(id).await.is_err(), "{id:?}");
