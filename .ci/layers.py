@@ -5,7 +5,7 @@ The order of the modules of `src/` is the table in ARCHITECTURE.md, "The layers"
 module and those further down in the table. Names that the root of the crate re-exports are refused,
 since they hide where a thing comes from. Tests may name anything.
 
-The module `raw` is generated; its code is read from the snapshots in `tests/snapshots/generated/`.
+The module `raw` is generated; its code is read from the snapshots in `codegen/tests/snapshots/generated/`.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "src"
-GENERATED = ROOT / "tests" / "snapshots" / "generated"
+GENERATED = ROOT / "codegen" / "tests" / "snapshots" / "generated"
 
 
 def layers():
