@@ -144,6 +144,10 @@ fn recode(schema: &str, json: &Value) -> serde_json::Result<Value> {
         "CreateRequest" => through::<types::CreateRequest>(&json),
         "DescribeResponse" => through::<types::DescribeResponse>(&json),
         "PullResponse" => through::<types::PullResponse<Box<RawValue>>>(&json),
+        "ServiceSchema" => through::<types::ServiceSchema>(&json),
+        "ServiceVersions" => through::<types::ServiceVersions>(&json),
+        // The whole document is kept as it is.
+        "SwaggerDocument" => through::<Box<RawValue>>(&json),
         "PushRequest" => through::<types::PushRequest<Box<RawValue>>>(&json),
         "Status" => through::<types::Status>(&json),
         "UpdateRequest" => through::<types::UpdateRequest>(&json),

@@ -35,12 +35,14 @@ const CALLER_TYPED: [&str; 2] = ["Records", "Outputs"];
 const TYPE_PARAMETER: &str = "R";
 
 /// Schemas with a type in their place, since any JSON has to fit.
-const REPLACED: [(&str, &str); 2] = [
+const REPLACED: [(&str, &str); 4] = [
+    ("AnyValue", RAW_JSON),
     (
         "RecordMessage",
         "::std::option::Option<crate::raw::record_message::RecordMessage>",
     ),
     ("SummaryOutput", RAW_JSON),
+    ("SwaggerDocument", RAW_JSON),
 ];
 
 /// The type of a `date-time`. One text that is not quite a date-time must not fail a response.
@@ -56,10 +58,17 @@ const EXECUTOR: &str = "crate::raw::executor::Executor";
 const READ_COUNT: &str = "crate::raw::de::count";
 const READ_TEXT: &str = "crate::raw::de::text";
 
-/// Operations whose bulk payload passes as bytes: the request of the first, the response of the
-/// second.
-const BULK_REQUEST: &str = "push";
-const BULK_RESPONSE: &str = "pull";
+/// Operations whose request passes as bytes, because it is bulk data.
+const BYTES_REQUESTS: [&str; 1] = ["push"];
+
+/// Operations whose response passes as bytes, because it is bulk data or kept as it is.
+const BYTES_RESPONSES: [&str; 5] = [
+    "pull",
+    "service_schema",
+    "service_swagger",
+    "version_schema",
+    "version_swagger",
+];
 
 /// The OpenAPI description of the Batches API.
 ///
@@ -115,7 +124,7 @@ fn source(description: &str) -> Result<String, Diagnostics> {
         .collect();
     validate::validate(&document, &replaced)?;
     let open_enums = open_enum::find(&api)?;
-    prepare::prepare(&mut api, BULK_REQUEST, BULK_RESPONSE)?;
+    prepare::prepare(&mut api, &BYTES_REQUESTS, &BYTES_RESPONSES)?;
 
     let mut generator = Generator::new(&settings(&open_enums));
     // Known reasons for a panic are checked before; this one is for the others.

@@ -11,33 +11,34 @@ use openapiv3::{
 
 use crate::diagnostics::Diagnostics;
 
-/// Changes the description in place. `bulk_request` and `bulk_response` name the operations whose
-/// payload passes as bytes.
+/// Changes the description in place. The arguments name the operations whose request or response
+/// passes as bytes.
 pub(super) fn prepare(
     api: &mut OpenAPI,
-    bulk_request: &str,
-    bulk_response: &str,
+    bytes_requests: &[&str],
+    bytes_responses: &[&str],
 ) -> Result<(), Diagnostics> {
     let mut components = api.components.take().unwrap_or_default();
-    let mut missing = vec![bulk_request, bulk_response];
+    let mut missing: Vec<&str> = [bytes_requests, bytes_responses].concat();
     for item in api.paths.paths.values_mut().filter_map(as_item_mut) {
         drop_headers(&mut item.parameters, &components.parameters);
         for operation in operations_mut(item) {
             drop_headers(&mut operation.parameters, &components.parameters);
             drop_error_responses(operation);
 
-            let is = |name| operation.operation_id.as_deref() == Some(name);
-            let (is_request, is_response) = (is(bulk_request), is(bulk_response));
+            let id = operation.operation_id.as_deref().unwrap_or_default();
+            let is_request = bytes_requests.contains(&id);
+            let is_response = bytes_responses.contains(&id);
             let body = operation.request_body.as_mut().and_then(as_item_mut);
             if let Some(body) = body.filter(|_| is_request) {
                 as_bytes(&mut body.content);
-                missing.retain(|name| *name != bulk_request);
+                missing.retain(|name| *name != id);
             }
             let mut responses = operation.responses.responses.values_mut();
             let response = responses.next().and_then(as_item_mut);
             if let Some(response) = response.filter(|_| is_response) {
                 as_bytes(&mut response.content);
-                missing.retain(|name| *name != bulk_response);
+                missing.retain(|name| *name != id);
             }
         }
     }
