@@ -1,3 +1,6 @@
 //! The managed run.
 
+mod ends;
+mod evidence;
+mod pace;
 mod promises;

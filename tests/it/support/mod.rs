@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "the soak uses a part of it")]
 
 pub(crate) mod snapshots;
+pub(crate) mod time;
 
 use std::ops::Range;
 use std::time::Duration;

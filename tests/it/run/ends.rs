@@ -1,0 +1,493 @@
+//! Every run ends, within a time that follows from its limits, and says truly how.
+//!
+//! All times are simulated, and the settings are the defaults unless a test is about them: an outage
+//! may last for 5 minutes and a stall for 15.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use cspark_batches::run::{AfterError, RunBuilder, Source};
+use cspark_batches::{Client, ErrorKind};
+use cspark_emulator::{Emulator, Fault, Operation, RandomFaults, RepeatedIds, Response};
+use futures_util::FutureExt;
+use serde::de::{Deserialize, Deserializer};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::support::time::{SimulatedTime, within};
+use crate::support::{Cylinder, SERVICE, Volume, client, cylinder, cylinders, quick, start};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A service that accepts everything and never finishes a chunk.
+async fn endless_service() -> Emulator {
+    let service = Emulator::builder().workers(2).time_per_chunk(100 * DAY);
+    service.start().await.unwrap()
+}
+
+fn run(spark: &Client, records: u64) -> RunBuilder<Cylinder, Volume> {
+    let run = spark.batches().run(SERVICE, cylinders(0..records));
+    run.chunk_size(10)
+}
+
+/// From now on, all requests to these operations fail.
+fn break_for_ever(emulator: &Emulator, operations: &[Operation]) {
+    emulator.set_random_faults(Some(RandomFaults {
+        unavailable: 1.0,
+        most_in_a_row: u32::MAX,
+        operations: operations.to_vec(),
+        ..RandomFaults::none(1)
+    }));
+}
+
+/// A source that is fed by hand.
+fn channel() -> (mpsc::UnboundedSender<Cylinder>, Source<Cylinder>) {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let stream = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
+    (sender, Source::stream(stream))
+}
+
+/// The push has worked, as the service's counters say; so it is no trouble that goes on.
+#[tokio::test]
+#[ignore = "the run does not end"]
+async fn a_stall_is_noticed_after_a_push_whose_response_was_lost() {
+    let _time = SimulatedTime::start(Duration::from_millis(200));
+    let emulator = endless_service().await;
+    emulator.inject(Operation::Push, Fault::CutAfter);
+    let failed = within(HOUR, run(&client(&emulator), 40)).await.unwrap_err();
+    assert_eq!(failed.error().kind(), ErrorKind::Stalled, "{failed}");
+}
+
+/// A failure counts from itself on, not from another that was settled long ago.
+#[tokio::test]
+#[ignore = "one failure counts as an outage"]
+async fn a_failure_is_no_outage_long_after_a_push_whose_response_was_lost() {
+    let _time = SimulatedTime::start(Duration::from_millis(50));
+    let emulator = Emulator::start().await.unwrap();
+    let (records, source) = channel();
+    let spark = client(&emulator);
+    let run = spark.batches().run::<_, Volume>(SERVICE, source);
+    let mut run = run.chunk_size(1).start().unwrap();
+    emulator.inject(Operation::Push, Fault::CutAfter);
+    records.send(cylinder(0)).unwrap();
+    within(HOUR, run.next()).await.unwrap().unwrap();
+
+    tokio::time::sleep(seconds(400)).await;
+    emulator.inject(Operation::Push, Fault::RespondBefore(Response::status(503)));
+    records.send(cylinder(1)).unwrap();
+    drop(records);
+    within(HOUR, run.next()).await.unwrap().unwrap();
+    assert!(within(HOUR, run.next()).await.is_none());
+    assert!(run.summary().is_complete());
+}
+
+/// Failures that pass delay the end of a run that stands still by no more than they last.
+#[tokio::test]
+#[ignore = "each failure starts the stall limit anew"]
+async fn failures_that_pass_do_not_keep_a_stall_from_being_noticed() {
+    let _time = SimulatedTime::start(Duration::from_millis(200));
+    for (refused, lost) in [(0.03, 0.0), (0.1, 0.0), (0.0, 0.03), (0.0, 0.1)] {
+        let emulator = endless_service().await;
+        let run = run(&client(&emulator), 40).start().unwrap();
+        emulator.set_random_faults(Some(RandomFaults {
+            rate_limited: refused,
+            gateway_after: lost,
+            ..RandomFaults::none(7)
+        }));
+        let limits = seconds(15 * 60 + 5 * 60);
+        let failed = within(limits, run.collect()).await.unwrap_err();
+        assert_eq!(failed.error().kind(), ErrorKind::Stalled, "{failed}");
+    }
+}
+
+/// Responses to pulls that lack a field which those to status requests have.
+#[tokio::test]
+#[ignore = "a field that is missing counts as progress"]
+async fn fields_that_come_and_go_are_no_progress() {
+    let _time = SimulatedTime::start(Duration::from_millis(200));
+    let service = Emulator::builder().workers(1).time_per_chunk(100 * DAY);
+    // Too small for all of it, so that the run asks for the status, too.
+    let emulator = service.input_buffer(1_000).start().await.unwrap();
+    let status = json!({"batch_status": "in_progress", "workers_in_use": 1});
+    let pulled = json!({"data": [], "status": status}).to_string();
+    for _ in 0..10_000 {
+        let response = Response::json(200, pulled.as_str());
+        emulator.inject(Operation::Pull, Fault::RespondAfter(response));
+    }
+    let failed = within(HOUR, run(&client(&emulator), 400))
+        .await
+        .unwrap_err();
+    assert_eq!(failed.error().kind(), ErrorKind::Stalled, "{failed}");
+    assert!(emulator.pending_faults() > 0);
+}
+
+/// A service that hands out the same result at each pull, and never the other one.
+#[tokio::test]
+#[ignore = "a repeated result counts as progress"]
+async fn results_that_come_again_are_no_progress() {
+    let _time = SimulatedTime::start(Duration::from_millis(200));
+    let service = Emulator::builder().workers(1).time_per_chunk(seconds(10));
+    let faults = RandomFaults {
+        repeated: 1.0,
+        most_in_a_row: u32::MAX,
+        most_in_all: 5_000,
+        operations: vec![Operation::Pull],
+        ..RandomFaults::none(1)
+    };
+    let emulator = service.random_faults(faults).start().await.unwrap();
+    let mut run = run(&client(&emulator), 20).start().unwrap();
+    within(HOUR, run.next()).await.unwrap().unwrap();
+    emulator.stall_workers(&emulator.batch_ids()[0], 100 * DAY);
+    let failed = within(HOUR, run.collect()).await.unwrap_err();
+    assert_eq!(failed.error().kind(), ErrorKind::Stalled, "{failed}");
+    let pulls = emulator.traffic(Operation::Pull).requests;
+    assert!(pulls < 2_000, "{pulls} pulls");
+}
+
+/// What the service asks for in good order is respected, but not longer than the run's limits.
+#[tokio::test]
+#[ignore = "the end waits for Retry-After"]
+async fn retry_after_does_not_hold_a_run_beyond_its_limits() {
+    let _time = SimulatedTime::start(Duration::from_millis(50));
+    for operation in [Operation::Pull, Operation::Status, Operation::Push] {
+        let emulator = endless_service().await;
+        for _ in 0..100 {
+            let response = Response::status(429).retry_after(DAY.as_secs());
+            emulator.inject(operation, Fault::RespondBefore(response));
+        }
+        let run = run(&client(&emulator), 40)
+            .outage_limit(seconds(5))
+            .stall_limit(seconds(5));
+        let failed = within(seconds(60), run).await.unwrap_err();
+        let summary = failed.collected().summary();
+        assert!(
+            summary.is_over() && summary.left_open.is_none(),
+            "{operation:?}: {failed}"
+        );
+        let batch = &emulator.batch_ids()[0];
+        assert_ne!(
+            emulator.batch(batch).unwrap().status,
+            "in_progress",
+            "{operation:?}"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "cancelling waits for Retry-After"]
+async fn cancelling_does_not_wait_for_a_retry_after() {
+    let _time = SimulatedTime::start(Duration::from_millis(50));
+    for operation in [Operation::Pull, Operation::Status, Operation::Push] {
+        let emulator = endless_service().await;
+        let response = Response::status(429).retry_after(200);
+        emulator.inject(operation, Fault::RespondBefore(response));
+        let run = run(&client(&emulator), 40).start().unwrap();
+        tokio::time::sleep(seconds(10)).await;
+        assert_eq!(emulator.pending_faults(), 0, "{operation:?}");
+        run.handle().cancel();
+        let collected = within(seconds(10), run.collect()).await.unwrap();
+        assert!(collected.summary().is_over());
+        let batch = &emulator.batch_ids()[0];
+        assert_eq!(
+            emulator.batch(batch).unwrap().status,
+            "cancelled",
+            "{operation:?}"
+        );
+    }
+}
+
+/// Responses to pushes and pulls tell the same as those to status requests.
+#[tokio::test]
+#[ignore = "a run without status does not start"]
+async fn a_run_does_without_status() {
+    let _time = SimulatedTime::start(Duration::from_millis(50));
+    for push in [
+        None,
+        Some(Fault::RespondBefore(Response::status(503))),
+        Some(Fault::CutBefore),
+        Some(Fault::CutAfter),
+    ] {
+        let emulator = Emulator::start().await.unwrap();
+        break_for_ever(&emulator, &[Operation::Status]);
+        if let Some(fault) = push.clone() {
+            emulator.inject_at(Operation::Push, 2, fault);
+        }
+        let run = run(&client(&emulator), 3_010).push_size(10_000, 10);
+        let collected = within(HOUR, run).await.unwrap_or_else(|failed| {
+            panic!("{push:?}: {failed}: {:?}", failed.collected().summary())
+        });
+        assert!(collected.summary().is_complete());
+        assert_eq!(collected.into_outputs().unwrap().len(), 3_010, "{push:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "status without success counts as an outage"]
+async fn a_run_does_without_status_from_the_middle_on() {
+    let _time = SimulatedTime::start(Duration::from_millis(100));
+    for push in [
+        Fault::RespondBefore(Response::status(503)),
+        Fault::CutBefore,
+        Fault::CutAfter,
+    ] {
+        let service = Emulator::builder().workers(2);
+        let service = service.time_per_chunk(seconds(20)).start();
+        let emulator = service.await.unwrap();
+        // So little memory that there is always something left to push.
+        let run = run(&client(&emulator), 600).memory(10_000).push_size(1, 1);
+        let mut run = run.start().unwrap();
+        let first = within(HOUR, run.next()).await.unwrap().unwrap();
+        break_for_ever(&emulator, &[Operation::Status]);
+        emulator.inject(Operation::Push, push.clone());
+        let rest = within(HOUR, run.collect()).await.unwrap_or_else(|failed| {
+            panic!("{push:?}: {failed}: {:?}", failed.collected().summary())
+        });
+        assert!(rest.summary().is_complete());
+        let outputs = first.outcomes().len() + rest.into_outputs().unwrap().len();
+        assert_eq!(outputs, 600, "{push:?}");
+    }
+}
+
+/// Whatever operation is broken for ever, the run ends.
+#[tokio::test]
+async fn a_broken_operation_ends_a_run_within_its_limits() {
+    let _time = SimulatedTime::start(Duration::from_millis(200));
+    for operation in [
+        Operation::Create,
+        Operation::Push,
+        Operation::Pull,
+        Operation::Close,
+    ] {
+        let emulator = Emulator::start().await.unwrap();
+        break_for_ever(&emulator, &[operation]);
+        let limits = seconds(15 * 60 + 5 * 60);
+        let result = within(limits, run(&client(&emulator), 40)).await;
+        if operation == Operation::Close {
+            let collected = result.unwrap();
+            assert!(collected.summary().is_complete());
+            assert_eq!(collected.summary().left_open, emulator.batch_ids().pop());
+            continue;
+        }
+        let failed = result.unwrap_err();
+        assert_eq!(failed.error().kind(), ErrorKind::Service, "{failed}");
+        let summary = failed.collected().summary();
+        let named = summary.delivered.records + summary.unfinished_records();
+        assert_eq!(named, summary.read.records);
+    }
+}
+
+/// The service takes repeated chunks for known and does not let the old batch be closed.
+#[tokio::test]
+#[ignore = "the next batch waits for the outage limit"]
+async fn a_batch_that_can_not_be_closed_does_not_hold_up_the_next_one() {
+    let _time = SimulatedTime::start(Duration::from_millis(50));
+    for status in [400, 409] {
+        let service = Emulator::builder().repeated_ids(RepeatedIds::Ignore);
+        let emulator = service.time_per_chunk(seconds(1)).start().await.unwrap();
+        for _ in 0..1_000 {
+            let response = Response::status(status);
+            emulator.inject(Operation::Close, Fault::RespondBefore(response));
+        }
+        let run = run(&client(&emulator), 40).start().unwrap();
+        while emulator.batch_ids().is_empty()
+            || emulator
+                .batch(&emulator.batch_ids()[0])
+                .unwrap()
+                .chunks_available
+                < 4
+        {
+            tokio::task::yield_now().await;
+        }
+        emulator.inject(Operation::Pull, Fault::CutAfter);
+        let next_batch = async {
+            while emulator.batch_ids().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(seconds(60), next_batch).await;
+        emulator.clear_faults();
+        let collected = within(HOUR, run.collect()).await.unwrap();
+        assert_eq!(collected.into_outputs().unwrap().len(), 40);
+    }
+}
+
+/// The runtime that the run was started in goes away, and somebody in another one waits for it.
+#[test]
+#[ignore = "collect() returns Ok"]
+fn a_run_whose_runtime_goes_away_ends_in_an_error() {
+    let service = Emulator::builder().time_per_chunk(100 * DAY);
+    let emulator = service.start_on_thread().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let (working, waiting) = (runtime(), runtime());
+    let spark = client(&emulator);
+    let run = working.block_on(async { run(&spark, 4_800).start().unwrap() });
+    let result = waiting.block_on(async move {
+        working.shutdown_background();
+        run.collect().await
+    });
+    let failed = result.expect_err("nothing was delivered");
+    assert_eq!(failed.error().kind(), ErrorKind::Unfinished, "{failed}");
+    assert!(!failed.collected().summary().is_complete());
+}
+
+/// An output that panics when it is read, like a careless conversion in somebody's type.
+#[derive(Debug)]
+struct Careless;
+
+static CARELESS_WITH: AtomicBool = AtomicBool::new(true);
+
+impl<'de> Deserialize<'de> for Careless {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Volume::deserialize(deserializer)?;
+        assert!(!CARELESS_WITH.swap(false, Ordering::Relaxed), "on purpose");
+        Ok(Self)
+    }
+}
+
+#[tokio::test]
+#[ignore = "the summary says that the run is complete"]
+async fn a_run_whose_output_panicked_is_not_complete() {
+    let (_emulator, spark) = start().await;
+    let run = spark
+        .batches()
+        .run::<_, Careless>(SERVICE, cylinders(0..100));
+    let mut run = quick(run).chunk_size(10).start().unwrap();
+    let (mut delivered, mut panics) = (0, 0);
+    loop {
+        let next = std::panic::AssertUnwindSafe(run.next())
+            .catch_unwind()
+            .await;
+        match next {
+            Ok(Some(Ok(delivery))) => delivered += delivery.outcomes().len(),
+            Ok(Some(Err(_))) => {}
+            Ok(None) => break,
+            Err(_) => panics += 1,
+        }
+    }
+    assert_eq!((delivered, panics), (90, 1));
+    assert!(!run.summary().is_complete(), "{:?}", run.summary());
+}
+
+/// Records that an earlier run read are missing from the source of the next one.
+#[tokio::test]
+#[ignore = "the run returns Ok"]
+async fn a_source_that_is_shorter_than_the_checkpoint_is_an_error() {
+    let _time = SimulatedTime::start(Duration::from_millis(10));
+    let service = Emulator::builder().workers(1).time_per_chunk(seconds(5));
+    let emulator = service.start().await.unwrap();
+    let spark = client(&emulator);
+    let mut first = run(&spark, 1_000).chunk_size(200).start().unwrap();
+    within(HOUR, first.next()).await.unwrap().unwrap();
+    let checkpoint = first.checkpoint();
+    drop(first);
+    for records in [0, 50, 900] {
+        let resumed = run(&spark, records)
+            .chunk_size(200)
+            .resume(checkpoint.clone());
+        let failed = within(HOUR, resumed)
+            .await
+            .expect_err("records are missing");
+        assert_eq!(
+            failed.error().kind(),
+            ErrorKind::Input,
+            "{records}: {failed}"
+        );
+    }
+}
+
+/// Promise 1, for a record that was read and can't be sent.
+#[tokio::test]
+#[ignore = "the record is in no list"]
+async fn a_record_that_can_not_be_encoded_is_unfinished() {
+    let (_emulator, spark) = start().await;
+    let records = cylinders(0..50).enumerate().map(|(n, cylinder)| Cylinder {
+        radius: if n == 25 { f64::NAN } else { cylinder.radius },
+        ..cylinder
+    });
+    let run = spark.batches().run::<_, Volume>(SERVICE, records);
+    let failed = quick(run).chunk_size(10).await.unwrap_err();
+    assert_eq!(failed.error().kind(), ErrorKind::Input, "{failed}");
+    let summary = failed.collected().summary();
+    assert!(!summary.is_complete());
+    let mut unfinished = summary.unfinished.iter();
+    assert!(
+        unfinished.any(|one| one.records.contains(&25)),
+        "{summary:?}"
+    );
+    let named = summary.delivered.records + summary.unfinished_records();
+    assert_eq!(named, summary.read.records);
+    assert_eq!(named, 26);
+}
+
+/// The shortest wait is longer than the longest one.
+#[tokio::test]
+#[ignore = "the run panics"]
+async fn poll_intervals_in_the_wrong_order_are_no_panic() {
+    let _time = SimulatedTime::start(Duration::from_millis(50));
+    let service = Emulator::builder().workers(1).time_per_chunk(seconds(1));
+    let emulator = service.input_buffer(1_000).start().await.unwrap();
+    let run = run(&client(&emulator), 400).poll_interval(seconds(5), seconds(1));
+    match run.start() {
+        Ok(run) => assert!(
+            within(HOUR, run.collect())
+                .await
+                .unwrap()
+                .summary()
+                .is_complete()
+        ),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Input, "{error}"),
+    }
+}
+
+/// Results that are on their way when the run fails are delivered, not computed again.
+#[tokio::test]
+#[ignore = "the results are thrown away"]
+async fn a_run_that_leaves_its_batch_waits_for_its_pulls() {
+    let _time = SimulatedTime::start(Duration::from_millis(10));
+    let emulator = Emulator::builder()
+        .time_per_chunk(seconds(1))
+        .start()
+        .await
+        .unwrap();
+    let (records, source) = channel();
+    let spark = client(&emulator);
+    let first = spark
+        .batches()
+        .run::<_, Volume>(SERVICE, source)
+        .chunk_size(10)
+        .after_error(AfterError::Leave)
+        .start()
+        .unwrap();
+    for cylinder in cylinders(0..10) {
+        records.send(cylinder).unwrap();
+    }
+    let batch = || emulator.batch(emulator.batch_ids().first()?);
+    while batch().is_none_or(|batch| batch.chunks_available == 0) {
+        tokio::task::yield_now().await;
+    }
+    emulator.inject(Operation::Pull, Fault::Slow(seconds(20)));
+    while batch().is_some_and(|batch| batch.chunks_available > 0) {
+        tokio::task::yield_now().await;
+    }
+    emulator.inject(Operation::Push, Fault::RespondBefore(Response::status(401)));
+    for cylinder in cylinders(10..20) {
+        records.send(cylinder).unwrap();
+    }
+    let failed = within(HOUR, first.collect()).await.unwrap_err();
+    assert_eq!(
+        failed.collected().summary().delivered.records,
+        10,
+        "{failed}"
+    );
+}
