@@ -21,7 +21,7 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Child, Command, Stdio};
 
-use cspark_emulator::Emulator;
+use cspark_emulator::{Emulator, Strictness};
 
 use usage::Usage;
 
@@ -45,7 +45,7 @@ fn setting(name: &str, usual: usize) -> Result<usize> {
 async fn emulator() -> Result<()> {
     let emulator = Emulator::builder()
         .workers(1000)
-        .check_headers(false)
+        .strictness(Strictness::Lenient)
         .record(0, 0)
         .start()
         .await?;

@@ -65,13 +65,9 @@ impl<'a> Inputs<'a> {
         }
         let columns = columns(first).map_err(|problem| format!("data.inputs[0]: {problem}"))?;
         parameters.retain(|(name, _)| !columns.contains(name));
-        let rows = &data.inputs[1..];
-        if rows.is_empty() {
-            return Err("data.inputs: holds a header row and no records".to_owned());
-        }
         Ok(Self {
             columns: Some(columns),
-            rows,
+            rows: &data.inputs[1..],
             parameters,
         })
     }
@@ -79,6 +75,11 @@ impl<'a> Inputs<'a> {
     /// Number of records; the header row does not count.
     pub(crate) fn len(&self) -> u64 {
         self.rows.len() as u64
+    }
+
+    /// Whether `size` is the number of records and the header row.
+    pub(crate) fn counts_header(&self, size: u64) -> bool {
+        self.columns.is_some() && size == self.len() + 1
     }
 
     fn record(&'a self, row: &'a RawValue) -> Record<'a> {

@@ -19,6 +19,7 @@ use crate::responses::batch_status;
 use crate::settings::{Builder, Settings};
 use crate::shapes::Shapes;
 use crate::state::Shared;
+use crate::strictness::Mistake;
 
 /// A running emulator. It stops when this is dropped.
 ///
@@ -223,6 +224,13 @@ impl Emulator {
     /// The latest requests, oldest first, as many as are kept.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.lock().journal.requests()
+    }
+
+    /// The mistakes in requests that were accepted all the same, see
+    /// [`Strictness`](crate::Strictness); the first 1,000. The responses name them in the header
+    /// `x-emulator-mistakes`.
+    pub fn mistakes(&self) -> Vec<Mistake> {
+        self.shared.lock().journal.mistakes()
     }
 
     /// Forgets the requests so far; the counters stay.

@@ -5,6 +5,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::strictness::Mistake;
+
 /// The kinds of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -133,7 +135,11 @@ pub(crate) struct Journal {
     dropped: usize,
     traffic: [Traffic; Operation::ALL.len()],
     total: Traffic,
+    mistakes: Vec<Mistake>,
 }
+
+/// How many mistakes are kept; the others are like them.
+const MOST_MISTAKES: usize = 1000;
 
 impl Journal {
     pub(crate) fn new(most_requests: usize, most_bytes: usize) -> Self {
@@ -145,6 +151,7 @@ impl Journal {
             dropped: 0,
             traffic: Default::default(),
             total: Traffic::default(),
+            mistakes: Vec::new(),
         }
     }
 
@@ -207,6 +214,26 @@ impl Journal {
 
     pub(crate) fn traffic(&self, operation: Operation) -> Traffic {
         self.traffic[operation.index()]
+    }
+
+    /// Notes mistakes that were accepted.
+    pub(crate) fn note_mistakes(
+        &mut self,
+        operation: Operation,
+        batch_id: Option<&str>,
+        messages: Vec<String>,
+    ) {
+        let room = MOST_MISTAKES.saturating_sub(self.mistakes.len());
+        self.mistakes
+            .extend(messages.into_iter().take(room).map(|message| Mistake {
+                operation,
+                batch_id: batch_id.map(str::to_owned),
+                message,
+            }));
+    }
+
+    pub(crate) fn mistakes(&self) -> Vec<Mistake> {
+        self.mistakes.clone()
     }
 
     pub(crate) fn total(&self) -> Traffic {

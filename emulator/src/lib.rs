@@ -43,11 +43,11 @@
 //!
 //! # Refusals
 //!
-//! A request that the API does not allow is answered with a 4xx status and `{"error":{"code":"...","message":"..."}}`; the
-//! message begins with the place of the mistake, such as `chunks[3].data.inputs[0]`. Unknown fields and query parameters,
-//! missing ones, wrong types, nulls, chunks without records, sizes that are not the number of records, missing headers and
-//! repeated request ids are all refused. Null `parameters` and a null `summary` are taken, because an official client sends
-//! them.
+//! A request that the API does not allow gets a 4xx status and `{"error":{"code":"...","message":"..."}}`. The message begins with
+//! the place of the mistake, such as `chunks[3].data.inputs[0]`. Refused are unknown fields and query parameters, missing ones,
+//! wrong types, nulls, chunks without records, sizes that are not the number of records, missing headers and repeated request
+//! ids. Null `parameters` and a null `summary` are accepted, because an official SDK sends them. [`Strictness`] says which mistakes
+//! of the official SDKs are accepted and noted.
 //!
 //! # What it does where nothing is published
 //!
@@ -94,6 +94,7 @@ mod settings;
 mod shapes;
 mod state;
 mod status;
+mod strictness;
 mod wire;
 
 pub use emulator::{BatchView, Emulator};
@@ -105,3 +106,4 @@ pub use shapes::{
     Envelope, ErrorShape, FailedOutput, NothingToPull, OptionalFields, OutputShape, Shapes,
 };
 pub use status::{Alteration, AlteredFields, StatusField};
+pub use strictness::{Mistake, Strictness};

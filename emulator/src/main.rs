@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use cspark_emulator::{
     Builder, Emulator, NothingToPull, OutputShape, RandomFaults, RepeatedIds, ResultOrder, Shapes,
+    Strictness,
 };
 
 /// A local emulator of Coherent Spark's Batches API.
@@ -126,16 +127,19 @@ struct Arguments {
     full_status: u16,
 
     /// Shape in which outputs come back
-    #[arg(long, value_enum, default_value_t = Outputs::Objects, help_heading = "Answers")]
+    #[arg(long, value_enum, default_value_t = Outputs::Objects, help_heading = "Responses")]
     outputs: Outputs,
     /// How a pull says that there is nothing to pull
-    #[arg(long, value_enum, default_value_t = Nothing::EmptyList, help_heading = "Answers")]
+    #[arg(long, value_enum, default_value_t = Nothing::EmptyList, help_heading = "Responses")]
     nothing_to_pull: Nothing,
     /// Compress answers for clients that accept gzip
-    #[arg(long, help_heading = "Answers")]
+    #[arg(long, help_heading = "Responses")]
     gzip: bool,
+    /// Refuse the mistakes that the official SDKs make day by day, also from them
+    #[arg(long, help_heading = "Requests")]
+    strict: bool,
     /// Don't insist on x-tenant-name, x-request-id, User-Agent and the right size of a chunk; for calls by hand
-    #[arg(long, help_heading = "Answers")]
+    #[arg(long, conflicts_with = "strict", help_heading = "Requests")]
     lenient: bool,
 
     /// Probability of each kind of fault for a request, from 0 to 0.1
@@ -255,8 +259,11 @@ fn builder(arguments: Arguments) -> io::Result<Builder> {
         .output_buffer(bytes("--output-buffer-mb", arguments.output_buffer_mb)?)
         .full_status(arguments.full_status)
         .gzip(arguments.gzip)
-        .check_headers(!arguments.lenient)
-        .check_sizes(!arguments.lenient)
+        .strictness(match (arguments.strict, arguments.lenient) {
+            (true, _) => Strictness::Strict,
+            (_, true) => Strictness::Lenient,
+            _ => Strictness::OfficialSdks,
+        })
         // Nobody can ask the program what it was asked.
         .record(0, 0)
         .shapes(shapes);

@@ -9,6 +9,7 @@ use crate::auth::Credentials;
 use crate::faults::RandomFaults;
 use crate::service::Service;
 use crate::shapes::Shapes;
+use crate::strictness::Strictness;
 use crate::{Emulator, services};
 
 /// In which order a pull hands out results.
@@ -51,8 +52,7 @@ pub(crate) struct Settings {
     pub(crate) reading_keeps_alive: bool,
     pub(crate) order: ResultOrder,
     pub(crate) repeated_ids: RepeatedIds,
-    pub(crate) check_sizes: bool,
-    pub(crate) check_headers: bool,
+    pub(crate) strictness: Strictness,
     pub(crate) most_body_bytes: usize,
     pub(crate) gzip: bool,
     pub(crate) shapes: Shapes,
@@ -112,8 +112,7 @@ impl Builder {
                 reading_keeps_alive: false,
                 order: ResultOrder::Completed,
                 repeated_ids: RepeatedIds::Compute,
-                check_sizes: true,
-                check_headers: true,
+                strictness: Strictness::default(),
                 most_body_bytes: 1 << 29,
                 gzip: false,
                 shapes: Shapes::default(),
@@ -248,16 +247,10 @@ impl Builder {
         self
     }
 
-    /// Whether a chunk is refused if its `size` is not the number of its records. Default: yes.
-    pub fn check_sizes(mut self, check: bool) -> Self {
-        self.settings.check_sizes = check;
-        self
-    }
-
-    /// Whether a request is refused that lacks `x-tenant-name`, `x-request-id` (a UUID, a new one each time) or
-    /// `User-Agent`. Default: yes; no makes it easier to call by hand.
-    pub fn check_headers(mut self, check: bool) -> Self {
-        self.settings.check_headers = check;
+    /// Which mistakes in requests are refused. Default: all but those that the official SDKs make day by
+    /// day, and those too from any other client.
+    pub fn strictness(mut self, strictness: Strictness) -> Self {
+        self.settings.strictness = strictness;
         self
     }
 

@@ -405,7 +405,8 @@ impl Batch {
                 break;
             };
             self.counts.chunks_completed += 1;
-            self.counts.chunks_failed += u64::from(chunk.failed == chunk.records);
+            self.counts.chunks_failed +=
+                u64::from(chunk.failed > 0 && chunk.failed == chunk.records);
             self.counts.records_completed += chunk.records;
             self.counts.records_failed += chunk.failed;
             self.counts.output_bytes += weight;

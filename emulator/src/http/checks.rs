@@ -1,4 +1,4 @@
-//! What is checked of every call before its operation looks at it.
+//! The checks of every call, before its operation.
 
 use hyper::header::{CONTENT_TYPE, USER_AGENT};
 use hyper::http::request;
@@ -9,11 +9,12 @@ use super::route::Call;
 use crate::auth;
 use crate::refusal::Refusal;
 use crate::state::Shared;
+use crate::strictness::{Habit, Mistakes};
 
 /// How many request ids are remembered, to find repeated ones.
 const REMEMBERED_IDS: usize = 100_000;
 
-/// Who is asking?
+/// The credentials.
 pub(super) fn check_credentials(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
     let state = shared.lock();
     auth::check(
@@ -26,7 +27,11 @@ pub(super) fn check_credentials(shared: &Shared, headers: &HeaderMap) -> Result<
 }
 
 /// The headers that every request needs.
-pub(super) fn check_headers(shared: &Shared, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn check_headers(
+    shared: &Shared,
+    headers: &HeaderMap,
+    mistakes: &mut Mistakes,
+) -> Result<(), Refusal> {
     let text = |name: &str| {
         let value = headers
             .get(name)
@@ -52,12 +57,13 @@ pub(super) fn check_headers(shared: &Shared, headers: &HeaderMap) -> Result<(), 
     if ids.len() >= REMEMBERED_IDS {
         ids.clear();
     }
-    if !ids.insert(id) {
-        return Err(Refusal::invalid(format!(
-            "header x-request-id: {id} was used before; every request needs a new one"
-        )));
+    if ids.insert(id) {
+        return Ok(());
     }
-    Ok(())
+    let repeated = Refusal::invalid(format!(
+        "header x-request-id: {id} was used before; every request needs a new one"
+    ));
+    mistakes.judge(repeated, Habit::OfficialSdks)
 }
 
 /// Checks what the operations don't look at themselves: the query, the content type, and that there is a body or none.

@@ -19,6 +19,7 @@ use crate::faults::{self, Fault, Tampering};
 use crate::journal::{Operation, RecordedRequest};
 use crate::refusal::Refusal;
 use crate::state::Shared;
+use crate::strictness::Mistakes;
 use crate::wire::{NewStatus, UpdateBatch};
 
 /// The connection is to be cut without a response.
@@ -101,12 +102,28 @@ pub(super) async fn handle(
         }
     }
 
+    let mut mistakes = Mistakes::new(shared.settings.strictness, &head.headers);
     let mut reply = match (instead, route, unread) {
         (Some(response), ..) => Reply::injected(&response, &head, &received.body),
         (None, Err(refusal), _) | (None, Ok(_), Some(refusal)) => Reply::refusal(&refusal),
-        (None, Ok(route), None) => perform(shared, route, &head, &received.body, tampering)
-            .map_or_else(|refusal| Reply::refusal(&refusal), Reply::success),
+        (None, Ok(route), None) => perform(
+            shared,
+            route,
+            &head,
+            &received.body,
+            tampering,
+            &mut mistakes,
+        )
+        .map_or_else(|refusal| Reply::refusal(&refusal), Reply::success),
     };
+    let mistakes = mistakes.accepted();
+    reply.name_mistakes(&mistakes);
+    if let Some(operation) = operation {
+        shared
+            .lock()
+            .journal
+            .note_mistakes(operation, batch_id, mistakes);
+    }
     if spoiled.hang {
         std::future::pending::<()>().await;
     }
@@ -197,6 +214,7 @@ fn perform(
     head: &request::Parts,
     body: &[u8],
     tampering: Tampering,
+    mistakes: &mut Mistakes,
 ) -> Result<Vec<Bytes>, Refusal> {
     let call = match route {
         Route::Health => return Ok(vec![Bytes::from_static(b"{\"status\":\"UP\"}")]),
@@ -204,8 +222,8 @@ fn perform(
         Route::Api(call) => call,
     };
     check_credentials(shared, &head.headers)?;
-    if shared.settings.check_headers {
-        check_headers(shared, &head.headers)?;
+    if mistakes.checks_headers() {
+        check_headers(shared, &head.headers, mistakes)?;
     }
     check_form(call, head, body)?;
     // Checked once for the whole body, so that reading the JSON in it need not do so for each value.
@@ -216,7 +234,7 @@ fn perform(
         Call::Create => shared.create(body),
         Call::Info { id } => shared.info(id),
         Call::Status { id } => shared.status(id),
-        Call::Push { id } => shared.push(id, body, tampering),
+        Call::Push { id } => shared.push(id, body, tampering, mistakes),
         Call::Pull { id } => shared.pull(id, head.uri.query(), tampering),
         Call::Update { id } => shared.update(id, body),
     }

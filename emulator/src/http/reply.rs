@@ -111,6 +111,17 @@ impl Reply {
         self.parts = vec![body.into()];
     }
 
+    /// Names the mistakes that were accepted, for those who see the response and not the emulator.
+    pub(super) fn name_mistakes(&mut self, mistakes: &[String]) {
+        if mistakes.is_empty() {
+            return;
+        }
+        if let Ok(value) = HeaderValue::from_str(&mistakes.join("; ")) {
+            let name = HeaderName::from_static("x-emulator-mistakes");
+            self.headers.push((name, value));
+        }
+    }
+
     /// Gives the client's id of the request back.
     pub(super) fn identify(&mut self, headers: &HeaderMap) {
         if let Some(id) = headers.get("x-request-id") {

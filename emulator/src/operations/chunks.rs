@@ -16,13 +16,20 @@ use crate::responses::batch_status;
 use crate::settings::RepeatedIds;
 use crate::shapes::NothingToPull;
 use crate::state::Shared;
+use crate::strictness::{Habit, Mistakes};
 use crate::wire::{self, Object};
 
 impl Shared {
-    pub(crate) fn push(&self, id: &str, body: &str, tampering: Tampering) -> Outcome {
+    pub(crate) fn push(
+        &self,
+        id: &str,
+        body: &str,
+        tampering: Tampering,
+        mistakes: &mut Mistakes,
+    ) -> Outcome {
         let Object(push): Object<wire::Push<'_>> = read(body, "")?;
         let chunks = read_chunks(&push)?;
-        let inputs = self.read_inputs(&chunks)?;
+        let inputs = read_inputs(&chunks, mistakes)?;
         let offered = || {
             chunks
                 .iter()
@@ -80,26 +87,6 @@ impl Shared {
                 serde_json::to_vec(&writer.status(entry, Operation::Pull)).map_err(internal)?;
             Ok(pull_response(pulled, status, writer.shapes.nothing_to_pull))
         })
-    }
-
-    /// Reads the records of the chunks, as far as the API forbids something about them.
-    fn read_inputs<'a>(
-        &self,
-        chunks: &'a [(wire::Chunk<'a>, u64)],
-    ) -> Result<Vec<Inputs<'a>>, Refusal> {
-        let read = |(index, (chunk, _)): (usize, &'a (wire::Chunk<'a>, u64))| {
-            let inputs = Inputs::new(&chunk.data.0).map_err(|problem| at(index, &problem))?;
-            if self.settings.check_sizes && inputs.len() != chunk.size {
-                let problem = format!(
-                    "size: is {}, but inputs holds {} records (a header row is none)",
-                    chunk.size,
-                    inputs.len()
-                );
-                return Err(at(index, &problem));
-            }
-            Ok(inputs)
-        };
-        chunks.iter().enumerate().map(read).collect()
     }
 
     fn compute_all(
@@ -202,6 +189,36 @@ fn read_chunks<'a>(push: &wire::Push<'a>) -> Result<Vec<(wire::Chunk<'a>, u64)>,
         Ok((chunk, text.get().len() as u64))
     };
     push.chunks.iter().enumerate().map(read).collect()
+}
+
+/// Reads the records of the chunks, as far as the API forbids something about them.
+fn read_inputs<'a>(
+    chunks: &'a [(wire::Chunk<'a>, u64)],
+    mistakes: &mut Mistakes,
+) -> Result<Vec<Inputs<'a>>, Refusal> {
+    let mut all = Vec::with_capacity(chunks.len());
+    for (index, (chunk, _)) in chunks.iter().enumerate() {
+        let inputs = Inputs::new(&chunk.data.0).map_err(|problem| at(index, &problem))?;
+        let (records, size) = (inputs.len(), chunk.size);
+        let header_counted = inputs.counts_header(size);
+        if records == 0 {
+            let problem = at(index, "data.inputs: holds a header row and no records");
+            mistakes.judge(problem, Habit::OfficialSdks)?;
+        }
+        if records != size {
+            let problem = format!(
+                "size: is {size}, but inputs holds {records} records (the header row does not count)"
+            );
+            let habit = if header_counted {
+                Habit::OfficialSdks
+            } else {
+                Habit::Nobody
+            };
+            mistakes.judge(at(index, &problem), habit)?;
+        }
+        all.push(inputs);
+    }
+    Ok(all)
 }
 
 /// Something is wrong with a chunk.

@@ -9,6 +9,7 @@ mod buffers;
 mod credentials;
 mod faults;
 mod lifecycle;
+mod official_sdks;
 mod persistent_faults;
 mod program;
 mod recording;

@@ -1,6 +1,8 @@
 //! Records in and out: tables and objects, numbers, parameters, summaries, errors.
 
-use cspark_emulator::{Emulator, ErrorShape, FailedOutput, OutputShape, Service, Shapes};
+use cspark_emulator::{
+    Emulator, ErrorShape, FailedOutput, OutputShape, Service, Shapes, Strictness,
+};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -347,7 +349,7 @@ async fn a_size_that_is_not_the_number_of_records_is_refused_unless_that_is_swit
     client.push(&id, chunk(2)).await.ok();
 
     let emulator = Emulator::builder()
-        .check_sizes(false)
+        .strictness(Strictness::Lenient)
         .start()
         .await
         .unwrap();

@@ -1,6 +1,6 @@
 //! What the API does not allow is refused with a message that names it.
 
-use cspark_emulator::Emulator;
+use cspark_emulator::{Emulator, Strictness};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -336,7 +336,7 @@ async fn headers_that_are_missing_or_wrong() {
         .refused(400, "was used before");
 
     let emulator = Emulator::builder()
-        .check_headers(false)
+        .strictness(Strictness::Lenient)
         .start()
         .await
         .unwrap();
