@@ -8,7 +8,10 @@ use cspark_batches::run::{AfterError, Checkpoint, Delivery, Source};
 use cspark_batches::{Chunker, ErrorKind, Push};
 use cspark_emulator::{Emulator, Fault, Operation, RepeatedIds, Response};
 
-use crate::support::{Cylinder, ECHO, SERVICE, Volume, client, cylinder, cylinders, quick, volume};
+use crate::support::time::{SimulatedTime, within};
+use crate::support::{
+    Cylinder, ECHO, SERVICE, Volume, client, cylinder, cylinders, quick, requests, volume,
+};
 
 /// Promise 1.
 #[tokio::test]
@@ -335,26 +338,66 @@ async fn lost_answers_lose_nothing() {
     }
 }
 
-/// Promise 5.
+/// Promise 5: a push that is refused because the buffer is full is sent again, whatever the status.
 #[tokio::test]
-async fn a_small_input_buffer_is_waited_for() {
+async fn a_full_input_buffer_is_waited_for() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     for status in [400, 413, 422, 429, 503] {
         let emulator = Emulator::builder()
             .input_buffer(20_000)
             .output_buffer(20_000)
             .full_status(status)
             .workers(2)
-            .time_per_chunk(Duration::from_millis(2))
+            .time_per_chunk(Duration::from_millis(20))
             .start()
             .await
             .unwrap();
-        let run = quick(
-            client(&emulator)
-                .batches()
-                .run::<_, Volume>(SERVICE, cylinders(0..5_000)),
+        // The run asks for the room before it pushes, so it has to be wrong about it once.
+        let more_than_there_is = r#"{"batch_status":"in_progress","input_buffer_used_bytes":0,
+            "input_buffer_remaining_bytes":1000000}"#;
+        let response = Response::json(200, more_than_there_is);
+        emulator.inject(Operation::Status, Fault::RespondAfter(response));
+        let run = client(&emulator)
+            .batches()
+            .run::<_, Volume>(SERVICE, cylinders(0..5_000));
+        let collected = within(Duration::from_secs(60), run).await.unwrap();
+        let summary = collected.summary();
+        assert!(summary.is_complete(), "{status}");
+        let pushes = requests(&emulator, Operation::Push);
+        let refused = pushes.iter().filter(|push| push.status == Some(status));
+        assert!(refused.count() > 0, "{status}");
+        let submissions = emulator.batch(&summary.batches[0]).unwrap().submissions;
+        assert!(
+            submissions.into_values().eq([1; 25]),
+            "{status}: each of 25 chunks of 200 is computed once"
         );
-        assert!(run.await.unwrap().summary().is_complete(), "{status}");
+        // 503 says less: the push may have been processed, and a proxy may have sent it.
+        if status != 503 {
+            assert!(summary.refused_full > 0, "{status}: {summary:?}");
+            assert_eq!(summary.resubmissions, 0, "{status}");
+        }
     }
+}
+
+/// Promise 5.
+#[tokio::test]
+async fn a_small_input_buffer_is_never_overfilled() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
+    let emulator = Emulator::builder()
+        .input_buffer(20_000)
+        .output_buffer(20_000)
+        .workers(2)
+        .time_per_chunk(Duration::from_millis(20))
+        .start()
+        .await
+        .unwrap();
+    let run = client(&emulator)
+        .batches()
+        .run::<_, Volume>(SERVICE, cylinders(0..5_000));
+    let collected = within(Duration::from_secs(20), run).await.unwrap();
+    let summary = collected.summary();
+    assert!(summary.is_complete());
+    assert_eq!(summary.refused_full, 0, "{summary:?}");
 }
 
 /// Promise 5.
@@ -470,19 +513,18 @@ async fn what_cannot_be_made_good_ends_the_run_with_a_clear_error() {
 /// Promise 7.
 #[tokio::test]
 async fn an_outage_has_its_limit() {
+    let _time = SimulatedTime::start(Duration::from_millis(100));
     let emulator = Emulator::start().await.unwrap();
     for _ in 0..1_000 {
         emulator.inject(Operation::Pull, Fault::RespondBefore(Response::status(503)));
     }
-    let run = quick(
-        client(&emulator)
-            .batches()
-            .run::<_, Volume>(SERVICE, cylinders(0..500)),
-    );
-    let failed = run
-        .outage_limit(Duration::from_millis(200))
-        .await
-        .unwrap_err();
+    let limit = Duration::from_secs(120);
+    let run = client(&emulator)
+        .batches()
+        .run::<_, Volume>(SERVICE, cylinders(0..500))
+        .outage_limit(limit);
+    let failed = within(2 * limit, run).await.unwrap_err();
+    assert!(failed.collected().summary().elapsed >= limit);
     assert_eq!(failed.error().kind(), ErrorKind::Service);
     assert!(failed.error().to_string().contains("outage"), "{failed}");
 }
@@ -490,20 +532,19 @@ async fn an_outage_has_its_limit() {
 /// Promise 9.
 #[tokio::test]
 async fn a_stall_is_noticed() {
+    let _time = SimulatedTime::start(Duration::from_millis(100));
     let emulator = Emulator::builder()
         .time_per_chunk(Duration::from_secs(3600))
         .start()
         .await
         .unwrap();
-    let run = quick(
-        client(&emulator)
-            .batches()
-            .run::<_, Volume>(SERVICE, cylinders(0..500)),
-    );
-    let failed = run
-        .stall_limit(Duration::from_millis(200))
-        .await
-        .unwrap_err();
+    let limit = Duration::from_secs(120);
+    let run = client(&emulator)
+        .batches()
+        .run::<_, Volume>(SERVICE, cylinders(0..500))
+        .stall_limit(limit);
+    let failed = within(2 * limit, run).await.unwrap_err();
+    assert!(failed.collected().summary().elapsed >= limit);
     assert_eq!(failed.error().kind(), ErrorKind::Stalled);
     assert!(
         failed
@@ -536,6 +577,7 @@ async fn dropping_a_run_stops_its_work() {
             .batches()
             .run::<_, Volume>(SERVICE, endless),
     )
+    .memory(100_000)
     .start()
     .unwrap();
     run.next().await.unwrap().unwrap();
@@ -610,6 +652,7 @@ async fn finish_and_cancel_end_a_run_early() {
             .batches()
             .run::<_, Volume>(SERVICE, endless()),
     )
+    .memory(100_000)
     .start()
     .unwrap();
     run.next().await.unwrap().unwrap();
@@ -623,6 +666,7 @@ async fn finish_and_cancel_end_a_run_early() {
             .batches()
             .run::<_, Volume>(SERVICE, endless()),
     )
+    .memory(100_000)
     .start()
     .unwrap();
     run.next().await.unwrap().unwrap();

@@ -53,6 +53,13 @@ async fn nothing_to_pull_is_an_empty_list() {
     }
 }
 
+#[derive(Debug, serde::Deserialize)]
+struct Numbers {
+    f: f64,
+    i: i64,
+    u: u64,
+}
+
 #[tokio::test]
 async fn numbers_go_through_unchanged() {
     let (_emulator, spark) = start().await;
@@ -90,35 +97,11 @@ async fn numbers_go_through_unchanged() {
     ];
     let rows = floats.map(|float| json!({"f": float, "i": i64::MIN, "u": u64::MAX}));
     push_and_compute(&pipeline, Push::records(rows)).await;
-    let pulled = pipeline.pull::<(f64, i64, u64)>().await;
-    let pulled = match pulled {
-        Ok(pulled) => pulled.chunks[0]
-            .records()
-            .map(|it| *it.output.unwrap())
-            .collect::<Vec<_>>(),
-        // Objects have no order, so a tuple is no way to read them.
-        Err(error) => {
-            let maps =
-                Pulled::<HashMap<String, Value>>::parse(error.response_body().unwrap()).unwrap();
-            let read = |it: &HashMap<String, Value>| {
-                (
-                    it["f"].as_f64().unwrap(),
-                    it["i"].as_i64().unwrap(),
-                    it["u"].as_u64().unwrap(),
-                )
-            };
-            maps.chunks[0]
-                .records()
-                .map(|it| read(it.output.unwrap()))
-                .collect()
-        }
-    };
-    for (sent, (float, int, unsigned)) in floats.into_iter().zip(pulled) {
-        assert_eq!(
-            (sent.to_bits(), i64::MIN, u64::MAX),
-            (float.to_bits(), int, unsigned)
-        );
-    }
+    let pulled = pipeline.pull::<Numbers>().await.unwrap();
+    let read = pulled.chunks[0].records().map(|it| it.output.unwrap());
+    let bits: Vec<_> = read.map(|it| (it.f.to_bits(), it.i, it.u)).collect();
+    let sent = floats.map(|float| (float.to_bits(), i64::MIN, u64::MAX));
+    assert_eq!(bits, sent);
 }
 
 #[tokio::test]
@@ -161,7 +144,8 @@ async fn results_that_can_t_be_read_are_not_lost() {
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert!(error.to_string().contains("data[0].outputs[0]"), "{error}");
     assert!(error.to_string().contains("surface"), "{error}");
-    assert_eq!(error.status(), Some(200));
+    assert_eq!(error.operation(), Some(cspark_batches::Operation::Pull));
+    assert_eq!((error.status(), error.request_ids().len()), (Some(200), 1));
     assert!(
         pipeline.pull::<Volume>().await.unwrap().chunks.is_empty(),
         "the service has nothing left"
