@@ -83,6 +83,8 @@ async fn every_sample_is_read() {
                 answer(On::Cancel);
                 text(pipeline.cancel().await)
             }
+            // No verb asks for these; only `raw` does.
+            "ServiceSchema" | "SwaggerDocument" | "ServiceVersions" => continue,
             _ => panic!("no verb is known to answer with {name}"),
         };
         texts.insert(name, read);
