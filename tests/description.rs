@@ -1,5 +1,5 @@
-//! The description itself: its examples go through the generated types unharmed, and those types tolerate in an answer
-//! what the service is known to do.
+//! The description itself: the generated types keep its examples unchanged, and tolerate in a
+//! response what the service is known to send.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-/// A request or an answer of an operation.
+/// A request or a response of an operation.
 struct Payload {
     /// Such as `pull, answer`.
     name: String,
     is_answer: bool,
-    /// The names of its schema, or of its schemas if it can be either.
+    /// The names of its schema, or of all schemas that it may have.
     schemas: Vec<String>,
     examples: BTreeMap<String, Value>,
 }
@@ -118,7 +118,7 @@ fn nothing_is_described_in_vain() {
     let mut referred = BTreeSet::new();
     references(&description, &mut referred);
     for (section, components) in description["components"].as_object().expect("an object") {
-        // Those are named where they are used, without a reference.
+        // These are named where they are used, without a reference.
         if section == "securitySchemes" {
             continue;
         }
@@ -155,7 +155,7 @@ fn recode(schema: &str, json: &Value) -> serde_json::Result<Value> {
     }
 }
 
-/// Whether both say the same: null is as good as absent, and 1 as 1.0.
+/// Whether both mean the same: null and absent are equal, and so are 1 and 1.0.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
@@ -172,7 +172,7 @@ fn same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// An instance of a schema with everything in it.
+/// An instance of a schema with all fields.
 fn sample(description: &Value, schema: &Value) -> Value {
     let schema = resolve(description, schema);
     let first = |key: &str| schema[key].get(0).cloned();
@@ -194,7 +194,7 @@ fn sample(description: &Value, schema: &Value) -> Value {
     }
 }
 
-/// What the service may send as well, each time with what is odd about it.
+/// Variants that the service may send, each with a name for what is odd about it.
 fn variations(full: &Value) -> Vec<(String, Value)> {
     let mut variations = Vec::new();
     for pointer in pointers(full) {
@@ -240,7 +240,7 @@ fn variations(full: &Value) -> Vec<(String, Value)> {
     variations
 }
 
-/// The places of a value and of all in it.
+/// The JSON pointers of a value and of all values in it.
 fn pointers(value: &Value) -> Vec<String> {
     let below: Vec<(String, &Value)> = match value {
         Value::Object(members) => members
@@ -287,7 +287,7 @@ fn payloads() -> Vec<Payload> {
     payloads
 }
 
-/// The names that a reference, or a choice of references, leads to.
+/// The names behind a reference, or behind a choice of references.
 fn schemas(schema: &Value) -> Vec<String> {
     let mut referred = BTreeSet::new();
     references(schema, &mut referred);

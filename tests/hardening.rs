@@ -1,4 +1,5 @@
-//! Input from outside that is odd, deep or huge: no panic, no overflow, no work beyond its size, and a clear word.
+//! Odd, deep and huge input from outside: no panic, no stack overflow, no more work than its size
+//! asks for, and a clear error.
 
 #[path = "support/checks/mod.rs"]
 mod checks;
@@ -56,7 +57,7 @@ const ANSWERS: &[&str] = &[
     r#""1970-12-03T04:56:12.186+02:00""#,
 ];
 
-/// What is put into a text where it does not belong.
+/// Texts that the edits insert in random places.
 const ODD: &[&str] = &[
     "",
     "/",
@@ -150,7 +151,7 @@ proptest! {
     }
 }
 
-/// Runs on a stack of the size that threads have where nobody says otherwise, whatever the test runner's is.
+/// Runs on a stack of the usual size, whatever the test runner's is.
 fn on_a_usual_stack(test: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(test);
     thread.expect("a thread").join().expect("the test holds");
@@ -211,15 +212,15 @@ fn deep_json_passes_where_it_is_not_looked_into() {
         let chunk = Chunk::new([raw(format!(r#"{{"a":{deep}}}"#))]).expect("raw JSON is not read");
         assert_eq!(chunk.inputs(), format!(r#"[["a"],[{deep}]]"#));
 
-        let answer = in_a_pull(&deep);
-        let pulled = Pulled::<BTreeMap<String, Box<RawValue>>>::parse(answer.as_bytes())
-            .expect("raw outputs are not read");
+        let response = in_a_pull(&deep);
+        let pulled = Pulled::<BTreeMap<String, Box<RawValue>>>::parse(response.as_bytes())
+            .expect("raw JSON is not read");
         let outputs = pulled.chunks[0].outputs.as_ref().expect("outputs");
         assert_eq!(
             outputs.as_slice()[0].as_ref().expect("an output")["a"].get(),
             deep
         );
-        let error = Pulled::<Value>::parse(answer.as_bytes()).expect_err("values are read");
+        let error = Pulled::<Value>::parse(response.as_bytes()).expect_err("values are read");
         assert!(bounded(error).contains("recursion limit"));
 
         let status = format!(r#"{{"chunks_available":3,"later":{deep}}}"#);
@@ -244,7 +245,7 @@ fn a_long_text_passes_and_its_errors_are_short() {
         Some(long.len())
     );
 
-    // Less of it, since all of it is looked at more than once.
+    // Shorter, since these pass over the text more than once.
     let long = "x".repeat(1_000_000);
     let parameters = format!(r#"{{"data":{{"inputs":[["a"],[1]],"parameters":"{long}"}}}}"#);
     assert!(
@@ -253,8 +254,8 @@ fn a_long_text_passes_and_its_errors_are_short() {
     let unknown = format!(r#"{{"data":{{"inputs":[["a"],[1]]}},"{long}":1}}"#);
     assert!(bounded(Chunk::parse(unknown).expect_err("unknown")).contains("unknown field"));
     bounded(long.parse::<ServiceUri>().expect_err("one segment"));
-    let answer = in_a_pull(&format!("\"{long}\""));
-    let error = Pulled::<(f64,)>::parse(answer.as_bytes()).expect_err("no number");
+    let response = in_a_pull(&format!("\"{long}\""));
+    let error = Pulled::<(f64,)>::parse(response.as_bytes()).expect_err("no number");
     assert!(bounded(error).contains("data[0].outputs[0]"));
 }
 
@@ -309,7 +310,7 @@ impl<'de> Deserialize<'de> for Counted {
 
 const COLUMNS: usize = 1_000_000;
 
-/// A record with many columns, in the order of their names or in the opposite one.
+/// A record with many columns, in the order of their names or backwards.
 struct Wide {
     backwards: bool,
 }
@@ -349,11 +350,12 @@ fn each_cell_is_written_once_and_read_once_however_many_columns_there_are() {
     // Two rows of digits and commas, and the brackets.
     assert_eq!(chunk.inputs().len(), names + 4 * COLUMNS + 7);
 
-    // Where something else is odd, an answer is read again: by serde_json, and then output by output.
+    // An output that no type can read makes the response be read again: by serde_json, then output
+    // by output.
     let odd = r#"{"outputs":[["a"],7],"errors":["no"]}"#;
     let inputs = chunk.inputs();
-    let answer = format!(r#"{{"data":[{{"outputs":{inputs}}},{odd}]}}"#);
-    let pulled = Pulled::<Wide>::parse(answer.as_bytes()).expect("an answer");
+    let response = format!(r#"{{"data":[{{"outputs":{inputs}}},{odd}]}}"#);
+    let pulled = Pulled::<Wide>::parse(response.as_bytes()).expect("a response");
     assert_eq!(pulled.chunks.len(), 2);
     assert_eq!(TOUCHED.replace(0), 3 * 2 * COLUMNS);
 }

@@ -1,6 +1,7 @@
-//! Thousands of schedules of faults, each from a seed, end to end against the emulator.
+//! Runs under random faults, end to end. A seed decides settings, service and faults of a schedule.
 //!
-//! `SOAK_SEEDS=10000` plays that many (200 unless set), `SOAK_SEED=n` only one. A seed that fails is printed.
+//! `SOAK_SEEDS=10000` plays so many schedules (200 unless set), `SOAK_SEED=n` only that one. Seeds
+//! that fail are printed.
 
 #[path = "it/support/mod.rs"]
 mod support;
@@ -16,7 +17,7 @@ use support::{Cylinder, SERVICE, Volume, cylinders, quick, volume};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Schedules that play at the same time; most of their time they wait.
+/// Schedules at a time. They wait most of the time.
 const AT_A_TIME: usize = 24;
 
 fn number(name: &str) -> Option<u64> {
@@ -89,10 +90,10 @@ async fn play_all(mut seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
     failures
 }
 
-/// A look at how far the last run of a schedule is, for those that don't come to an end.
+/// The progress of the current run of a schedule, to be shown if it does not end.
 type Watch = Arc<Mutex<Option<watch::Receiver<Progress>>>>;
 
-/// What a seed makes of the world.
+/// The settings that a seed stands for.
 struct Schedule {
     records: u64,
     order: bool,
@@ -226,6 +227,7 @@ async fn run(
             next = delivery.records().end;
             deliveries += 1;
             if schedule.slow_consumer {
+                // Stands for the consumer's own work.
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
@@ -258,7 +260,7 @@ async fn run(
         *computed.entry(id).or_default() += times;
     }
     let twice: u32 = computed.values().map(|times| times - 1).sum();
-    // What a process pushed after its last checkpoint, the next one can't know.
+    // A resumed run can't know of pushes after the checkpoint.
     if schedule.crashes == 0 && u64::from(twice) > resubmissions {
         return Err(format!(
             "{twice} chunks computed again, {resubmissions} reported"

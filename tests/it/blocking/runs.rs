@@ -55,7 +55,7 @@ fn whole_runs() {
     let batch = run.batch_id().unwrap();
     assert_eq!(run.summary().batches, std::slice::from_ref(&batch));
     drop(run);
-    // What is left of the client keeps its thread.
+    // The client keeps its thread when a run is dropped.
     assert!(client.batches().of(&batch).info().is_ok());
 
     let pipeline = client.batches().create(SERVICE).send().unwrap();
@@ -74,7 +74,7 @@ fn whole_runs() {
     assert_eq!(outputs.len(), 200);
     assert_ne!(pipeline.state(), PipelineState::Open);
 
-    // Prepared chunks, and an end by hand.
+    // Prepared chunks, and a run that is cancelled.
     let chunks = Chunker::new()
         .chunk_size(50)
         .chunks(cylinders(0..200))
@@ -126,7 +126,7 @@ fn an_error_ends_the_iterator() {
         .map(|one| one.unwrap().outcomes().len());
     assert_eq!(records.sum::<usize>(), 100);
 
-    // All at once, the same goes with what came before.
+    // `collect` returns the error with the results that came before it.
     let fault = Fault::RespondBefore(Response::status(401));
     emulator.inject(Operation::Create, fault);
     let run = client
@@ -151,7 +151,7 @@ fn a_panicking_source_is_an_error() {
     assert!(error.to_string().contains("panicked"), "{error}");
 }
 
-/// A source that waits for nothing, or for another run of the same client, holds nobody else up.
+/// A source that waits, for a channel or for another run of the same client, blocks nothing else.
 #[test]
 fn a_source_may_block() {
     let emulator = Emulator::builder().start_on_thread().unwrap();
@@ -186,7 +186,7 @@ fn a_source_may_block() {
     for cylinder in cylinders(0..40) {
         records.send(cylinder).unwrap();
     }
-    // The source waits for more, and results come all the same.
+    // Results are delivered while the source waits for more.
     let delivery = run.next().unwrap().unwrap();
     assert_eq!(delivery.records(), 0..40);
     assert!(client.health().unwrap().is_up());
@@ -218,7 +218,7 @@ fn dropping_a_run_leaves_no_task() {
         dropped.recv_timeout(patience),
         Err(mpsc::RecvTimeoutError::Disconnected)
     );
-    // A handle that is left does no harm, here and elsewhere.
+    // A handle that outlives its run has no effect, on any thread.
     thread::spawn(move || handle.cancel()).join().unwrap();
     assert!(client.health().unwrap().is_up());
 }

@@ -1,7 +1,7 @@
 //! Every run ends, within a time that follows from its limits, and says truly how.
 //!
-//! All times are simulated, and the settings are the defaults unless a test is about them: an outage
-//! may last for 5 minutes and a stall for 15.
+//! All times are simulated, and the settings are the defaults unless a test is about them: an
+//! outage may last for 5 minutes and a stall for 15.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -284,7 +284,7 @@ async fn a_broken_operation_ends_a_run_within_its_limits() {
 /// The service takes repeated chunks for known and does not let the old batch be closed.
 #[tokio::test]
 #[ignore = "the next batch waits for the outage limit"]
-async fn a_batch_that_can_not_be_closed_does_not_hold_up_the_next_one() {
+async fn a_batch_that_cannot_be_closed_does_not_hold_up_the_next_one() {
     let _time = SimulatedTime::start(Duration::from_millis(50));
     for status in [400, 409] {
         let service = Emulator::builder().repeated_ids(RepeatedIds::Ignore);
@@ -409,7 +409,7 @@ async fn a_source_that_is_shorter_than_the_checkpoint_is_an_error() {
 /// Promise 1, for a record that was read and can't be sent.
 #[tokio::test]
 #[ignore = "the record is in no list"]
-async fn a_record_that_can_not_be_encoded_is_unfinished() {
+async fn a_record_that_cannot_be_encoded_is_unfinished() {
     let (_emulator, spark) = start().await;
     let records = cylinders(0..50).enumerate().map(|(n, cylinder)| Cylinder {
         radius: if n == 25 { f64::NAN } else { cylinder.radius },

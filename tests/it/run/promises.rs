@@ -1,4 +1,4 @@
-//! A run against the emulator: what it promises, end to end.
+//! The promises of a run, end to end. Their numbers are those of the module `run`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,7 +74,7 @@ async fn a_stream_of_deliveries_ends_in_a_summary() {
 
 /// Promise 1.
 #[tokio::test]
-async fn records_that_fail_are_told_one_by_one() {
+async fn failed_records_are_reported_one_by_one() {
     let emulator = Emulator::start().await.unwrap();
     let spark = client(&emulator);
     let records = (0..10).map(|n| Cylinder {
@@ -143,7 +143,7 @@ fn volume_of(radius: f64, height: f64) -> f64 {
     std::f64::consts::PI * radius * radius * height
 }
 
-/// Promise 4: what is read ahead of the consumer fits into the budget, however slow the consumer and long the input.
+/// Promise 4: what is read ahead of the consumer fits into the budget.
 #[tokio::test]
 async fn memory_is_bounded_for_any_length_and_speed() {
     const BUDGET: usize = 100_000;
@@ -165,7 +165,7 @@ async fn memory_is_bounded_for_any_length_and_speed() {
         let (mut delivered, mut most) = (0, 0);
         while let Some(delivery) = run.next().await {
             delivered += delivery.unwrap().outcomes().len() as u64;
-            // A row of a cylinder has at least five bytes: `[1.0,0.0],` and its result as well.
+            // A row has at least ten bytes, as in `[1.0,4.2],`, and so has its result.
             most = most.max(read.load(Ordering::Relaxed) - delivered);
             tokio::task::yield_now().await;
         }
@@ -301,7 +301,7 @@ async fn a_pipeline_is_run_and_closed() {
 
 /// Promises 2 and 3.
 #[tokio::test]
-async fn lost_answers_lose_nothing() {
+async fn lost_responses_lose_no_record() {
     for repeated in [
         RepeatedIds::Compute,
         RepeatedIds::Refuse,
@@ -466,7 +466,7 @@ async fn a_batch_that_timed_out_is_replaced() {
 
 /// Promise 7.
 #[tokio::test]
-async fn what_cannot_be_made_good_ends_the_run_with_a_clear_error() {
+async fn permanent_failures_end_the_run_with_a_clear_error() {
     let table = [
         (
             Fault::RespondBefore(Response::status(401)),
@@ -752,7 +752,7 @@ async fn a_checkpoint_of_another_service_is_refused() {
 }
 
 #[tokio::test]
-async fn mistakes_are_told_before_any_request() {
+async fn mistakes_are_errors_before_any_request() {
     let emulator = Emulator::start().await.unwrap();
     let batches = client(&emulator).batches();
     let wrong = [

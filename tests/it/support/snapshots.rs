@@ -5,10 +5,10 @@ use std::fs;
 use std::panic;
 use std::path::Path;
 
-/// Compares each text with the snapshot of its name, and all names with the snapshots that there are.
+/// Compares each text with the snapshot of its name, and fails if a snapshot has no text any more.
 ///
-/// insta stops at the first difference; this shows them all. With `INSTA_UPDATE=always`, snapshots that nothing goes with
-/// are removed like others are rewritten.
+/// insta stops at the first difference, this shows them all. With `INSTA_UPDATE=always`, snapshots
+/// without a text are removed.
 pub(crate) fn assert_directory(directory: &str, texts: &BTreeMap<String, String>) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/snapshots")

@@ -1,8 +1,9 @@
 //! Simulated time, for tests over real sockets.
 //!
-//! With a paused clock tokio jumps to the next timer whenever all tasks wait, also when they wait for
-//! a response that is on its way: a request would time out before its response is read. So the tests
-//! move the paused clock themselves, in steps, and sockets are looked at several times in a step.
+//! With a paused clock tokio jumps to the next timer whenever all tasks wait, also when they wait
+//! for a response that is on its way: a request would time out before its response is read. So the
+//! tests move the paused clock themselves, in steps, and sockets are looked at several times in a
+//! step.
 
 use std::time::Duration;
 

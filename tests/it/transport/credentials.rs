@@ -1,4 +1,4 @@
-//! Who the client says it is, all the way.
+//! Credentials, from the settings to the header of each request.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn every_verb_with_each_kind() {
 }
 
 #[tokio::test]
-async fn wrong_ones_end_in_one_clear_error() {
+async fn wrong_credentials_end_in_one_clear_error() {
     let emulator = Emulator::builder()
         .api_key("key")
         .oauth_client("id", "secret")
@@ -96,7 +96,7 @@ async fn a_token_endpoint_that_is_down_is_asked_a_bounded_number_of_times() {
     assert!(error.is_transient(), "{error}");
     assert_eq!(requests(&emulator, Operation::Token).len(), 3);
     assert!(requests(&emulator, Operation::Describe).is_empty());
-    // It is back.
+    // The endpoint works again.
     client.batches().describe().await.unwrap();
 }
 
@@ -136,7 +136,7 @@ async fn tokens_are_renewed_before_they_expire_and_after_they_were_revoked() {
     let tokens = requests(&emulator, Operation::Token).len();
     assert_eq!(tokens, 3);
 
-    // The clock of the emulator runs ahead of ours, so the token ends without notice.
+    // The emulator's clock runs ahead of the client's, which does not expect the token to expire.
     emulator.advance(Duration::from_secs(301));
     pipeline.status().await.unwrap();
     assert_eq!(requests(&emulator, Operation::Token).len(), 4);

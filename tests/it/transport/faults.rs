@@ -1,4 +1,4 @@
-//! What goes wrong on the way, verb by verb.
+//! Faults, verb by verb.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use cspark_emulator::{Emulator, Fault, Operation, Response};
 use crate::support::time::SimulatedTime;
 use crate::support::{SERVICE, Volume, cylinders, push_and_compute, requests, settings};
 
-fn passing() -> Vec<Fault> {
+fn transient() -> Vec<Fault> {
     vec![
         Fault::RespondBefore(Response::status(408)),
         Fault::RespondBefore(Response::status(429).x_retry_after(Duration::from_millis(3))),
@@ -35,11 +35,11 @@ fn impatient(emulator: &Emulator) -> Client {
 }
 
 #[tokio::test]
-async fn what_is_safe_to_repeat_survives_what_can_pass() {
+async fn idempotent_calls_survive_transient_faults() {
     let _time = SimulatedTime::start(Duration::from_millis(10));
     let emulator = Emulator::start().await.unwrap();
     let client = impatient(&emulator);
-    for fault in passing() {
+    for fault in transient() {
         let pipeline = client.batches().create(SERVICE).await.unwrap();
         for operation in [
             Operation::Health,
@@ -84,7 +84,7 @@ fn repeated_or_in_doubt<T>(result: Result<T>, sent: usize, fault: &Fault) -> Opt
 #[tokio::test]
 async fn a_create_is_not_repeated_in_doubt() {
     let _time = SimulatedTime::start(Duration::from_millis(10));
-    for fault in passing() {
+    for fault in transient() {
         let emulator = Emulator::start().await.unwrap();
         emulator.inject(Operation::Create, fault.clone());
         let created = impatient(&emulator).batches().create(SERVICE).await;
@@ -102,7 +102,7 @@ async fn a_create_is_not_repeated_in_doubt() {
 #[tokio::test]
 async fn a_push_is_not_repeated_in_doubt() {
     let _time = SimulatedTime::start(Duration::from_millis(10));
-    for fault in passing() {
+    for fault in transient() {
         let emulator = Emulator::start().await.unwrap();
         let client = impatient(&emulator);
         let pipeline = client.batches().create(SERVICE).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_push_is_not_repeated_in_doubt() {
 #[tokio::test]
 async fn a_pull_is_not_repeated_in_doubt() {
     let _time = SimulatedTime::start(Duration::from_millis(10));
-    for fault in passing() {
+    for fault in transient() {
         let emulator = Emulator::start().await.unwrap();
         let client = impatient(&emulator);
         let pipeline = client.batches().create(SERVICE).await.unwrap();

@@ -1,5 +1,5 @@
-//! Marked secrets through every verb and fault of a server that echoes what it is sent; then
-//! everything that came out is searched.
+//! Sends marked secrets through every verb, to a server that fails and echoes what it is sent, and
+//! searches everything that the client prints.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -38,12 +38,12 @@ fn everything(error: &Error) -> String {
     text
 }
 
-/// Every verb, each after the fault; gives what could be printed.
+/// Calls every verb with this fault, and returns everything that could be printed.
 pub(super) async fn provoke(emulator: &Emulator, client: &Client, fault: &Fault) -> Vec<String> {
     let pipeline = client.batches().create(SERVICE).await.unwrap();
     let mut said = vec![format!("{client:?} {pipeline:?} {:?}", client.raw())];
     for operation in Operation::ALL {
-        // As often as it is tried.
+        // Once for each attempt.
         for _ in 0..2 {
             emulator.inject(operation, fault.clone());
         }
@@ -96,7 +96,7 @@ async fn nothing_shows_a_secret() {
         for fault in faults() {
             let said = provoke(&emulator, &client, &fault).await;
             assert!(said.len() > 5, "{fault:?}: {said:?}");
-            // What was issued is a secret as well.
+            // Issued tokens are secrets, too.
             let tokens: Vec<String> = requests(&emulator, Operation::Status)
                 .iter()
                 .filter_map(|request| request.header("authorization"))

@@ -1,4 +1,4 @@
-//! What the spans and events say, and what they keep to themselves.
+//! Spans and events: what they contain, and that they contain no secret.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -23,9 +23,9 @@ impl Log {
 
     /// Listens on this thread until the guard is dropped.
     ///
-    /// The subscriber is that of the whole process, and its output goes to whoever listens on the
-    /// thread. One for each thread would do, but for what tracing remembers of an event that another
-    /// thread is the first to meet: that nobody listens.
+    /// There is one subscriber for the process, which writes to the log of the current thread. A
+    /// subscriber for each thread would miss events: tracing caches whether anybody is interested
+    /// in an event when the first thread meets it.
     fn listen(&self) -> Listening {
         static SUBSCRIBER: Once = Once::new();
         SUBSCRIBER.call_once(|| {
@@ -143,7 +143,7 @@ async fn no_trace_shows_a_secret_or_a_body() {
             secrets::provoke(&emulator, &client, &fault).await;
         }
         drop(guard);
-        // Our own target only: the emulator runs on the same thread, and hyper has its own voice.
+        // Only our own target: the emulator and hyper write from the same thread.
         let text = log.text();
         let ours: Vec<&str> = text
             .lines()

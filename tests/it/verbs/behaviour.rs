@@ -93,7 +93,7 @@ async fn a_batch_runs_from_records_to_outputs() {
 }
 
 #[tokio::test]
-async fn what_the_state_forbids_fails_before_any_request() {
+async fn calls_that_the_state_forbids_fail_before_any_request() {
     let (emulator, spark) = start().await;
     let pipeline = spark.batches().create(SERVICE).await.unwrap();
     let chunk = Chunk::new(cylinders(0..1)).unwrap();
@@ -226,7 +226,7 @@ async fn wrong_arguments_fail_before_any_request() {
 }
 
 #[tokio::test]
-async fn settings_for_records_don_t_go_with_prepared_chunks() {
+async fn settings_for_records_are_refused_with_prepared_chunks() {
     let chunks = Push::records(cylinders(0..1)).into_chunks().unwrap();
     let error = Push::chunks(chunks)
         .chunk_size(2)
@@ -275,7 +275,7 @@ async fn a_failed_push_leaves_no_trace_and_its_chunks_keep_their_ids() {
 }
 
 #[tokio::test]
-async fn a_push_whose_answer_is_lost_is_not_repeated_and_says_so() {
+async fn a_push_whose_response_is_lost_is_not_repeated() {
     let (emulator, spark) = start().await;
     let pipeline = spark.batches().create(SERVICE).await.unwrap();
     for fault in [
@@ -292,13 +292,14 @@ async fn a_push_whose_answer_is_lost_is_not_repeated_and_says_so() {
         assert!(error.may_have_been_processed(), "{fault:?}: {error}");
         assert_eq!(emulator.traffic(On::Push).requests, before + 1, "{fault:?}");
     }
-    // The service did take them, which the counters tell; this pipeline only counts what it knows.
+    // The service has processed them, as its counters show. The pipeline counts only known
+    // successes.
     assert_eq!(pipeline.status().await.unwrap().chunks_submitted, Some(3));
     assert_eq!(pipeline.stats().chunks(), 0);
 }
 
 #[tokio::test]
-async fn what_can_pass_is_tried_again() {
+async fn transient_failures_are_retried() {
     let (emulator, spark) = start().await;
     let pipeline = spark.batches().create(SERVICE).await.unwrap();
     let busy = || {
@@ -348,11 +349,11 @@ async fn a_close_that_failed_leaves_the_batch_open() {
 }
 
 #[tokio::test]
-async fn a_close_that_worked_although_its_answer_was_lost_counts() {
+async fn a_close_whose_response_is_lost_counts() {
     let (emulator, spark) = start().await;
     let pipeline = spark.batches().create(SERVICE).await.unwrap();
     emulator.inject(On::Close, Fault::CutAfter);
-    // What a service says that does not like to be asked twice.
+    // A service may refuse to close a batch for the second time.
     emulator.inject(On::Close, Fault::RespondBefore(Response::status(409)));
     assert!(
         pipeline
@@ -365,7 +366,7 @@ async fn a_close_that_worked_although_its_answer_was_lost_counts() {
     );
     assert_eq!(pipeline.state(), PipelineState::Closed);
 
-    // But a refusal that stands for itself is an error.
+    // A refusal is an error where the first request had no effect.
     let other = spark.batches().create(SERVICE).await.unwrap();
     emulator.inject(On::Close, Fault::CutBefore);
     emulator.inject(On::Close, Fault::RespondBefore(Response::status(409)));
@@ -374,7 +375,7 @@ async fn a_close_that_worked_although_its_answer_was_lost_counts() {
 }
 
 #[tokio::test]
-async fn a_terminal_status_from_the_service_is_taken_over() {
+async fn a_terminal_status_ends_the_pipeline() {
     let (emulator, spark) = start().await;
     let batches = spark.batches();
     let pipeline = batches.create(SERVICE).await.unwrap();
@@ -422,7 +423,7 @@ async fn a_full_input_buffer_refuses_the_whole_push() {
 }
 
 #[tokio::test]
-async fn errors_of_the_service_are_told_with_all_that_is_known() {
+async fn errors_name_operation_batch_status_and_request() {
     let (emulator, spark) = start().await;
     let pipeline = spark.batches().of("no-such-batch");
     let error = pipeline.status().await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Chunk ids that come again: within a push, across pushes, and in pushes that run at the same time.
+//! Duplicate chunk ids: within a push, across pushes, and in pushes that run at the same time.
 
 use cspark_batches::{Chunk, Duplicates, ErrorKind, Push};
 use cspark_emulator::{Fault, Operation};
@@ -10,7 +10,7 @@ fn chunk(id: &str) -> Chunk {
 }
 
 #[tokio::test]
-async fn they_are_refused_replaced_or_skipped() {
+async fn duplicate_ids_are_refused_replaced_or_skipped() {
     let (_emulator, spark) = start().await;
     let pipeline = spark.batches().create(SERVICE).await.unwrap();
 
@@ -68,7 +68,7 @@ async fn two_batches_have_nothing_to_do_with_each_other() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_on_its_way_is_taken_until_the_push_fails_or_is_dropped() {
+async fn an_id_in_flight_is_reserved_until_its_push_fails_or_is_dropped() {
     let (emulator, spark) = start().await;
     let pipeline = spark.batches().create(SERVICE).await.unwrap();
     emulator.inject(Operation::Push, Fault::HangBefore);

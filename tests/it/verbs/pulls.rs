@@ -1,4 +1,4 @@
-//! Results in every shape the service gives them in.
+//! Results, in every shape in which the service sends them.
 
 use std::collections::HashMap;
 
@@ -130,7 +130,7 @@ async fn aggregates_come_with_the_chunk() {
 }
 
 #[tokio::test]
-async fn results_that_can_t_be_read_are_not_lost() {
+async fn results_that_cannot_be_read_are_not_lost() {
     #[derive(Debug, serde::Deserialize)]
     struct Other {
         #[allow(dead_code)]
@@ -155,7 +155,7 @@ async fn results_that_can_t_be_read_are_not_lost() {
 }
 
 #[tokio::test]
-async fn a_pull_whose_answer_is_lost_says_so() {
+async fn a_pull_whose_response_is_lost_is_an_error() {
     let (emulator, spark) = start().await;
     let pipeline = spark.batches().create(SERVICE).await.unwrap();
     for fault in [Fault::CutAfter, Fault::Truncate] {
@@ -176,7 +176,7 @@ async fn a_pull_whose_answer_is_lost_says_so() {
 }
 
 #[tokio::test]
-async fn chunks_are_pulled_a_hundred_at_a_time_unless_told_otherwise() {
+async fn a_pull_returns_a_hundred_chunks_unless_set() {
     let (_emulator, spark) = start().await;
     let pipeline = spark.batches().create(SERVICE).await.unwrap();
     push_and_compute(&pipeline, Push::records(cylinders(0..105)).chunk_size(1)).await;

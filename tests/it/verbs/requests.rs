@@ -12,7 +12,7 @@ use crate::support::{SERVICE, cylinders, snapshots};
 
 const KEY: &str = "a-very-secret-key";
 
-/// Notes the requests of each step under the step's name.
+/// Records the requests of each step under the step's name.
 struct Recorder {
     emulator: Emulator,
     spark: Client,
@@ -49,7 +49,7 @@ impl Recorder {
         );
     }
 
-    /// The request with what differs from run to run replaced by its name.
+    /// The request as text, with a name in place of each value that differs from run to run.
     fn text(&self, request: &RecordedRequest) -> String {
         let mut text = format!("{} {}", request.method, request.path);
         if let Some(query) = &request.query {
@@ -143,7 +143,7 @@ async fn create_with_options(recorder: &mut Recorder, spark: &Client) {
         .await
         .unwrap();
     recorder.note("create_experimental");
-    // A moment in other spellings, and options that are given as nothing.
+    // A moment in another type, and options that are empty or zero.
     let moment =
         std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_769_817_600_500);
     batches
@@ -154,7 +154,7 @@ async fn create_with_options(recorder: &mut Recorder, spark: &Client) {
         .await
         .unwrap();
     recorder.note("create_moment");
-    // Locators; the emulator does not know all of these services, which is no matter here.
+    // Locators. The emulator does not know all of these services; only the request matters here.
     let id = "6c6fe5ba-9c38-4a4e-a1ea-b56e8f0d7a5b";
     for (step, uri) in [
         (

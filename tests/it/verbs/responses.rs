@@ -1,4 +1,4 @@
-//! Each sample answer of the description, as the verb that gets it gives it to the caller.
+//! Each example response of the description, as the verb that gets it returns it.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -31,7 +31,7 @@ fn text<T: Debug>(answer: Result<T>) -> String {
 }
 
 #[tokio::test]
-async fn every_sample_is_read() {
+async fn every_example_of_the_description_is_read() {
     let emulator = Emulator::start().await.unwrap();
     let spark = client(&emulator);
     let mut texts = BTreeMap::new();
@@ -83,7 +83,7 @@ async fn every_sample_is_read() {
                 answer(On::Cancel);
                 text(pipeline.cancel().await)
             }
-            // No verb asks for these; only `raw` does.
+            // No verb asks for these, only `raw` does.
             "ServiceSchema" | "SwaggerDocument" | "ServiceVersions" => continue,
             _ => panic!("no verb is known to answer with {name}"),
         };

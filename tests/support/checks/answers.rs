@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::outputs::{Numbers, Open, Premium};
 
-/// Each generated type writes what it has read in a way that reads the same.
+/// Checks that each generated type reads again what it has written.
 pub(crate) fn answers(input: &[u8]) {
     reads_again::<types::Batch>(input);
     reads_again::<types::BatchConfiguration>(input);
@@ -59,8 +59,8 @@ fn reads_again<T: Serialize + DeserializeOwned + Debug>(input: &[u8]) {
     assert_eq!(format!("{again:?}"), format!("{read:?}"));
 }
 
-/// The answer of a pull gives the same results whether it is read at once or, because something else in it is odd,
-/// with patience; and raw outputs can be had wherever typed ones can.
+/// Checks that the fast way and the tolerant way to read the response to a pull give the same
+/// results, and that outputs can be read as raw JSON wherever they can be read as a type.
 pub(crate) fn pulled(input: &[u8]) {
     let raw = Pulled::<Box<RawValue>>::parse(input);
     let values = reads_the_same::<Value>(input);
@@ -76,7 +76,7 @@ pub(crate) fn pulled(input: &[u8]) {
     ];
     assert!(read[0] || !read.contains(&true), "{read:?}");
 
-    // Where nesting ends is up to serde_json, and counted from another place for an output by itself.
+    // serde_json limits the depth, and counts it from the output where that is read by itself.
     let deep = input
         .iter()
         .filter(|byte| matches!(byte, b'[' | b'{'))
@@ -119,16 +119,16 @@ fn reads_the_same<T: DeserializeOwned + Debug + Clone>(input: &[u8]) -> Option<P
         assert!(records.eq(0..outputs.max(errors).max(warnings)));
     }
 
-    // A row that nothing can be made of, of a record that failed.
-    let mut answer: PullResponse<Box<RawValue>> =
+    // The row of a failed record may be anything. One that no type can read needs the tolerant way.
+    let mut response: PullResponse<Box<RawValue>> =
         serde_json::from_slice(input).expect("it was read as more than this");
     let odd: ChunkResult<Box<RawValue>> =
         serde_json::from_str(r#"{"id": "odd", "outputs": [["a"], 7], "errors": ["no"]}"#)
             .expect("a chunk");
-    answer.data.get_or_insert_default().push(odd);
-    let answer = serde_json::to_vec(&answer).expect("an answer can be written");
-    let patient = Pulled::<T>::parse(&answer).expect("a failed record may be odd");
-    let (odd, chunks) = patient.chunks.split_last().expect("the odd one is there");
+    response.data.get_or_insert_default().push(odd);
+    let response = serde_json::to_vec(&response).expect("a response can be written");
+    let tolerant = Pulled::<T>::parse(&response).expect("a failed record may be odd");
+    let (odd, chunks) = tolerant.chunks.split_last().expect("the odd one is there");
     assert_eq!(
         odd.outputs.as_ref().map(Outputs::as_slice).map(<[_]>::len),
         Some(1)

@@ -2,7 +2,8 @@ use cspark_batches::raw::types;
 use cspark_batches::{Chunk, ErrorKind};
 use serde_json::value::RawValue;
 
-/// Chunks that are read keep their text, have the records that they count, and read the same when they are written out.
+/// Checks that chunks which are read keep their text, count their records right, and read the same
+/// when they are written out.
 pub(crate) fn chunk_json(input: &[u8]) {
     let chunks = match Chunk::parse(input) {
         Ok(chunks) => chunks,
@@ -28,7 +29,7 @@ pub(crate) fn chunk_json(input: &[u8]) {
         chunks: chunks.iter().map(write).collect(),
     });
     let written = written.expect("chunks can be written");
-    let told = |chunk: &Chunk| {
+    let parts = |chunk: &Chunk| {
         (
             chunk.id().to_owned(),
             chunk.records(),
@@ -37,16 +38,16 @@ pub(crate) fn chunk_json(input: &[u8]) {
     };
     let again = Chunk::parse(&written).expect("what was read can be read again");
     assert!(
-        again.iter().map(told).eq(chunks.iter().map(told)),
+        again.iter().map(parts).eq(chunks.iter().map(parts)),
         "{written}"
     );
 
-    // The generated types, which know nothing of rows and objects, read the same.
+    // The generated types read the same, without a notion of rows and objects.
     let strict: types::PushRequest<Box<RawValue>> =
-        serde_json::from_str(&written).expect("the description's own reader takes it");
+        serde_json::from_str(&written).expect("the generated types read it");
     let strict = strict.chunks.into_iter();
     let strict = strict.map(|it| (it.id, it.size.get(), it.data.inputs.get().to_owned()));
-    assert!(strict.eq(chunks.iter().map(told)), "{written}");
+    assert!(strict.eq(chunks.iter().map(parts)), "{written}");
 }
 
 fn write(chunk: &Chunk) -> types::Chunk<&RawValue> {

@@ -1,6 +1,5 @@
-//! What has to hold for any input from outside, however odd.
-//!
-//! Used by `tests/hardening.rs`, which makes up inputs for a moment, and by the targets in `fuzz/`, which do it for long.
+//! Checks that hold for any input from outside, however odd. `tests/hardening.rs` runs them on
+//! generated inputs for a few seconds, the targets in `fuzz/` for as long as you like.
 
 mod answers;
 mod chunks;
@@ -19,7 +18,7 @@ pub(crate) use service_uri::service_uri;
 pub(crate) use settings::settings;
 pub(crate) use tables::tables;
 
-/// An error says what it is about on one line, however much it is about.
+/// Checks that an error is of this kind and that its message is one line of bounded length.
 fn refused(error: &Error, kind: ErrorKind) {
     assert_eq!(error.kind(), kind, "{error}");
     let shown = error.to_string();

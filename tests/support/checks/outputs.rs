@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// An output as people write it.
+/// An output type with an alias, an optional field and a default.
 #[derive(Clone, Debug, Deserialize)]
 #[expect(dead_code, reason = "read by Debug")]
 pub(super) struct Premium {
@@ -18,7 +18,7 @@ pub(super) struct Premium {
     name: String,
 }
 
-/// An output of which every part may be missing.
+/// An output type in which every field may be missing.
 #[derive(Clone, Debug, Deserialize)]
 #[expect(dead_code, reason = "read by Debug")]
 pub(super) struct Open {
@@ -31,7 +31,7 @@ pub(super) struct Open {
 pub(super) type Numbers = BTreeMap<String, Option<f64>>;
 type Cells = BTreeMap<String, Box<RawValue>>;
 
-/// The same outputs give the same values as a table and as a list of objects.
+/// Checks that a table and a list of objects with the same outputs give the same values.
 pub(crate) fn outputs(input: &[u8]) {
     if let Ok(json) = std::str::from_utf8(input) {
         either_way::<Cells>(json);
@@ -47,13 +47,13 @@ pub(crate) fn outputs(input: &[u8]) {
     };
     let columns: Vec<&String> = columns.keys().collect();
     let same_columns = |cells: &Cells| cells.keys().eq(columns.iter().copied());
-    // What serde_json makes of a name of its own depends on where in the object it stands.
+    // What serde_json makes of its private names depends on their position in the object.
     if columns.iter().any(|name| name.starts_with("$serde_json::")) {
         return;
     }
-    // An object without names says that the record failed.
+    // An object without names stands for a failed record.
     let comparable = !columns.is_empty() && outputs.as_slice().iter().flatten().all(same_columns);
-    // Where nesting ends is up to serde_json, and counted from another place for the first object.
+    // serde_json limits the depth, and counts it from another place for the first object.
     if !comparable
         || input
             .iter()
@@ -81,7 +81,7 @@ pub(crate) fn outputs(input: &[u8]) {
     same::<Option<Premium>>(&objects, &table);
     same::<BTreeMap<String, (i8, u64)>>(&objects, &table);
 
-    // Who wants rows gets them from a table.
+    // A table can be read as rows.
     let rows: Outputs<Vec<Box<RawValue>>> = serde_json::from_str(&table).expect("rows of a table");
     let expected = outputs.as_slice().iter().map(row);
     assert_eq!(
@@ -105,7 +105,7 @@ fn same<T: DeserializeOwned + Debug>(objects: &str, table: &str) {
     assert_eq!(objects_read, table_read, "{objects} and {table}");
 }
 
-/// Our way of reading and serde_json's come to the same.
+/// Checks that our reader and serde_json give the same values; returns them as text.
 fn either_way<T: DeserializeOwned + Debug>(json: &str) -> Option<String> {
     let shown = |outputs: Outputs<T>| format!("{:?}", outputs.as_slice());
     let theirs = serde_json::from_str(json).map(shown).ok();

@@ -1,4 +1,4 @@
-//! Records and values of every shape that serde knows.
+//! Records and values of every shape in serde's data model.
 
 use arbitrary::{Result, Unstructured};
 use serde::ser::{
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::tables::Cells;
 
-/// Names of columns and fields, some of which have to be escaped.
+/// Names of columns and fields. Some of them have to be escaped.
 const NAMES: [&str; 8] = [
     "a",
     "b",
@@ -20,7 +20,7 @@ const NAMES: [&str; 8] = [
     "\n",
     "$serde_json::private::Number",
 ];
-/// Raw JSON, in spellings that only raw JSON has.
+/// Raw JSON in spellings that only raw JSON keeps.
 const RAW: [&str; 14] = [
     "1.0",
     "1E+5",
@@ -125,7 +125,7 @@ impl Value {
         )
     }
 
-    /// Whether all its numbers are finite, as far as JSON goes.
+    /// Whether all its numbers are finite.
     fn is_finite(&self) -> bool {
         match self {
             Self::F32(number) => number.is_finite(),
@@ -138,7 +138,7 @@ impl Value {
         }
     }
 
-    /// What serde_json makes of it, nulls in the place of infinite numbers excepted.
+    /// The text that serde_json writes, unless it would write null for an infinite number.
     fn json(&self) -> Option<String> {
         serde_json::to_string(self)
             .ok()
@@ -193,7 +193,7 @@ impl Serialize for Value {
     }
 }
 
-/// A record in one of the shapes that people have them in.
+/// A record in one of the shapes that programs have them in.
 #[derive(Clone, Debug)]
 pub(super) enum Record {
     /// A field without a value is skipped.
@@ -205,11 +205,11 @@ pub(super) enum Record {
     Raw(Box<RawValue>),
     Some(Box<Record>),
     Newtype(Box<Record>),
-    /// A map whose keys are no texts.
+    /// A map whose keys are numbers.
     Numbered(Vec<(u8, Value)>),
-    /// Fails by itself.
+    /// Its `Serialize` fails.
     Broken,
-    /// What is no record, most of the time.
+    /// Any value; most of them are not records.
     Other(Value),
 }
 
@@ -243,7 +243,7 @@ impl Record {
         })
     }
 
-    /// Another record with the same columns, in an order of its own; a row for a header.
+    /// Makes another record with the same columns in any order, or a row for a header.
     pub(super) fn varied(&self, input: &mut Unstructured<'_>) -> Result<Self> {
         let cell = |input: &mut Unstructured<'_>| Value::made_of(input, 2);
         let turn = |input: &mut Unstructured<'_>, len: usize| {
@@ -296,7 +296,7 @@ impl Record {
         })
     }
 
-    /// The record as serde_json writes it, if it can be sent at all.
+    /// The record as serde_json writes it, if it can be sent.
     pub(super) fn json(&self) -> Option<String> {
         serde_json::to_string(self)
             .ok()
@@ -318,7 +318,7 @@ impl Record {
         }
     }
 
-    /// The cells that it has in a table, if it can be in one.
+    /// The cells of its row, if it can be part of a table.
     pub(super) fn cells(&self) -> Option<Cells> {
         Some(match self {
             Self::Struct(fields) => Cells::Named(
@@ -399,7 +399,7 @@ fn raw_cells(raw: &RawValue) -> Option<Cells> {
             Vec<serde::de::IgnoredAny>,
         ),
     }
-    // Which shape it is; the cells themselves are read raw, in the order in which they stand.
+    // This tells objects from rows. The cells are read raw, in their order in the text.
     match serde_json::from_str(raw.get()).ok()? {
         Shape::Row(_) => {
             let cells: Vec<&RawValue> = serde_json::from_str(raw.get()).ok()?;
@@ -469,7 +469,7 @@ impl Serialize for Record {
             Self::Numbered(fields) => {
                 serializer.collect_map(fields.iter().map(|(key, value)| (key, value)))
             }
-            Self::Broken => Err(S::Error::custom("this record fails by itself")),
+            Self::Broken => Err(S::Error::custom("this record always fails")),
             Self::Other(value) => value.serialize(serializer),
         }
     }

@@ -1,6 +1,7 @@
 use cspark_batches::{ErrorKind, ServiceUri, UriParts};
 
-/// A locator that is read prints as one that reads the same, and so do its parts.
+/// Checks that a locator is read again as the same one: printed, written carelessly, or from its
+/// parts.
 pub(crate) fn service_uri(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;

@@ -3,8 +3,8 @@ use std::sync::OnceLock;
 use cspark_batches::{Client, ErrorKind, Result};
 use reqwest::Url;
 
-/// What a base URL, a tenant, an environment and a token lead to, one a line and each left out if it is empty. A line
-/// that says `insecure` allows plain http.
+/// Checks the client that a base URL, a tenant, an environment and a token give. Each is a line of
+/// the input, left out if it is empty. A fifth line `insecure` allows plain http.
 pub(crate) fn settings(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;
@@ -20,7 +20,7 @@ pub(crate) fn settings(input: &[u8]) {
             super::refused(&error, ErrorKind::Config);
             let password = url.and_then(|url| Url::parse(url.trim()).ok());
             let password = password.as_ref().and_then(Url::password);
-            // A short one may be part of the message by chance.
+            // A short password may be part of the message by chance.
             if let Some(password) =
                 password.filter(|it| it.len() > 8 && text.matches(it).count() == 1)
             {
@@ -62,7 +62,7 @@ fn build(
     token: Option<&str>,
     insecure: bool,
 ) -> Result<Client> {
-    // One for all, since setting one up takes longer than all the rest.
+    // Shared, since setting one up takes longer than the check.
     static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
     let mut builder = Client::builder()
         .http_client(HTTP.get_or_init(reqwest::Client::new).clone())

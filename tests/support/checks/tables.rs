@@ -4,10 +4,10 @@ use serde_json::value::RawValue;
 
 use super::records::{Record, Value};
 
-/// Records of every shape, cut by every setting, are refused for a reason or read back as what they were, digit for
-/// digit and in their order.
+/// Checks that records of every shape, cut by every setting, are refused where they have to be, and
+/// otherwise read back in their order and to the last digit.
 pub(crate) fn tables(input: &[u8]) {
-    // An error says that the input is used up, which ends in nothing to check.
+    // An error means that the input is used up, so there is nothing to check.
     let _ = check(&mut Unstructured::new(input));
 }
 
@@ -16,7 +16,7 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
     let mut records = Vec::new();
     let alike = Record::made_of(input)?;
     while records.len() < 40 && !input.is_empty() {
-        // Records that have nothing in common are refused soon.
+        // Records that have nothing in common would be refused at the second one.
         records.push(match input.ratio(7u8, 8u8)? {
             true => alike.varied(input)?,
             false => Record::made_of(input)?,
@@ -56,7 +56,7 @@ fn check(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What is sent as a table could come back as a table or as objects.
+/// Checks that rows of a table can come back as a table or as objects.
 fn same_as_objects(chunk: &Chunk) {
     type Cells = std::collections::BTreeMap<String, Box<RawValue>>;
     let table: Outputs<Cells> = serde_json::from_str(chunk.inputs()).expect("a table");
@@ -130,7 +130,8 @@ impl Settings {
             .layout(self.layout)
     }
 
-    /// The header, if there is to be one, and each record as text; nothing if they are to be refused.
+    /// Returns the header, if there is one, and each record as text; `None` if they have to be
+    /// refused.
     fn expected(&self, records: &[Record]) -> Option<(Option<String>, Vec<String>)> {
         if matches!(
             self.size,
@@ -245,7 +246,7 @@ fn usable(columns: &[String]) -> Option<()> {
     (!columns.is_empty() && !columns.iter().enumerate().any(twice)).then_some(())
 }
 
-/// What a record is made of. A cell that can't be written is nothing.
+/// The cells of a record. A cell that can't be written is `None`.
 pub(super) enum Cells {
     Named(Vec<(String, Option<String>)>),
     Row(Vec<Option<String>>),
