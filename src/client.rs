@@ -9,6 +9,7 @@ use crate::batch::{Batches, Calls, raw_client};
 use crate::config::{ClientBuilder, Settings};
 use crate::error::Result;
 use crate::raw;
+use crate::service::Services;
 use crate::transport::Transport;
 
 /// A connection to one tenant of Spark. Cheap to clone, and shared freely between tasks.
@@ -87,6 +88,12 @@ impl Client {
     /// error status is a [`Service`](crate::ErrorKind::Service) failure.
     pub async fn health(&self) -> Result<Health> {
         self.transport.health().await
+    }
+
+    /// The services of the tenant, which describe their own inputs and outputs.
+    #[must_use]
+    pub fn services(&self) -> Services {
+        Services::new(Calls::new(Arc::clone(&self.transport)))
     }
 
     #[cfg(test)]

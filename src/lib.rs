@@ -87,6 +87,7 @@ pub mod raw;
 mod records;
 mod redact;
 pub mod run;
+pub mod service;
 mod transport;
 
 pub use auth::{AccessToken, TokenError, TokenFuture, TokenProvider};

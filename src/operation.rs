@@ -25,6 +25,12 @@ pub enum Operation {
     Close,
     /// Cancel a batch.
     Cancel,
+    /// Read the schema of a service.
+    Schema,
+    /// Read the Swagger document of a service.
+    Swagger,
+    /// List the versions of a service.
+    Versions,
     /// Ask whether the environment is up.
     Health,
     /// Obtain an access token.
@@ -44,6 +50,9 @@ impl Operation {
             Self::Pull => "pull",
             Self::Close => "close",
             Self::Cancel => "cancel",
+            Self::Schema => "schema",
+            Self::Swagger => "swagger",
+            Self::Versions => "versions",
             Self::Health => "health",
             Self::Token => "token",
         }
@@ -60,6 +69,9 @@ impl Operation {
             Self::Pull => "pull from batch",
             Self::Close => "close of batch",
             Self::Cancel => "cancel of batch",
+            Self::Schema => "schema of a service",
+            Self::Swagger => "Swagger document of a service",
+            Self::Versions => "versions of a service",
             Self::Health => "health check",
             Self::Token => "token request",
         }

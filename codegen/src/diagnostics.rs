@@ -65,6 +65,13 @@ impl Diagnostics {
         }])
     }
 
+    /// One mistake at a place.
+    pub(crate) fn at(place: &[String], message: impl Into<String>) -> Self {
+        let mut diagnostics = Self::default();
+        diagnostics.add(place, message);
+        diagnostics
+    }
+
     pub(crate) fn add(&mut self, place: &[String], message: impl Into<String>) {
         self.0.push(Diagnostic {
             place: place.to_vec(),

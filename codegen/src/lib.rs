@@ -1,7 +1,8 @@
 //! Generates Rust code for `cspark-batches` in a build script.
 //!
-//! [`Api`] generates the types and calls of the Batches API from its OpenAPI description. It is what
-//! the build script of `cspark-batches` itself runs.
+//! [`Service`] generates the types of one Spark service from the document that describes it, for a
+//! program's own build script. [`Api`] generates the types and calls of the Batches API from its
+//! OpenAPI description; the build script of `cspark-batches` uses it.
 //!
 //! Both fail with [`Diagnostics`]: each names the line and the place in the document, and what to
 //! change there.
@@ -11,8 +12,11 @@
 mod api;
 mod diagnostics;
 mod docs;
+mod json;
 mod open_enum;
 mod output;
+mod service;
 
 pub use api::Api;
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use service::{CellType, DocumentKind, Generated, Service};

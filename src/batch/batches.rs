@@ -102,6 +102,17 @@ pub struct Create {
 }
 
 impl Create {
+    /// The calls, and the service that the batch is for.
+    pub(crate) fn service(&self) -> Result<(Calls, ServiceUri)> {
+        let request = self.request.as_ref().map_err(Error::clone)?;
+        let uri = match (&request.service, &request.version_id) {
+            (_, Some(id)) => ServiceUri::from_version_id(id)?,
+            (Some(service), None) => service.parse()?,
+            (None, None) => return Err(Error::input("the batch has no service")),
+        };
+        Ok((self.calls.clone(), uri))
+    }
+
     /// The transaction date, by which the version of the service is found that was active then: ISO
     /// 8601 text, a [`SystemTime`](std::time::SystemTime), or [`Timestamp::from_unix_millis`].
     #[doc(alias = "activeSince")]

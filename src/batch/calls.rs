@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::operation::Operation;
 use crate::raw;
 use crate::raw::types::{
-    Batch, BatchTransition, CreateRequest, DescribeResponse, Status, UpdateRequest,
+    Batch, BatchTransition, CreateRequest, DescribeResponse, ServiceVersions, Status, UpdateRequest,
 };
 use crate::transport::{Call, RawResult, Repeat, ResponseBody, Transport};
 
@@ -98,6 +98,49 @@ impl Calls {
         let request = UpdateRequest { batch_status };
         self.on_batch(operation, id, async |raw| raw.update(id, &request).await)
             .await
+    }
+
+    /// Reads the schema of a service's latest version.
+    pub(crate) async fn service_schema(&self, folder: &str, service: &str) -> Result<ResponseBody> {
+        let call = self.call(Operation::Schema);
+        let send = async |raw: raw::Client| raw.service_schema(folder, service).await;
+        self.transport.call_bytes(call, send).await
+    }
+
+    /// Reads the schema of one version of a service.
+    pub(crate) async fn version_schema(&self, version_id: &str) -> Result<ResponseBody> {
+        let call = self.call(Operation::Schema);
+        let send = async |raw: raw::Client| raw.version_schema(version_id).await;
+        self.transport.call_bytes(call, send).await
+    }
+
+    /// Reads the Swagger document of a service's latest version.
+    pub(crate) async fn service_swagger(
+        &self,
+        folder: &str,
+        service: &str,
+    ) -> Result<ResponseBody> {
+        let call = self.call(Operation::Swagger);
+        let send = async |raw: raw::Client| raw.service_swagger(folder, service).await;
+        self.transport.call_bytes(call, send).await
+    }
+
+    /// Reads the Swagger document of one version of a service.
+    pub(crate) async fn version_swagger(&self, version_id: &str) -> Result<ResponseBody> {
+        let call = self.call(Operation::Swagger);
+        let send = async |raw: raw::Client| raw.version_swagger(version_id).await;
+        self.transport.call_bytes(call, send).await
+    }
+
+    /// Lists the versions of a service.
+    pub(crate) async fn service_versions(
+        &self,
+        folder: &str,
+        service: &str,
+    ) -> Result<ServiceVersions> {
+        let call = self.call(Operation::Versions);
+        let send = async |raw: raw::Client| raw.service_versions(folder, service).await;
+        self.transport.call(call, send).await
     }
 
     async fn on_batch<T, F>(

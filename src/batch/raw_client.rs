@@ -77,6 +77,9 @@ fn call(request: &Request, info: &OperationInfo) -> Call {
         "info" => Operation::Info,
         "status" => Operation::Status,
         "pull" => Operation::Pull,
+        "service_schema" | "version_schema" => Operation::Schema,
+        "service_swagger" | "version_swagger" => Operation::Swagger,
+        "service_versions" => Operation::Versions,
         "update" => update(request),
         // Nothing is repeated that is not known to be safe.
         _ => Operation::Push,

@@ -88,6 +88,14 @@ impl<I, O> RunBuilder<I, O> {
         }
     }
 
+    /// The batch that the run is to create; none on an existing pipeline.
+    pub(super) fn to_create(&self) -> Option<&Create> {
+        match &self.place {
+            Place::New(create) => Some(create),
+            Place::Existing(_) => None,
+        }
+    }
+
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
         set(&mut self.settings);
         self

@@ -90,6 +90,7 @@ mod requests;
 mod shared;
 mod source;
 mod summary;
+mod typed;
 
 pub use self::builder::RunBuilder;
 pub use self::checkpoint::Checkpoint;

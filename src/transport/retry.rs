@@ -36,6 +36,9 @@ impl Repeat {
             | Operation::Status
             | Operation::Close
             | Operation::Cancel
+            | Operation::Schema
+            | Operation::Swagger
+            | Operation::Versions
             | Operation::Health
             | Operation::Token => Self::Always,
         }
