@@ -64,4 +64,12 @@ assert all("the header row does not count" in mistake for mistake in mistakes), 
 other = client.batches.create(spark.UriParams(folder="my-folder", service="echo"))
 assert client.batches.of(other.data["id"]).get_status().data["batch_status"] == "created"
 
+services = client.services
+schema = services.get_schema("my-folder/volume-cylinder").data
+assert [column["name"] for column in schema["xlInputs"]] == ["radius", "height"], schema
+version_id = schema["bookSummary"]["versionId"]
+assert services.get_schema(version_id=version_id).data["xOutput"] == schema["xOutput"]
+assert services.get_swagger("my-folder/volume-cylinder").data["swagger"] == "2.0"
+assert services.get_versions("my-folder/volume-cylinder").data[0]["id"] == version_id
+
 print(f"{pushed} records, {len(mistakes)} mistakes noted")

@@ -9,7 +9,7 @@ use crate::service::Service;
 /// The version of a service that was registered without one.
 const DEFAULT_VERSION: &str = "0.4.2";
 
-/// A service that can be asked for.
+/// One version of a service.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) service: Service,
@@ -17,12 +17,12 @@ pub(crate) struct Entry {
     pub(crate) version_id: Uuid,
     /// `folder/service[version]`.
     pub(crate) uri: String,
-    folder: String,
-    name: String,
-    version: String,
+    pub(crate) folder: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
 }
 
-/// All services.
+/// All services; of each, the latest version comes last.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     entries: Vec<Entry>,
@@ -30,35 +30,52 @@ pub(crate) struct Catalogue {
 
 impl Catalogue {
     pub(crate) fn new(services: BTreeMap<String, Service>) -> Self {
-        let entries = services
-            .into_iter()
-            .filter_map(|(given, service)| {
-                let Locator {
-                    folder,
-                    name,
-                    version,
-                } = parse(&given)?;
-                let version = version.unwrap_or(DEFAULT_VERSION);
-                let uri = format!("{folder}/{name}[{version}]");
-                Some(Entry {
-                    service,
-                    service_id: id_of(&format!("service {folder}/{name}")),
-                    version_id: id_of(&format!("version {uri}")),
-                    folder: folder.to_owned(),
-                    name: name.to_owned(),
-                    version: version.to_owned(),
-                    uri,
-                })
-            })
-            .collect();
-        Self { entries }
+        let mut catalogue = Self {
+            entries: Vec::new(),
+        };
+        for (name, service) in services {
+            catalogue.set(&name, service);
+        }
+        catalogue
+    }
+
+    /// Adds a service, or replaces the one of that name and version. Says whether the name is one.
+    pub(crate) fn set(&mut self, given: &str, service: Service) -> bool {
+        let Some(locator) = parse(given) else {
+            return false;
+        };
+        let Locator { folder, name, .. } = locator;
+        let version = locator.version.unwrap_or(DEFAULT_VERSION);
+        let uri = format!("{folder}/{name}[{version}]");
+        let entry = Entry {
+            service,
+            service_id: id_of(&format!("service {folder}/{name}")),
+            version_id: id_of(&format!("version {uri}")),
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            version: version.to_owned(),
+            uri,
+        };
+        self.entries.retain(|other| other.uri != entry.uri);
+        self.entries.push(entry);
+        self.entries
+            .sort_by_cached_key(|entry| version_order(&entry.version));
+        true
+    }
+
+    /// The versions of a service, latest first.
+    pub(crate) fn versions(&self, folder: &str, name: &str) -> Vec<&Entry> {
+        let entries = self.entries.iter().rev();
+        entries
+            .filter(|entry| entry.folder == folder && entry.name == name)
+            .collect()
     }
 
     /// Finds the service for a create request.
     ///
     /// # Errors
     ///
-    /// Says what there is none of.
+    /// Names the service or version that does not exist.
     pub(crate) fn find(
         &self,
         service: Option<&str>,
@@ -99,6 +116,16 @@ impl Catalogue {
         })
         .ok_or_else(missing)
     }
+}
+
+/// Orders versions by their numbers, so that 0.10.0 comes after 0.9.0, and 0.9.0-beta before 0.9.0.
+fn version_order(version: &str) -> (Vec<u64>, bool, String) {
+    let (numbers, suffix) = version.split_once('-').unwrap_or((version, ""));
+    let numbers = numbers
+        .split('.')
+        .map(|part| part.parse().unwrap_or_default())
+        .collect();
+    (numbers, suffix.is_empty(), version.to_owned())
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -154,7 +181,7 @@ mod tests {
         let service = || Service::raw(|_, _| Ok(()));
         let services = [
             ("f/s[1.0]", service()),
-            ("f/s[2.0]", service()),
+            ("f/s[10.0]", service()),
             ("f/with space", service()),
         ];
         let catalogue = Catalogue::new(
@@ -168,17 +195,17 @@ mod tests {
                 .find(Some(locator), None)
                 .map(|entry| entry.uri.clone())
         };
-        assert_eq!(uri("f/s").unwrap(), "f/s[2.0]");
-        assert_eq!(uri("/f//s/").unwrap(), "f/s[2.0]");
+        assert_eq!(uri("f/s").unwrap(), "f/s[10.0]");
+        assert_eq!(uri("/f//s/").unwrap(), "f/s[10.0]");
         assert_eq!(uri("f/s[1.0]").unwrap(), "f/s[1.0]");
         assert_eq!(uri("folders/f/services/s[1.0]").unwrap(), "f/s[1.0]");
         assert_eq!(uri("f/with space").unwrap(), "f/with space[0.4.2]");
         let entry = catalogue.find(Some("f/s[1.0]"), None).unwrap();
         assert_eq!(
             uri(&format!("service/{}", entry.service_id)).unwrap(),
-            "f/s[2.0]"
+            "f/s[10.0]"
         );
-        assert_eq!(uri(&entry.service_id.to_string()).unwrap(), "f/s[2.0]");
+        assert_eq!(uri(&entry.service_id.to_string()).unwrap(), "f/s[10.0]");
         assert_eq!(
             uri(&format!("version/{}", entry.version_id)).unwrap(),
             "f/s[1.0]"

@@ -16,6 +16,7 @@ use crate::faults::{Fault, RandomFaults};
 use crate::http;
 use crate::journal::{Operation, RecordedRequest, Traffic};
 use crate::responses::batch_status;
+use crate::service::Service;
 use crate::settings::{Builder, Settings};
 use crate::shapes::Shapes;
 use crate::state::Shared;
@@ -209,6 +210,13 @@ impl Emulator {
     /// Forgets all faults: those that have not happened yet, those of every request, and those by chance.
     pub fn clear_faults(&self) {
         self.shared.lock().faults.clear();
+    }
+
+    /// Adds a service, or replaces the one of that name and version, while the emulator runs. Batches that are
+    /// already created keep theirs. Says whether the name is of the form `folder/service` or
+    /// `folder/service[version]`.
+    pub fn set_service(&self, name: &str, service: Service) -> bool {
+        self.shared.lock().catalogue.set(name, service)
     }
 
     /// Changes the form of the responses. Results that are already computed keep theirs.

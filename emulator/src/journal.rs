@@ -1,4 +1,4 @@
-//! What has been asked of the emulator.
+//! The requests that the emulator has received.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -27,6 +27,12 @@ pub enum Operation {
     Close,
     /// `PATCH batch/{id}` to `cancelled`.
     Cancel,
+    /// `GET product/{folder}/engines/get/{service}`, or `POST GetEngineDetailByVersionId/versionid/{id}`.
+    Schema,
+    /// `GET .../downloadswagger/...`.
+    Swagger,
+    /// `GET product/{folder}/engines/getversions/{service}`.
+    Versions,
     /// `GET /health`.
     Health,
     /// `POST /auth/realms/{tenant}/protocol/openid-connect/token`.
@@ -35,7 +41,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Describe,
         Self::Create,
         Self::Info,
@@ -44,6 +50,9 @@ impl Operation {
         Self::Pull,
         Self::Close,
         Self::Cancel,
+        Self::Schema,
+        Self::Swagger,
+        Self::Versions,
         Self::Health,
         Self::Token,
     ];
@@ -60,7 +69,7 @@ pub struct Traffic {
     pub requests: u64,
     /// Bytes of the request bodies, as they came over the wire.
     pub request_bytes: u64,
-    /// Bytes of the answers' bodies, as they were to go over the wire.
+    /// Bytes of the responses' bodies, as they were to go over the wire.
     pub response_bytes: u64,
 }
 
@@ -70,7 +79,7 @@ pub struct Traffic {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordedRequest {
-    /// What it asked for; `None` if there is no such operation.
+    /// What it asks for; `None` if there is no such operation.
     pub operation: Option<Operation>,
     /// The batch in its path.
     pub batch_id: Option<String>,
@@ -84,7 +93,7 @@ pub struct RecordedRequest {
     pub headers: Vec<(String, String)>,
     /// The body, after decompression.
     pub body: Bytes,
-    /// The status that it was answered with; `None` while it is not answered, and for ever if the connection was cut.
+    /// The status of the response; `None` before there is one, and for ever if the connection was cut.
     pub status: Option<u16>,
 }
 
@@ -182,7 +191,7 @@ impl Journal {
         (number, nth)
     }
 
-    /// Notes how a request was answered.
+    /// Notes the response to a request.
     pub(crate) fn note_response(
         &mut self,
         number: usize,

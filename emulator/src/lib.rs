@@ -79,7 +79,9 @@ mod aggregate;
 mod auth;
 mod catalogue;
 mod clock;
+mod columns;
 mod compute;
+mod documents;
 mod emulator;
 mod engine;
 mod faults;
@@ -96,6 +98,9 @@ mod state;
 mod status;
 mod strictness;
 mod wire;
+
+/// Derives the documents of a [`Service`] from its types.
+pub use schemars;
 
 pub use emulator::{BatchView, Emulator};
 pub use faults::{Fault, RandomFaults, Response};

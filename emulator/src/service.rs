@@ -6,12 +6,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor, value,
 };
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::columns::Columns;
 use crate::shapes::OutputShape;
 use crate::wire::Text;
 
@@ -40,6 +43,16 @@ type Function = dyn Fn(&Record<'_>, &mut Output) -> Result<(), String> + Send + 
 pub struct Service {
     pub(crate) function: Arc<Function>,
     pub(crate) outputs: Option<OutputShape>,
+    pub(crate) documents: Arc<Documents>,
+}
+
+/// What a service says about itself, as far as it is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Documents {
+    pub(crate) columns: Option<Columns>,
+    /// Given by hand, and served in place of what the columns give.
+    pub(crate) schema: Option<Value>,
+    pub(crate) swagger: Option<Value>,
 }
 
 impl Service {
@@ -64,7 +77,61 @@ impl Service {
         Self {
             function: Arc::new(function),
             outputs: None,
+            documents: Arc::default(),
         }
+    }
+
+    /// A service from a typed function, with a schema and a Swagger document derived from its types.
+    ///
+    /// Doc comments become descriptions. `#[schemars(example = 40)]` or `#[serde(default)]` gives the workbook's own value,
+    /// `#[schemars(range(min = 18, max = 80))]` and enumerations give its data validation, and a list of structs gives a table.
+    ///
+    /// ```
+    /// use cspark_emulator::{Service, schemars};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Deserialize, schemars::JsonSchema)]
+    /// struct Square {
+    ///     /// Length of a side in metres
+    ///     #[schemars(example = 3.0, range(min = 0.0))]
+    ///     side: f64,
+    /// }
+    /// #[derive(Serialize, schemars::JsonSchema)]
+    /// struct Area { area: f64 }
+    ///
+    /// let service = Service::described(|square: Square| Ok(Area { area: square.side * square.side }));
+    /// # let _ = service;
+    /// ```
+    pub fn described<I, O, F>(function: F) -> Self
+    where
+        I: DeserializeOwned + JsonSchema,
+        O: Serialize + JsonSchema,
+        F: Fn(I) -> Result<O, String> + Send + Sync + 'static,
+    {
+        Self::new(function).columns::<I, O>()
+    }
+
+    /// Derives the schema and the Swagger document from these types of the inputs and outputs.
+    ///
+    /// It is for services that read and write records themselves; the types need not be used otherwise.
+    #[must_use]
+    pub fn columns<I: JsonSchema, O: JsonSchema>(mut self) -> Self {
+        Arc::make_mut(&mut self.documents).columns = Some(Columns::of::<I, O>());
+        self
+    }
+
+    /// Serves this document as the schema, in place of one derived from types.
+    #[must_use]
+    pub fn schema(mut self, document: Value) -> Self {
+        Arc::make_mut(&mut self.documents).schema = Some(document);
+        self
+    }
+
+    /// Serves this document as the Swagger document, in place of one derived from types.
+    #[must_use]
+    pub fn swagger(mut self, document: Value) -> Self {
+        Arc::make_mut(&mut self.documents).swagger = Some(document);
+        self
     }
 
     /// Gives the outputs of this service in this shape, whatever the emulator's own setting is.

@@ -1,4 +1,4 @@
-//! What the emulator keeps while it runs.
+//! The state of a running emulator.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,6 @@ use crate::shapes::Shapes;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    pub(crate) catalogue: Catalogue,
     pub(crate) clock: Clock,
     state: Mutex<State>,
 }
@@ -29,6 +28,7 @@ pub(crate) struct Shared {
 /// What changes.
 #[derive(Debug)]
 pub(crate) struct State {
+    pub(crate) catalogue: Catalogue,
     pub(crate) batches: BTreeMap<String, BatchEntry>,
     /// The ids of the batches in the order of their creation.
     pub(crate) order: Vec<String>,
@@ -70,6 +70,7 @@ impl Shared {
         let mut faults = Faults::default();
         faults.set_random(std::mem::take(&mut settings.random_faults));
         let state = State {
+            catalogue: Catalogue::new(std::mem::take(&mut settings.services)),
             batches: BTreeMap::new(),
             order: Vec::new(),
             shapes: settings.shapes.clone(),
@@ -82,7 +83,6 @@ impl Shared {
                 .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
         };
         Self {
-            catalogue: Catalogue::new(std::mem::take(&mut settings.services)),
             clock: Clock::new(settings.time_scale),
             state: Mutex::new(state),
             settings,

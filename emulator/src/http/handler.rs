@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::HeaderValue;
+use hyper::header::{HOST, HeaderValue};
 use hyper::http::request;
 
 use super::body::{Parts, Received, Unread, receive};
@@ -166,6 +166,9 @@ fn operation(route: Route<'_>, body: &[u8]) -> Operation {
         Call::Status { .. } => Operation::Status,
         Call::Push { .. } => Operation::Push,
         Call::Pull { .. } => Operation::Pull,
+        Call::Schema(_) => Operation::Schema,
+        Call::Swagger(_) => Operation::Swagger,
+        Call::Versions { .. } => Operation::Versions,
         Call::Update { .. } => match serde_json::from_slice::<UpdateBatch>(body) {
             Ok(UpdateBatch {
                 batch_status: NewStatus::Cancelled,
@@ -237,5 +240,11 @@ fn perform(
         Call::Push { id } => shared.push(id, body, tampering, mistakes),
         Call::Pull { id } => shared.pull(id, head.uri.query(), tampering),
         Call::Update { id } => shared.update(id, body),
+        Call::Schema(which) => shared.schema(which),
+        Call::Swagger(asked) => {
+            let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+            shared.swagger(asked, host)
+        }
+        Call::Versions { folder, service } => shared.versions(folder, service),
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP server: connections in, answers out.
+//! The HTTP server: connections in, responses out.
 
 mod body;
 mod checks;
@@ -6,6 +6,8 @@ mod handler;
 mod reply;
 mod route;
 mod token;
+
+pub(crate) use route::{SwaggerOf, Which};
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,7 +31,7 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Infalli
                     tokio::task::yield_now().await;
                     continue;
                 };
-                // An answer in several small writes would otherwise wait for the client's acknowledgements.
+                // A response in several small writes would otherwise wait for the client's acknowledgements.
                 let _ = stream.set_nodelay(true);
                 let shared = Arc::clone(&shared);
                 connections.spawn(async move {

@@ -70,8 +70,10 @@ impl Shared {
             ));
         }
         let service = self
+            .lock()
             .catalogue
             .find(asked.service.as_deref(), asked.version_id.as_deref())
+            .cloned()
             .map_err(|problem| Refusal::new(StatusCode::NOT_FOUND, "service_not_found", problem))?;
         let settings = &self.settings;
         let workers = |asked: Option<u32>| asked.and_then(|number| usize::try_from(number).ok());
@@ -114,7 +116,7 @@ impl Shared {
             .to_string();
         let entry = BatchEntry {
             batch: Batch::new(limits, now),
-            service: Arc::new(service.clone()),
+            service: Arc::new(service),
             selected: list(asked.output.as_deref()),
             correlation_id: asked.correlation_id,
             source_system: asked.source_system,

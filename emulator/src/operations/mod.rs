@@ -2,6 +2,7 @@
 
 mod batches;
 mod chunks;
+mod services;
 
 use std::time::Duration;
 

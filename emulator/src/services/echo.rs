@@ -1,6 +1,12 @@
 //! `my-folder/echo`: gives each record back, digit for digit.
 
+use schemars::JsonSchema;
+
 use crate::Service;
+
+/// No column is known beforehand.
+#[derive(JsonSchema)]
+struct Anything {}
 
 pub(super) fn service() -> Service {
     Service::raw(|record, output| {
@@ -9,4 +15,5 @@ pub(super) fn service() -> Service {
         }
         Ok(())
     })
+    .columns::<Anything, Anything>()
 }

@@ -26,6 +26,7 @@
 //! the chapters on survival models, on insurance benefits and annuities, on premiums and on policy values. Its Appendix D
 //! holds the table of the Standard Ultimate Survival Model at 5 %, against which the tests check.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Service;
@@ -42,17 +43,27 @@ const YOUNGEST: u32 = 18;
 const OLDEST: u32 = 80;
 const LAST_AGE: u32 = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Policy {
+    /// Age at issue in whole years
+    #[schemars(example = 40, range(min = 18, max = 80))]
     age: u32,
+    /// Sex of the insured
     sex: Sex,
+    /// Whether the insured smokes
     smoker: bool,
+    /// Sum assured in any currency
+    #[schemars(example = 100_000.0, range(min = 0.0))]
     sum_assured: f64,
+    /// Term in whole years; the policy ends at age 100 at the latest
+    #[schemars(example = 20, range(min = 1, max = 82))]
     term: u32,
+    /// Whole years from issue at which the reserve is wanted; half the term if there is none
+    #[schemars(example = 10, range(min = 0, max = 82))]
     duration: Option<u32>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Sex {
     #[serde(alias = "Female", alias = "f", alias = "F")]
@@ -61,14 +72,18 @@ enum Sex {
     Male,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Values {
+    /// Net premium a year in the currency of the sum assured
+    #[schemars(example = 112.62)]
     premium: f64,
+    /// Reserve after the duration, before the premium then due
+    #[schemars(example = 553.96)]
     reserve: f64,
 }
 
 pub(super) fn service() -> Service {
-    Service::new(values)
+    Service::described(values)
 }
 
 fn values(policy: Policy) -> Result<Values, String> {

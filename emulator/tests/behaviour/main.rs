@@ -16,6 +16,7 @@ mod recording;
 mod records;
 mod refusals;
 mod running;
+mod services;
 mod shapes;
 mod status_fields;
 mod support;
