@@ -1,9 +1,11 @@
-"""What schemathesis can't know of the service: each request has an id of its own, and calls need a batch that exists."""
+"""What schemathesis can't know of the service: each request has an id of its own, and calls need a batch or a service that
+exists."""
 
 import json
 import os
 import urllib.request
 import uuid
+from functools import cache
 from itertools import count
 
 import schemathesis
@@ -25,17 +27,37 @@ def before_call(context, case, kwargs):
             batch_id = create()
         if turn % 5 != 0:
             case.path_parameters["batch_id"] = batch_id
+    elif case.path_parameters and next(turns) % 5 != 0:
+        for name, value in service().items():
+            if name in case.path_parameters:
+                case.path_parameters[name] = value
+
+
+@cache
+def service():
+    """A service that exists, by its folder and name and by the id of its version."""
+    batch = call("POST", "api/v4/batch", {"service": "my-folder/term-life"})
+    return {
+        "folder": "my-folder",
+        "service": "term-life",
+        "version_id": batch["data"]["version_id"],
+    }
 
 
 def create():
+    return call("POST", "api/v4/batch", {"service": "my-folder/volume-cylinder"})["id"]
+
+
+def call(method, path, body):
     request = urllib.request.Request(
-        f"{BASE_URL}/api/v4/batch",
-        data=json.dumps({"service": "my-folder/volume-cylinder"}).encode(),
+        f"{BASE_URL}/{path}",
+        method=method,
+        data=json.dumps(body).encode(),
         headers={
             "content-type": "application/json",
             "x-tenant-name": "my-tenant",
             "x-request-id": str(uuid.uuid4()),
         },
     )
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)["id"]
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
