@@ -44,7 +44,8 @@ impl Clock {
         scaled.saturating_add(self.skipped())
     }
 
-    /// Time since the start as a client on the same machine sees it: not scaled, but with what was skipped.
+    /// Time since the start as a client on the same machine sees it: not scaled, but with what was
+    /// skipped.
     ///
     /// Token lifetimes run on it, since a client counts `expires_in` on its own clock.
     pub(crate) fn unscaled(&self) -> Duration {

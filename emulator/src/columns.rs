@@ -58,7 +58,8 @@ fn columns(schema: &Schema) -> Vec<Column> {
     schema.as_object().map(properties).unwrap_or_default()
 }
 
-/// The properties of an object: those that are required first, which are in the order of the struct.
+/// The properties of an object: those that are required first, which are in the order of the
+/// struct.
 fn properties(object: &Map<String, Value>) -> Vec<Column> {
     let Some(properties) = object.get("properties").and_then(Value::as_object) else {
         return Vec::new();
@@ -138,7 +139,8 @@ fn without_null(schema: &Map<String, Value>) -> &Map<String, Value> {
     schema
 }
 
-/// The values of an enumeration. Those of an enum whose variants have docs stand in a list of constants.
+/// The values of an enumeration. Those of an enum whose variants have docs stand in a list of
+/// constants.
 fn choices(schema: &Map<String, Value>) -> Vec<Value> {
     let listed = list(schema, "enum").iter().cloned();
     let constants = list(schema, "oneOf")

@@ -1,5 +1,5 @@
-//! From a chunk to its result: reads the records, calls the service for each, and writes the chunk's entry in the response to a
-//! pull.
+//! From a chunk to its result: reads the records, calls the service for each, and writes the
+//! chunk's entry in the response to a pull.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -110,7 +110,8 @@ pub(crate) struct Computed {
 ///
 /// # Errors
 ///
-/// Says what is wrong with the summary options, as the rest of a sentence that begins with the place of the chunk.
+/// Says what is wrong with the summary options, as the rest of a sentence that begins with the
+/// place of the chunk.
 pub(crate) fn compute(
     id: &str,
     inputs: &Inputs<'_>,

@@ -108,7 +108,8 @@ fn header(column: &Column) -> Vec<Value> {
     }
 }
 
-/// The workbook's data validation in Excel's terms. Where a list can't be written as Excel writes it, its values are listed.
+/// The workbook's data validation in Excel's terms. Where a list can't be written as Excel writes
+/// it, its values are listed.
 fn validation(column: &Column) -> Value {
     if !column.choices.is_empty() {
         let texts: Option<Vec<&str>> = column.choices.iter().map(Value::as_str).collect();
@@ -162,7 +163,8 @@ fn tables(columns: &[Column]) -> impl Iterator<Item = &Column> {
         .filter(|column| matches!(column.kind, Kind::Table(_)))
 }
 
-/// The Swagger 2 document: one path, whose body holds the inputs and whose response holds the outputs.
+/// The Swagger 2 document: one path, whose body holds the inputs and whose response holds the
+/// outputs.
 pub(crate) fn swagger(entry: &Entry, columns: &Columns, host: &str, tenant: &str) -> Value {
     let version_id = entry.version_id.to_string();
     let parameter = |name: &str, example: &str, description: &str| {
@@ -225,7 +227,8 @@ pub(crate) fn swagger(entry: &Entry, columns: &Columns, host: &str, tenant: &str
     })
 }
 
-/// An object with these properties. None of them is required, since a workbook has a value for each input.
+/// An object with these properties. None of them is required, since a workbook has a value for each
+/// input.
 fn object(columns: &[Column]) -> Value {
     let properties: Map<String, Value> = columns
         .iter()

@@ -24,7 +24,8 @@ use crate::strictness::Mistake;
 
 /// A running emulator. It stops when this is dropped.
 ///
-/// Everything about it can be seen and changed while it runs: what was asked of it, what goes wrong next, what time it is.
+/// Everything about it can be seen and changed while it runs: what was asked of it, what goes wrong
+/// next, what time it is.
 #[derive(Debug)]
 #[must_use = "the emulator stops when its handle is dropped"]
 pub struct Emulator {
@@ -43,7 +44,8 @@ enum Runner {
 }
 
 impl Emulator {
-    /// Starts an emulator with the default settings: on a free port of 127.0.0.1, for `my-tenant`, open to everybody.
+    /// Starts an emulator with the default settings: on a free port of 127.0.0.1, for `my-tenant`,
+    /// open to everybody.
     ///
     /// It runs in the tokio runtime of the caller and has no threads of its own.
     ///
@@ -83,7 +85,8 @@ impl Emulator {
         let (started, outcome) = std::sync::mpsc::channel();
         let serve = {
             let shared = Arc::clone(&shared);
-            // The runtime lives on the thread alone: the caller may be in another one, where it must not be dropped.
+            // The runtime lives on the thread alone: the caller may be in another one, where it
+            // must not be dropped.
             move || {
                 let runtime = match tokio::runtime::Builder::new_current_thread()
                     .enable_all()
@@ -173,8 +176,8 @@ impl Emulator {
         self.shared.clock.advance(by);
     }
 
-    /// Lets the next request to an operation go wrong. Several for one operation happen one after the
-    /// other, a request each.
+    /// Lets the next request to an operation go wrong. Several for one operation happen one after
+    /// the other, a request each.
     pub fn inject(&self, operation: Operation, fault: Fault) {
         self.shared.lock().faults.inject(operation, fault);
     }
@@ -186,16 +189,17 @@ impl Emulator {
         self.shared.lock().faults.inject_at(operation, nth, fault);
     }
 
-    /// Lets every request to an operation go wrong, until [`clear_faults`](Self::clear_faults): a dead endpoint,
-    /// for example, or one that always delivers twice.
+    /// Lets every request to an operation go wrong, until [`clear_faults`](Self::clear_faults): a
+    /// dead endpoint, for example, or one that always delivers twice.
     ///
-    /// Several for one operation happen all together. A request with a fault of its own, injected for the next or the nth
-    /// request, meets only that.
+    /// Several for one operation happen all together. A request with a fault of its own, injected
+    /// for the next or the nth request, meets only that.
     pub fn inject_always(&self, operation: Operation, fault: Fault) {
         self.shared.lock().faults.inject_always(operation, fault);
     }
 
-    /// Lets requests go wrong by chance from now on, in place of all random faults so far; `None` ends that.
+    /// Lets requests go wrong by chance from now on, in place of all random faults so far; `None`
+    /// ends that.
     ///
     /// Several sets are asked in their order, until one lets the request go wrong.
     pub fn set_random_faults(&self, faults: impl IntoIterator<Item = RandomFaults>) {
@@ -207,14 +211,15 @@ impl Emulator {
         self.shared.lock().faults.pending()
     }
 
-    /// Forgets all faults: those that have not happened yet, those of every request, and those by chance.
+    /// Forgets all faults: those that have not happened yet, those of every request, and those by
+    /// chance.
     pub fn clear_faults(&self) {
         self.shared.lock().faults.clear();
     }
 
-    /// Adds a service, or replaces the one of that name and version, while the emulator runs. Batches that are
-    /// already created keep theirs. Says whether the name is of the form `folder/service` or
-    /// `folder/service[version]`.
+    /// Adds a service, or replaces the one of that name and version, while the emulator runs.
+    /// Batches that are already created keep theirs. Says whether the name is of the form
+    /// `folder/service` or `folder/service[version]`.
     pub fn set_service(&self, name: &str, service: Service) -> bool {
         self.shared.lock().catalogue.set(name, service)
     }
@@ -274,7 +279,8 @@ impl Emulator {
         })
     }
 
-    /// Closes a batch as the idle time-out does. Says whether there was such a batch and it had not ended.
+    /// Closes a batch as the idle time-out does. Says whether there was such a batch and it had not
+    /// ended.
     pub fn time_out(&self, id: &str) -> bool {
         self.with_batch(id, Batch::time_out).unwrap_or(false)
     }
@@ -290,13 +296,15 @@ impl Emulator {
             .unwrap_or(false)
     }
 
-    /// Cancels a batch as if somebody else did. Says whether there was such a batch and it had not ended.
+    /// Cancels a batch as if somebody else did. Says whether there was such a batch and it had not
+    /// ended.
     pub fn cancel(&self, id: &str) -> bool {
         self.with_batch(id, |batch| batch.end(Phase::Cancelled))
             .unwrap_or(false)
     }
 
-    /// Lets the workers of a batch stand still for this long (emulated time). Says whether there was such a batch.
+    /// Lets the workers of a batch stand still for this long (emulated time). Says whether there
+    /// was such a batch.
     pub fn stall_workers(&self, id: &str, time: Duration) -> bool {
         self.with_batch(id, |batch| batch.stall(time)).is_some()
     }

@@ -9,8 +9,8 @@ use crate::Operation;
 
 /// Something that goes wrong with one request.
 ///
-/// "Before" means that the request has no effect. "After" means that it has its whole effect, although
-/// the client does not get to know. Durations are real ones (tokio's clock), except in
+/// "Before" means that the request has no effect. "After" means that it has its whole effect,
+/// although the client does not get to know. Durations are real ones (tokio's clock), except in
 /// [`StallWorkers`](Self::StallWorkers).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -97,8 +97,8 @@ impl Response {
         }
     }
 
-    /// An HTML page with this status, like that of a gateway or a login page. With 200 it looks like
-    /// a success.
+    /// An HTML page with this status, like that of a gateway or a login page. With 200 it looks
+    /// like a success.
     pub fn html(status: u16) -> Self {
         Self::empty(status)
             .header("content-type", "text/html; charset=utf-8")
@@ -179,9 +179,9 @@ impl Response {
 
 /// Faults by chance: the probability of each kind for a request.
 ///
-/// What happens to the nth request to an operation depends on the seed, the operation and n alone, so a
-/// schedule repeats as far as the client repeats its requests. The probabilities add up; what is left
-/// of 1 is the share that goes well. Several sets give each operation rates of its own.
+/// What happens to the nth request to an operation depends on the seed, the operation and n alone,
+/// so a schedule repeats as far as the client repeats its requests. The probabilities add up; what
+/// is left of 1 is the share that goes well. Several sets give each operation rates of its own.
 ///
 /// ```
 /// use cspark_emulator::{Operation, RandomFaults};
@@ -244,9 +244,9 @@ type Make = fn(&RandomFaults, &mut fastrand::Rng) -> Fault;
 impl RandomFaults {
     /// No fault at all, to set the probabilities one by one.
     ///
-    /// Its operations are describe, info, status, push, pull, close and cancel. Create and the token
-    /// endpoint are left out, because after a lost create a client has nothing to go on with; name them
-    /// in [`operations`](Self::operations) if wanted.
+    /// Its operations are describe, info, status, push, pull, close and cancel. Create and the
+    /// token endpoint are left out, because after a lost create a client has nothing to go on with;
+    /// name them in [`operations`](Self::operations) if wanted.
     pub fn none(seed: u64) -> Self {
         use Operation::{Cancel, Close, Describe, Info, Pull, Push, Status};
         Self {

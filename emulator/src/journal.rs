@@ -27,7 +27,8 @@ pub enum Operation {
     Close,
     /// `PATCH batch/{id}` to `cancelled`.
     Cancel,
-    /// `GET product/{folder}/engines/get/{service}`, or `POST GetEngineDetailByVersionId/versionid/{id}`.
+    /// `GET product/{folder}/engines/get/{service}`, or `POST
+    /// GetEngineDetailByVersionId/versionid/{id}`.
     Schema,
     /// `GET .../downloadswagger/...`.
     Swagger,
@@ -89,11 +90,13 @@ pub struct RecordedRequest {
     pub path: String,
     /// What follows the question mark, as it was sent.
     pub query: Option<String>,
-    /// The headers in their order, with names in lower case. A value that is no text is shown as far as it is.
+    /// The headers in their order, with names in lower case. A value that is no text is shown as
+    /// far as it is.
     pub headers: Vec<(String, String)>,
     /// The body, after decompression.
     pub body: Bytes,
-    /// The status of the response; `None` before there is one, and for ever if the connection was cut.
+    /// The status of the response; `None` before there is one, and for ever if the connection was
+    /// cut.
     pub status: Option<u16>,
 }
 

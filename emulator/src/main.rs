@@ -14,9 +14,10 @@ use cspark_emulator::{
 
 /// A local emulator of Coherent Spark's Batches API.
 ///
-/// It serves the batch endpoints of one tenant, /health, and a token endpoint, and prints the base URL to give to a client.
-/// Three services are there: my-folder/volume-cylinder (radius, height -> volume), my-folder/echo (gives each record back) and
-/// my-folder/term-life (age, sex, smoker, sum_assured, term -> premium, reserve). Ctrl-C stops it.
+/// It serves the batch endpoints of one tenant, /health, and a token endpoint, and prints the base
+/// URL to give to a client. Three services are there: my-folder/volume-cylinder (radius, height ->
+/// volume), my-folder/echo (gives each record back) and my-folder/term-life (age, sex, smoker,
+/// sum_assured, term -> premium, reserve). Ctrl-C stops it.
 #[derive(Parser)]
 #[command(version, max_term_width = 110)]
 struct Arguments {
@@ -30,7 +31,8 @@ struct Arguments {
     #[arg(long, default_value = "my-tenant")]
     tenant: String,
 
-    /// API key to accept in x-synthetic-key (repeatable); without any credentials everybody may call
+    /// API key to accept in x-synthetic-key (repeatable); without any credentials everybody may
+    /// call
     #[arg(long, value_name = "KEY", help_heading = "Credentials")]
     api_key: Vec<String>,
     /// Bearer token to accept (repeatable)
@@ -69,7 +71,8 @@ struct Arguments {
         help_heading = "Work"
     )]
     workers: usize,
-    /// Start with a batch's initial workers, and double them each time this many emulated seconds have passed
+    /// Start with a batch's initial workers, and double them each time this many emulated seconds
+    /// have passed
     #[arg(long, value_name = "SECONDS", help_heading = "Work")]
     ramp_up: Option<f64>,
     /// Emulated milliseconds that a worker needs for a record
@@ -138,7 +141,8 @@ struct Arguments {
     /// Refuse the mistakes that the official SDKs make day by day, also from them
     #[arg(long, help_heading = "Requests")]
     strict: bool,
-    /// Don't insist on x-tenant-name, x-request-id, User-Agent and the right size of a chunk; for calls by hand
+    /// Don't insist on x-tenant-name, x-request-id, User-Agent and the right size of a chunk; for
+    /// calls by hand
     #[arg(long, conflicts_with = "strict", help_heading = "Requests")]
     lenient: bool,
 

@@ -115,7 +115,8 @@ impl Writer<'_> {
         self.with_unknown_field(object)
     }
 
-    /// The details of a batch. `status` is the one that the request asked for, where that goes before the batch's own.
+    /// The details of a batch. `status` is the one that the request asked for, where that goes
+    /// before the batch's own.
     pub(crate) fn details(&self, entry: &BatchEntry, status: Option<&str>) -> JsonObject {
         let object = self.service_details(entry);
         self.history(object, entry, status)
@@ -227,7 +228,8 @@ impl Writer<'_> {
             .unwrap_or_else(|| batch_status(batch).to_owned())
     }
 
-    /// The document shows `idle` for open batches, also where workers compute, and `closed` for others.
+    /// The document shows `idle` for open batches, also where workers compute, and `closed` for
+    /// others.
     fn pipeline_status(&self, batch: &Batch) -> String {
         let status = match batch.phase() {
             Phase::Open => "idle",

@@ -58,8 +58,8 @@ pub(crate) struct Documents {
 impl Service {
     /// A service from a typed function.
     ///
-    /// A record that does not read as `I`, and one for which the function gives an error, is answered with that error;
-    /// the other records of its chunk are not affected.
+    /// A record that does not read as `I`, and one for which the function gives an error, is
+    /// answered with that error; the other records of its chunk are not affected.
     pub fn new<I, O, F>(function: F) -> Self
     where
         I: DeserializeOwned,
@@ -69,7 +69,8 @@ impl Service {
         Self::raw(move |record, output| output.write(&function(record.read()?)?))
     }
 
-    /// A service that reads the record and writes the output itself, as JSON text where it wants to.
+    /// A service that reads the record and writes the output itself, as JSON text where it wants
+    /// to.
     pub fn raw<F>(function: F) -> Self
     where
         F: Fn(&Record<'_>, &mut Output) -> Result<(), String> + Send + Sync + 'static,
@@ -81,10 +82,12 @@ impl Service {
         }
     }
 
-    /// A service from a typed function, with a schema and a Swagger document derived from its types.
+    /// A service from a typed function, with a schema and a Swagger document derived from its
+    /// types.
     ///
-    /// Doc comments become descriptions. `#[schemars(example = 40)]` or `#[serde(default)]` gives the workbook's own value,
-    /// `#[schemars(range(min = 18, max = 80))]` and enumerations give its data validation, and a list of structs gives a table.
+    /// Doc comments become descriptions. `#[schemars(example = 40)]` or `#[serde(default)]` gives
+    /// the workbook's own value, `#[schemars(range(min = 18, max = 80))]` and enumerations give its
+    /// data validation, and a list of structs gives a table.
     ///
     /// ```
     /// use cspark_emulator::{Service, schemars};
@@ -113,7 +116,8 @@ impl Service {
 
     /// Derives the schema and the Swagger document from these types of the inputs and outputs.
     ///
-    /// It is for services that read and write records themselves; the types need not be used otherwise.
+    /// It is for services that read and write records themselves; the types need not be used
+    /// otherwise.
     #[must_use]
     pub fn columns<I: JsonSchema, O: JsonSchema>(mut self) -> Self {
         Arc::make_mut(&mut self.documents).columns = Some(Columns::of::<I, O>());

@@ -141,9 +141,9 @@ impl Builder {
 
     /// Adds a service, or replaces the one of that name.
     ///
-    /// The name is `folder/service`, or `folder/service[version]` for one that is to be found under exactly that version;
-    /// without one, the version is `0.4.2`. `my-folder/volume-cylinder`, `my-folder/echo` and `my-folder/term-life` are there
-    /// from the start.
+    /// The name is `folder/service`, or `folder/service[version]` for one that is to be found under
+    /// exactly that version; without one, the version is `0.4.2`. `my-folder/volume-cylinder`,
+    /// `my-folder/echo` and `my-folder/term-life` are there from the start.
     pub fn service(mut self, name: impl Into<String>, service: Service) -> Self {
         self.settings.services.insert(name.into(), service);
         self
@@ -172,13 +172,15 @@ impl Builder {
 
     /// How long an issued token is valid. Default: 5 minutes.
     ///
-    /// The time is real (tokio's clock), as the client counts it on a clock that is not scaled either.
+    /// The time is real (tokio's clock), as the client counts it on a clock that is not scaled
+    /// either.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.token_lifetime = lifetime;
         self
     }
 
-    /// Most workers of a batch (at least 1), each of which computes one chunk at a time. Default: 100.
+    /// Most workers of a batch (at least 1), each of which computes one chunk at a time. Default:
+    /// 100.
     ///
     /// A batch that asks for fewer with `max_workers` gets fewer.
     pub fn workers(mut self, workers: usize) -> Self {
@@ -186,8 +188,8 @@ impl Builder {
         self
     }
 
-    /// Starts a batch with its `initial_workers` (by default 10) and doubles them each time this (emulated) time has passed
-    /// since the first push. Default: all workers are there at once.
+    /// Starts a batch with its `initial_workers` (by default 10) and doubles them each time this
+    /// (emulated) time has passed since the first push. Default: all workers are there at once.
     pub fn ramp_up(mut self, period: Duration) -> Self {
         self.settings.ramp_up = Some(period);
         self
@@ -199,7 +201,8 @@ impl Builder {
         self
     }
 
-    /// Emulated time that a worker needs for each record. Default: none, so that results are there as soon as they are pushed.
+    /// Emulated time that a worker needs for each record. Default: none, so that results are there
+    /// as soon as they are pushed.
     pub fn time_per_record(mut self, time: Duration) -> Self {
         self.settings.time_per_record = time;
         self
@@ -217,7 +220,8 @@ impl Builder {
         self
     }
 
-    /// Status of the answer to a push that does not fit. Default: 422; what the real service answers is not published.
+    /// Status of the answer to a push that does not fit. Default: 422; what the real service
+    /// answers is not published.
     pub fn full_status(mut self, status: u16) -> Self {
         self.settings.full_status = status;
         self
@@ -229,7 +233,8 @@ impl Builder {
         self
     }
 
-    /// Whether info and status count as use of a batch. Default: no; only create, push and pull do, and workers at work.
+    /// Whether info and status count as use of a batch. Default: no; only create, push and pull do,
+    /// and workers at work.
     pub fn reading_keeps_alive(mut self, counts: bool) -> Self {
         self.settings.reading_keeps_alive = counts;
         self
@@ -247,20 +252,22 @@ impl Builder {
         self
     }
 
-    /// Which mistakes in requests are refused. Default: all but those that the official SDKs make day by
-    /// day, and those too from any other client.
+    /// Which mistakes in requests are refused. Default: all but those that the official SDKs make
+    /// day by day, and those too from any other client.
     pub fn strictness(mut self, strictness: Strictness) -> Self {
         self.settings.strictness = strictness;
         self
     }
 
-    /// Largest request body in bytes, counted after decompression; a larger one is refused with 413. Default: 512 MiB.
+    /// Largest request body in bytes, counted after decompression; a larger one is refused with
+    /// 413. Default: 512 MiB.
     pub fn most_body_bytes(mut self, bytes: usize) -> Self {
         self.settings.most_body_bytes = bytes;
         self
     }
 
-    /// Whether answers are compressed for clients that accept gzip. Default: no, since it costs more than all the rest.
+    /// Whether answers are compressed for clients that accept gzip. Default: no, since it costs
+    /// more than all the rest.
     pub fn gzip(mut self, gzip: bool) -> Self {
         self.settings.gzip = gzip;
         self
@@ -272,7 +279,8 @@ impl Builder {
         self
     }
 
-    /// Emulated seconds a real second. Default: 1. With 0, time moves by [`Emulator::advance`] alone.
+    /// Emulated seconds a real second. Default: 1. With 0, time moves by [`Emulator::advance`]
+    /// alone.
     ///
     /// Real time is tokio's: in a runtime with paused time, it moves as that does.
     pub fn time_scale(mut self, scale: f64) -> Self {
@@ -280,16 +288,16 @@ impl Builder {
         self
     }
 
-    /// How many of the latest requests are kept for [`Emulator::requests`], and how many bytes of bodies at most; the oldest
-    /// go first. Default: 1,000 requests and 8 MiB. 0 keeps none.
+    /// How many of the latest requests are kept for [`Emulator::requests`], and how many bytes of
+    /// bodies at most; the oldest go first. Default: 1,000 requests and 8 MiB. 0 keeps none.
     pub fn record(mut self, requests: usize, bytes: usize) -> Self {
         self.settings.recorded_requests = requests;
         self.settings.recorded_bytes = bytes;
         self
     }
 
-    /// Lets requests go wrong by chance from the start. Several sets are asked in their order, until
-    /// one lets the request go wrong.
+    /// Lets requests go wrong by chance from the start. Several sets are asked in their order,
+    /// until one lets the request go wrong.
     pub fn random_faults(mut self, faults: RandomFaults) -> Self {
         self.settings.random_faults.push(faults);
         self
@@ -310,7 +318,8 @@ impl Builder {
         Emulator::start_here(self.checked()?).await
     }
 
-    /// Starts the emulator on a thread of its own, for callers without a tokio runtime. It stops when the handle is dropped.
+    /// Starts the emulator on a thread of its own, for callers without a tokio runtime. It stops
+    /// when the handle is dropped.
     ///
     /// # Errors
     ///

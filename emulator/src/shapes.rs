@@ -50,8 +50,8 @@ pub enum NothingToPull {
 
 /// Whether the fields that the service need not give are there.
 ///
-/// These are the timestamps, the `chunks_*` counters, the descriptive fields of a batch, and in results
-/// `warnings`, `process_time`, `summary_output`, and `errors` if no record failed.
+/// These are the timestamps, the `chunks_*` counters, the descriptive fields of a batch, and in
+/// results `warnings`, `process_time`, `summary_output`, and `errors` if no record failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OptionalFields {
     /// They are all there.
@@ -103,8 +103,8 @@ pub struct Shapes {
     pub unknown_fields: bool,
     /// `records_completed` and `chunks_completed` leave out what failed.
     pub completed_without_failed: bool,
-    /// Fields of the status object that some responses misreport. For a field in several of them, the
-    /// first counts.
+    /// Fields of the status object that some responses misreport. For a field in several of them,
+    /// the first counts.
     pub altered_fields: Vec<AlteredFields>,
     /// A text to give as `batch_status`, whatever the truth is.
     pub batch_status: Option<String>,

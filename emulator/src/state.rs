@@ -89,7 +89,8 @@ impl Shared {
         }
     }
 
-    /// The state. It is locked for moments only: no record is computed and nothing is awaited meanwhile.
+    /// The state. It is locked for moments only: no record is computed and nothing is awaited
+    /// meanwhile.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves the state as usable as it was.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -2,7 +2,8 @@
 
 use crate::Operation;
 
-/// A field of the status object: the response to status and push, and a part of the response to a pull.
+/// A field of the status object: the response to status and push, and a part of the response to a
+/// pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum StatusField {
@@ -121,8 +122,8 @@ pub enum Alteration {
     Null,
     /// The field keeps the value that it has in the first altered response of the batch.
     Stuck,
-    /// The field is 1 in the first altered response of the batch, 2 in the next, and so on, although
-    /// nothing happens.
+    /// The field is 1 in the first altered response of the batch, 2 in the next, and so on,
+    /// although nothing happens.
     Rising,
     /// The true number plus this one, and at least 0. A field that is no number stays as it is.
     Plus(i64),
@@ -132,7 +133,8 @@ pub enum Alteration {
     Text(String),
 }
 
-/// Fields that some kinds of responses misreport, for [`Shapes::altered_fields`](crate::Shapes::altered_fields).
+/// Fields that some kinds of responses misreport, for
+/// [`Shapes::altered_fields`](crate::Shapes::altered_fields).
 ///
 /// ```
 /// use cspark_emulator::{AlteredFields, Alteration, Operation, Shapes, StatusField};
@@ -153,7 +155,8 @@ pub enum Alteration {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlteredFields {
-    /// The operations whose responses are altered: status, push or pull. Others carry no status object.
+    /// The operations whose responses are altered: status, push or pull. Others carry no status
+    /// object.
     pub responses: Vec<Operation>,
     /// The fields.
     pub fields: Vec<StatusField>,

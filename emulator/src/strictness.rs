@@ -12,15 +12,17 @@ use crate::refusal::Refusal;
 pub enum Strictness {
     /// All of them, whoever makes them.
     Strict,
-    /// All but those that the official SDKs make day by day, and only from these SDKs, which it knows
-    /// by `x-spark-ua`. It accepts and notes them, see [`Emulator::mistakes`](crate::Emulator::mistakes):
+    /// All but those that the official SDKs make day by day, and only from these SDKs, which it
+    /// knows by `x-spark-ua`. It accepts and notes them, see
+    /// [`Emulator::mistakes`](crate::Emulator::mistakes):
     ///
     /// - The `size` of a chunk counts the header row of its table.
     /// - A chunk has a header row and no records.
     /// - A retry has the `x-request-id` of the request before.
     #[default]
     OfficialSdks,
-    /// For calls by hand: any `size` is accepted, and the headers that every request needs may be missing.
+    /// For calls by hand: any `size` is accepted, and the headers that every request needs may be
+    /// missing.
     Lenient,
 }
 

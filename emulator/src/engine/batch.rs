@@ -1,7 +1,8 @@
 //! One batch: its buffers, its queue and its workers, with time as an input.
 //!
-//! This is a discrete-event model. Nothing runs between calls: every call first brings the batch to the time that it is
-//! given, handling in order what should have happened by then (workers that finish, workers that start, the idle time-out).
+//! This is a discrete-event model. Nothing runs between calls: every call first brings the batch to
+//! the time that it is given, handling in order what should have happened by then (workers that
+//! finish, workers that start, the idle time-out).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -20,7 +21,8 @@ pub(crate) struct Limits {
     pub(crate) workers: usize,
     /// Workers at the start, where `ramp_up` is set.
     pub(crate) initial_workers: usize,
-    /// The number of workers doubles each time this has passed since the first push; `None`: all at once.
+    /// The number of workers doubles each time this has passed since the first push; `None`: all at
+    /// once.
     pub(crate) ramp_up: Option<Duration>,
     /// How long without a call and without progress until the system closes the batch.
     pub(crate) idle_timeout: Duration,
@@ -36,7 +38,8 @@ pub(crate) struct Chunk {
     pub(crate) failed: u64,
     /// What it weighs in the input buffer, in bytes.
     pub(crate) weight: u64,
-    /// The chunk's entry in the answer to a pull, as JSON; its length is the weight in the output buffer.
+    /// The chunk's entry in the answer to a pull, as JSON; its length is the weight in the output
+    /// buffer.
     pub(crate) result: Bytes,
     /// How long a worker needs for it.
     pub(crate) work: Duration,

@@ -1,4 +1,5 @@
-//! The model against random histories: whatever is done to a batch, and in whichever order, these hold.
+//! The model against random histories: whatever is done to a batch, and in whichever order, these
+//! hold.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

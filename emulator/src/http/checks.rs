@@ -66,7 +66,8 @@ pub(super) fn check_headers(
     mistakes.judge(repeated, Habit::OfficialSdks)
 }
 
-/// Checks what the operations don't look at themselves: the query, the content type, and that there is a body or none.
+/// Checks what the operations don't look at themselves: the query, the content type, and that there
+/// is a body or none.
 pub(super) fn check_form(
     call: Call<'_>,
     head: &request::Parts,

@@ -229,7 +229,8 @@ fn perform(
         check_headers(shared, &head.headers, mistakes)?;
     }
     check_form(call, head, body)?;
-    // Checked once for the whole body, so that reading the JSON in it need not do so for each value.
+    // Checked once for the whole body, so that reading the JSON in it need not do so for each
+    // value.
     let body = std::str::from_utf8(body)
         .map_err(|error| Refusal::invalid(format!("the body is not UTF-8: {error}")))?;
     match call {

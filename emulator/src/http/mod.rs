@@ -26,12 +26,14 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Infalli
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                // An accept fails if the client has gone already, or if there are no file handles just now.
+                // An accept fails if the client has gone already, or if there are no file handles
+                // just now.
                 let Ok((stream, _)) = accepted else {
                     tokio::task::yield_now().await;
                     continue;
                 };
-                // A response in several small writes would otherwise wait for the client's acknowledgements.
+                // A response in several small writes would otherwise wait for the client's
+                // acknowledgements.
                 let _ = stream.set_nodelay(true);
                 let shared = Arc::clone(&shared);
                 connections.spawn(async move {

@@ -41,7 +41,8 @@ pub(super) enum Call<'a> {
     },
 }
 
-/// The version of a service that a path names: one with an id, or else the latest. Names are still percent-encoded.
+/// The version of a service that a path names: one with an id, or else the latest. Names are still
+/// percent-encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Which<'a> {
     /// Folder and name.

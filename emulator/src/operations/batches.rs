@@ -77,7 +77,8 @@ impl Shared {
             .map_err(|problem| Refusal::new(StatusCode::NOT_FOUND, "service_not_found", problem))?;
         let settings = &self.settings;
         let workers = |asked: Option<u32>| asked.and_then(|number| usize::try_from(number).ok());
-        // 1 MB is a million bytes, as in the document's sample. A float that is too large becomes the largest integer.
+        // 1 MB is a million bytes, as in the document's sample. A float that is too large becomes
+        // the largest integer.
         let bytes = |megabytes: Option<f64>, usual| {
             megabytes.map_or(usual, |size| (size * 1e6).ceil() as u64)
         };

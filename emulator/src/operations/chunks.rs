@@ -36,7 +36,8 @@ impl Shared {
                 .map(|(chunk, weight)| (chunk.id.as_ref(), *weight))
         };
 
-        // Looked at before the work, so that a refusal costs little; what counts is the second look, after it.
+        // Looked at before the work, so that a refusal costs little; what counts is the second
+        // look, after it.
         let job = {
             let mut state = self.lock();
             let shapes = state.shapes.clone();

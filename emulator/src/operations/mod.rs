@@ -1,4 +1,5 @@
-//! The operations of the API: each one reads its request, acts on the model, and writes the response.
+//! The operations of the API: each one reads its request, acts on the model, and writes the
+//! response.
 
 mod batches;
 mod chunks;
@@ -15,7 +16,8 @@ use crate::refusal::Refusal;
 use crate::responses::Writer;
 use crate::state::{BatchEntry, Shared, State};
 
-/// The body of a response, in parts that are sent one after the other, or why the request is refused.
+/// The body of a response, in parts that are sent one after the other, or why the request is
+/// refused.
 pub(crate) type Outcome = Result<Vec<Bytes>, Refusal>;
 
 impl Shared {
@@ -53,10 +55,12 @@ fn find<'a>(state: &'a mut State, id: &str, now: Duration) -> Result<&'a mut Bat
     })
 }
 
-/// Reads a body, or says which part of it is wrong. `place` is where in the whole body the text stands.
+/// Reads a body, or says which part of it is wrong. `place` is where in the whole body the text
+/// stands.
 fn read<'a, T: Deserialize<'a>>(body: &'a str, place: &str) -> Result<T, Refusal> {
     serde_json::from_str(body).map_err(|error| {
-        // Read once more, this time with an eye on the path, which would cost too much where nothing is wrong.
+        // Read once more, this time with an eye on the path, which would cost too much where
+        // nothing is wrong.
         let mut json = serde_json::Deserializer::from_str(body);
         let path = match serde_path_to_error::deserialize::<_, T>(&mut json) {
             Err(error) => error.path().to_string(),

@@ -1,30 +1,33 @@
 //! `my-folder/term-life`: net premium and reserve of a term insurance.
 //!
-//! Inputs: `age` (whole years, 18 to 80), `sex` (`"female"` or `"male"`, or the first letter), `smoker` (`true` or `false`),
-//! `sum_assured` (an amount of money), `term` (whole years, at least 1; the policy ends at 100 at the latest), and optionally
-//! `duration` (whole years from issue at which the reserve is wanted, at most the term; by default half the term, rounded
-//! down). Outputs: `premium` and `reserve`, both in the unit of the sum assured.
+//! Inputs: `age` (whole years, 18 to 80), `sex` (`"female"` or `"male"`, or the first letter),
+//! `smoker` (`true` or `false`), `sum_assured` (an amount of money), `term` (whole years, at least
+//! 1; the policy ends at 100 at the latest), and optionally `duration` (whole years from issue at
+//! which the reserve is wanted, at most the term; by default half the term, rounded down). Outputs:
+//! `premium` and `reserve`, both in the unit of the sum assured.
 //!
 //! # The model
 //!
-//! Mortality follows Makeham's law: the force of mortality at age `x` is `mu(x) = A + B c^x`. Its parameters are those of the
-//! Standard Ultimate Survival Model: `A = 0.00022`, `B = 2.7e-6`, `c = 1.124`. The probability to survive `t` years is then
-//! `tp_x = exp(-A t - B c^x (c^t - 1) / ln c)`. That model stands for a man who doesn't smoke; a woman is taken as a man
-//! [`WOMAN_SET_BACK`] years younger, and a smoker's force of mortality is [`SMOKER_FACTOR`] times as high, which raises `tp_x`
-//! to that power. These two are for demonstration and come from no table.
+//! Mortality follows Makeham's law: the force of mortality at age `x` is `mu(x) = A + B c^x`. Its
+//! parameters are those of the Standard Ultimate Survival Model: `A = 0.00022`, `B = 2.7e-6`, `c =
+//! 1.124`. The probability to survive `t` years is then `tp_x = exp(-A t - B c^x (c^t - 1) / ln
+//! c)`. That model stands for a man who doesn't smoke; a woman is taken as a man [`WOMAN_SET_BACK`]
+//! years younger, and a smoker's force of mortality is [`SMOKER_FACTOR`] times as high, which
+//! raises `tp_x` to that power. These two are for demonstration and come from no table.
 //!
-//! With the yearly interest rate `i = 5 %`, `v = 1 / (1 + i)`, benefits at the end of the year of death and level premiums in
-//! advance at the start of each year:
+//! With the yearly interest rate `i = 5 %`, `v = 1 / (1 + i)`, benefits at the end of the year of
+//! death and level premiums in advance at the start of each year:
 //!
 //! - value of the benefit: `A(x, n) = sum over k < n of v^(k+1) kp_x q_(x+k)`
 //! - value of a premium of 1: `a(x, n) = sum over k < n of v^k kp_x`
 //! - premium by the equivalence principle: `P = S A(x, n) / a(x, n)`
 //! - reserve after `t` years, before the premium then due: `tV = S A(x+t, n-t) - P a(x+t, n-t)`
 //!
-//! Sources: W. M. Makeham, "On the Law of Mortality and the Construction of Annuity Tables", The Assurance Magazine 8 (1860);
-//! D. C. M. Dickson, M. R. Hardy, H. R. Waters, "Actuarial Mathematics for Life Contingent Risks", Cambridge University Press:
-//! the chapters on survival models, on insurance benefits and annuities, on premiums and on policy values. Its Appendix D
-//! holds the table of the Standard Ultimate Survival Model at 5 %, against which the tests check.
+//! Sources: W. M. Makeham, "On the Law of Mortality and the Construction of Annuity Tables", The
+//! Assurance Magazine 8 (1860); D. C. M. Dickson, M. R. Hardy, H. R. Waters, "Actuarial Mathematics
+//! for Life Contingent Risks", Cambridge University Press: the chapters on survival models, on
+//! insurance benefits and annuities, on premiums and on policy values. Its Appendix D holds the
+//! table of the Standard Ultimate Survival Model at 5 %, against which the tests check.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -211,8 +214,8 @@ mod tests {
 
     #[test]
     fn agrees_with_an_integration_of_the_force_of_mortality() {
-        // Computed apart from this code, in decimals of 40 digits, with the survival probabilities from Simpson's rule over
-        // the force of mortality rather than from its closed form.
+        // Computed apart from this code, in decimals of 40 digits, with the survival probabilities
+        // from Simpson's rule over the force of mortality rather than from its closed form.
         use Sex::{Female, Male};
         for (age, sex, smoker, sum_assured, term, duration, premium, reserve) in [
             (

@@ -1,4 +1,5 @@
-//! What stands on the wire: requests, which are read strictly, and responses, whose form is settable.
+//! What stands on the wire: requests, which are read strictly, and responses, whose form is
+//! settable.
 
 mod request;
 mod response;

@@ -9,7 +9,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess};
 use serde_json::value::RawValue;
 
-/// A value that must be a JSON object: the structs below would also read from an array of their fields.
+/// A value that must be a JSON object: the structs below would also read from an array of their
+/// fields.
 #[derive(Debug, Default)]
 pub(crate) struct Object<T>(pub(crate) T);
 
@@ -166,7 +167,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// Text that is borrowed from the input where it holds no escapes, also as an element of something else.
+/// Text that is borrowed from the input where it holds no escapes, also as an element of something
+/// else.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 

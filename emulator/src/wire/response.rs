@@ -8,7 +8,8 @@ use crate::shapes::OptionalFields;
 
 /// A JSON object whose fields stay in the order in which they were added.
 ///
-/// Which fields a response has depends on the settings, so a response is put together field by field.
+/// Which fields a response has depends on the settings, so a response is put together field by
+/// field.
 #[derive(Debug, Default)]
 pub(crate) struct JsonObject(Vec<(&'static str, Option<Box<RawValue>>)>);
 

@@ -1,4 +1,5 @@
-//! The emulator as a client sees it: one test for each sentence about the service, through a plain HTTP client.
+//! The emulator as a client sees it: one test for each sentence about the service, through a plain
+//! HTTP client.
 
 #![allow(
     clippy::unwrap_used,

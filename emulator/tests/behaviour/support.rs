@@ -133,7 +133,8 @@ impl Client {
         (headers, answer.bytes().await.unwrap().to_vec())
     }
 
-    /// The announced length of an answer's body, and how much of it came before the connection broke.
+    /// The announced length of an answer's body, and how much of it came before the connection
+    /// broke.
     pub(crate) async fn partial(&self, path: &str) -> (u64, u64) {
         let url = format!("{}/{}/api/v4/{path}", self.origin, self.tenant);
         let mut answer = self
