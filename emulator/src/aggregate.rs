@@ -40,7 +40,7 @@ struct Aggregate<'a> {
 
 /// The aggregates that a chunk asked for, in the making.
 ///
-/// Values that are no numbers don't count. If a record failed, and errors are not to be ignored,
+/// Values that are not numbers don't count. If a record failed, and errors are not to be ignored,
 /// every aggregate is null.
 #[derive(Debug)]
 pub(crate) struct Aggregates<'a> {

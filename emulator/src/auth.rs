@@ -1,4 +1,4 @@
-//! Who may call: API keys, bearer tokens, and tokens issued against client credentials.
+//! Credentials: API keys, bearer tokens, and tokens issued for client credentials.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
-/// What the emulator accepts; nothing set means that everybody may call.
+/// The accepted credentials. If there are none, everybody may call.
 #[derive(Clone, Default)]
 pub(crate) struct Credentials {
     pub(crate) api_keys: Vec<String>,
@@ -49,7 +49,7 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// Makes a token that is valid until then.
+    /// Issues a token that is valid until this time.
     pub(crate) fn issue(&mut self, now: Duration, until: Duration) -> String {
         self.issued.retain(|_, expires| *expires > now);
         let token = format!(
@@ -73,7 +73,7 @@ impl Tokens {
 ///
 /// # Errors
 ///
-/// Says what is missing or wrong, without repeating any of it.
+/// If credentials are missing or wrong. The message does not repeat them.
 pub(crate) fn check(
     accepted: &Credentials,
     tokens: &Tokens,
@@ -101,7 +101,7 @@ pub(crate) fn check(
     }
     match text("x-synthetic-key") {
         Some(key) if accepted.api_keys.iter().any(|known| known == key) => Ok(()),
-        Some(_) => Err("the API key in x-synthetic-key is not known"),
+        Some(_) => Err("the API key in x-synthetic-key is unknown"),
         None => Err(
             "credentials are missing: send x-synthetic-key, or authorization with a bearer token",
         ),

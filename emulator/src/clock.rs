@@ -1,4 +1,4 @@
-//! Emulated time: tokio's clock times a factor, plus whatever the owner skipped.
+//! Emulated time: tokio's clock times a factor, plus the time that the owner skips.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// Tells emulated time as the time since the emulator started.
+/// Emulated time since the start of the emulator.
 ///
 /// It reads tokio's clock, so `tokio::time::pause` and `advance` work on it.
 #[derive(Debug)]
@@ -38,14 +38,14 @@ impl Clock {
         let scaled = if self.scale == 1.0 {
             elapsed
         } else {
-            // Too large for a Duration can only mean the end of time.
+            // More than a Duration can hold is treated as its maximum.
             Duration::try_from_secs_f64(elapsed.as_secs_f64() * self.scale).unwrap_or(Duration::MAX)
         };
         scaled.saturating_add(self.skipped())
     }
 
-    /// Time since the start as a client on the same machine sees it: not scaled, but with what was
-    /// skipped.
+    /// Time since the start as a client on the same machine sees it: not scaled, but with the
+    /// skipped time.
     ///
     /// Token lifetimes run on it, since a client counts `expires_in` on its own clock.
     pub(crate) fn unscaled(&self) -> Duration {
@@ -55,7 +55,7 @@ impl Clock {
     /// Jumps ahead.
     pub(crate) fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        // The closure always gives Some, so the update can't fail.
+        // The closure always returns Some, so the update can't fail.
         let _ = self
             .skipped_nanos
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |skipped| {

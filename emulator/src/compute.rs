@@ -13,12 +13,12 @@ use crate::service::{Output, Record, Row, Service, columns};
 use crate::shapes::{ErrorShape, FailedOutput, OptionalFields, OutputShape, Shapes};
 use crate::wire::{self, Fields};
 
-/// What all chunks of a push have in common.
+/// The service and the settings for all chunks of a push.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) service: Service,
     pub(crate) shapes: Shapes,
-    /// The outputs to return; empty: all.
+    /// The outputs to return. If empty, all are returned.
     pub(crate) selected: Vec<String>,
     pub(crate) time_per_record: Duration,
 }
@@ -53,7 +53,7 @@ impl<'a> Inputs<'a> {
             .position(|row| row.get().as_bytes().first().copied() != kind)
         {
             return Err(format!(
-                "data.inputs[{odd}]: is of another kind than the first row; use arrays only, or objects only"
+                "data.inputs[{odd}]: differs in kind from the first row; use arrays only, or objects only"
             ));
         }
         if kind == Some(b'{') {
@@ -97,7 +97,7 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// What computing a chunk gave.
+/// The result of computing a chunk.
 #[derive(Debug)]
 pub(crate) struct Computed {
     pub(crate) failed: u64,
@@ -110,7 +110,7 @@ pub(crate) struct Computed {
 ///
 /// # Errors
 ///
-/// Says what is wrong with the summary options, as the rest of a sentence that begins with the
+/// If the summary options are invalid. The message is the rest of a sentence that begins with the
 /// place of the chunk.
 pub(crate) fn compute(
     id: &str,
@@ -132,7 +132,7 @@ pub(crate) fn compute(
         output.warning = None;
         output.extra_time = Duration::ZERO;
         let record = inputs.record(row);
-        // A service that panics is a service that failed; it must not take the server along.
+        // A panic of the service fails the record; it must not stop the server.
         let done = catch_unwind(AssertUnwindSafe(|| {
             (job.service.function)(&record, &mut output)
         }))
@@ -223,7 +223,7 @@ impl<'a> Outputs<'a> {
 
     /// Adds the output of one record, given as the text of an object.
     fn push(&mut self, object: &[u8], aggregates: &mut Aggregates<'_>) -> Result<(), String> {
-        // The way of nearly all records: the text goes out as it is.
+        // The case of nearly all records: the text is sent as it is.
         if self.shape == OutputShape::Objects
             && self.job.selected.is_empty()
             && aggregates.is_empty()
@@ -262,7 +262,7 @@ impl<'a> Outputs<'a> {
                 });
                 if !columns.iter().eq(fields.iter().map(|(name, _)| name)) {
                     return Err(
-                        "the output has other fields than those of the records before it"
+                        "the fields of the output differ from those of the records before it"
                             .to_owned(),
                     );
                 }
@@ -311,7 +311,7 @@ impl<'a> Outputs<'a> {
 /// A list with one entry a record, nearly all of which are the same.
 struct Column {
     usual: String,
-    /// Usual entries that are not written yet, or all of them as long as nothing unusual came.
+    /// Usual entries that are not written yet; all entries as long as none is unusual.
     count: usize,
     written: Vec<u8>,
 }
@@ -387,7 +387,7 @@ fn write_error(out: &mut Vec<u8>, problem: &str, shape: ErrorShape) {
 }
 
 fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    // Texts and lists of texts always serialise, and a Vec takes all that is written.
+    // Texts and lists of texts always serialise, and writing to a Vec does not fail.
     let _ = serde_json::to_writer(out, value);
 }
 

@@ -24,8 +24,7 @@ use crate::strictness::Mistake;
 
 /// A running emulator. It stops when this is dropped.
 ///
-/// Everything about it can be seen and changed while it runs: what was asked of it, what goes wrong
-/// next, what time it is.
+/// Its requests, faults and time can be inspected and changed while it runs.
 #[derive(Debug)]
 #[must_use = "the emulator stops when its handle is dropped"]
 pub struct Emulator {
@@ -51,12 +50,12 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// If there is no port to listen on.
+    /// If it can't listen on a port.
     pub async fn start() -> io::Result<Self> {
         Self::builder().start().await
     }
 
-    /// The settings, to change some of them and start then.
+    /// A builder with the default settings.
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -132,7 +131,7 @@ impl Emulator {
     pub async fn stop(mut self) {
         if let Runner::Task(task) = &mut self.runner {
             task.abort();
-            // The error says that it was aborted.
+            // The error only reports the abort.
             let _ = task.await;
         }
     }
@@ -171,7 +170,7 @@ impl Emulator {
         self.shared.clock.now()
     }
 
-    /// Lets emulated time jump ahead; tokens grow older by it, too.
+    /// Advances emulated time, and the age of tokens with it.
     pub fn advance(&self, by: Duration) {
         self.shared.clock.advance(by);
     }
@@ -196,6 +195,30 @@ impl Emulator {
     /// for the next or the nth request, meets only that.
     pub fn inject_always(&self, operation: Operation, fault: Fault) {
         self.shared.lock().faults.inject_always(operation, fault);
+    }
+
+    /// Handles the next requests by this script, one fault a request, whatever they ask for and
+    /// whether or not there is such a path. The last fault stays, until
+    /// [`clear_faults`](Self::clear_faults) or another script. An empty script ends it.
+    ///
+    /// It makes the emulator a server that says exactly what a test wants, down to the last byte.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// use cspark_emulator::{Emulator, Fault, Response};
+    ///
+    /// let emulator = Emulator::start().await?;
+    /// emulator.script([
+    ///     Response::status(503).into(),
+    ///     Fault::CutBefore,
+    ///     Response::json(200, "{}").header("x-more", "1").into(),
+    /// ]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.shared.lock().faults.set_script(faults);
     }
 
     /// Lets requests go wrong by chance from now on, in place of all random faults so far; `None`
@@ -251,12 +274,12 @@ impl Emulator {
         self.shared.lock().journal.clear();
     }
 
-    /// What went over the wire for one operation, since the start.
+    /// Requests and bytes of one operation since the start.
     pub fn traffic(&self, operation: Operation) -> Traffic {
         self.shared.lock().journal.traffic(operation)
     }
 
-    /// What went over the wire in all, requests to no operation included.
+    /// Requests and bytes of all operations since the start, unknown paths included.
     pub fn total_traffic(&self) -> Traffic {
         self.shared.lock().journal.total()
     }
@@ -266,7 +289,7 @@ impl Emulator {
         self.shared.lock().order.clone()
     }
 
-    /// What the emulator knows of a batch now; `None` if there is no such batch.
+    /// The state of a batch; `None` if there is no such batch.
     pub fn batch(&self, id: &str) -> Option<BatchView> {
         self.with_batch(id, |batch| BatchView {
             status: batch_status(batch).to_owned(),
@@ -325,7 +348,7 @@ impl Drop for Emulator {
             Runner::Thread { stop, thread } => {
                 drop(stop.take());
                 if let Some(thread) = thread.take() {
-                    // It can only have panicked, and then there is nothing left to stop.
+                    // An error means that it panicked, and then it has stopped.
                     let _ = thread.join();
                 }
             }
@@ -333,11 +356,11 @@ impl Drop for Emulator {
     }
 }
 
-/// What the emulator knows of a batch, for the assertions of a test.
+/// The state of a batch, for the assertions of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BatchView {
-    /// The batch's status in the API's words.
+    /// The batch's status, as in `batch_status`.
     pub status: String,
     /// How often each chunk id was accepted.
     pub submissions: BTreeMap<String, u32>,

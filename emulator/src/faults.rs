@@ -1,4 +1,4 @@
-//! Faults: what goes wrong on demand, by script or by chance.
+//! Faults on demand, by script or by chance.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use crate::Operation;
 /// Something that goes wrong with one request.
 ///
 /// "Before" means that the request has no effect. "After" means that it has its whole effect,
-/// although the client does not get to know. Durations are real ones (tokio's clock), except in
+/// although the client does not learn of it. Durations are real ones (tokio's clock), except in
 /// [`StallWorkers`](Self::StallWorkers).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,7 +38,7 @@ pub enum Fault {
     /// A later pull hands out the results of this pull once more. If every pull repeats its
     /// results, they come for ever.
     RepeatResults,
-    /// Each result of this pull stands twice in its response.
+    /// Each result of this pull is in its response twice.
     DoubleResults,
     /// The chunks of this push are accepted and counted as submitted, but never computed.
     LoseChunks,
@@ -54,6 +54,13 @@ pub enum Fault {
     CancelByOther,
     /// Every token issued so far becomes invalid just before the request.
     RevokeTokens,
+}
+
+impl From<Response> for Fault {
+    /// [`RespondBefore`](Self::RespondBefore).
+    fn from(response: Response) -> Self {
+        Self::RespondBefore(response)
+    }
 }
 
 /// A ready-made response, for [`Fault::RespondBefore`] and [`Fault::RespondAfter`].
@@ -341,7 +348,7 @@ impl RandomFaults {
     }
 }
 
-/// What faults do to the work of a request itself.
+/// How faults change the work of a request itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tampering {
     pub(crate) repeat_results: bool,
@@ -349,16 +356,17 @@ pub(crate) struct Tampering {
     pub(crate) lose_chunks: bool,
 }
 
-/// All that will go wrong.
+/// All faults to come.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     next: BTreeMap<Operation, VecDeque<Fault>>,
     nth: BTreeMap<(Operation, u64), Vec<Fault>>,
     always: BTreeMap<Operation, Vec<Fault>>,
+    script: VecDeque<Fault>,
     random: Vec<Chances>,
 }
 
-/// One set of random faults, and what it has done so far.
+/// One set of random faults, with its counts so far.
 #[derive(Debug)]
 struct Chances {
     random: RandomFaults,
@@ -379,6 +387,19 @@ impl Faults {
         self.always.entry(operation).or_default().push(fault);
     }
 
+    pub(crate) fn set_script(&mut self, script: impl IntoIterator<Item = Fault>) {
+        self.script = script.into_iter().collect();
+    }
+
+    /// The script's fault for the next request. The last one stays.
+    pub(crate) fn take_scripted(&mut self) -> Option<Fault> {
+        if self.script.len() > 1 {
+            self.script.pop_front()
+        } else {
+            self.script.front().cloned()
+        }
+    }
+
     pub(crate) fn set_random(&mut self, random: impl IntoIterator<Item = RandomFaults>) {
         self.random = random.into_iter().map(Chances::new).collect();
     }
@@ -393,8 +414,8 @@ impl Faults {
             + self.nth.values().map(Vec::len).sum::<usize>()
     }
 
-    /// What goes wrong with this request, the nth (from 1) to its operation: what was injected for
-    /// it, or else what always goes wrong, or else what chance gives.
+    /// The faults of this request, the nth (from 1) to its operation: those injected for it, or
+    /// else those of every request, or else one by chance.
     pub(crate) fn take(&mut self, operation: Operation, nth: u64) -> Vec<Fault> {
         let mut faults = self.nth.remove(&(operation, nth)).unwrap_or_default();
         faults.extend(self.next.get_mut(&operation).and_then(VecDeque::pop_front));

@@ -23,12 +23,12 @@ pub enum Operation {
     Push,
     /// `GET batch/{id}/chunkresults`.
     Pull,
-    /// `PATCH batch/{id}` to `closed`; also where its body can't be read.
+    /// `PATCH batch/{id}` to `closed`, or with a body that can't be read.
     Close,
     /// `PATCH batch/{id}` to `cancelled`.
     Cancel,
-    /// `GET product/{folder}/engines/get/{service}`, or `POST
-    /// GetEngineDetailByVersionId/versionid/{id}`.
+    /// `GET product/{folder}/engines/get/{service}`, or
+    /// `POST GetEngineDetailByVersionId/versionid/{id}`.
     Schema,
     /// `GET .../downloadswagger/...`.
     Swagger,
@@ -63,14 +63,14 @@ impl Operation {
     }
 }
 
-/// How much went over the wire.
+/// The amount of requests and bytes on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Number of requests.
     pub requests: u64,
-    /// Bytes of the request bodies, as they came over the wire.
+    /// Bytes of the request bodies on the wire.
     pub request_bytes: u64,
-    /// Bytes of the responses' bodies, as they were to go over the wire.
+    /// Bytes of the response bodies on the wire, if none is cut.
     pub response_bytes: u64,
 }
 
@@ -80,7 +80,7 @@ pub struct Traffic {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordedRequest {
-    /// What it asks for; `None` if there is no such operation.
+    /// The operation; `None` if the path is unknown.
     pub operation: Option<Operation>,
     /// The batch in its path.
     pub batch_id: Option<String>,
@@ -88,10 +88,10 @@ pub struct RecordedRequest {
     pub method: String,
     /// Path, as it was sent.
     pub path: String,
-    /// What follows the question mark, as it was sent.
+    /// The query, as it was sent.
     pub query: Option<String>,
-    /// The headers in their order, with names in lower case. A value that is no text is shown as
-    /// far as it is.
+    /// The headers in their order, with names in lower case. Bytes of a value that are not UTF-8
+    /// are replaced.
     pub headers: Vec<(String, String)>,
     /// The body, after decompression.
     pub body: Bytes,
@@ -167,7 +167,7 @@ impl Journal {
         }
     }
 
-    /// Notes a request; gives its number, and which one to its operation it is (from 1).
+    /// Notes a request. Returns its number, and its number among those to its operation (from 1).
     pub(crate) fn note(&mut self, request: RecordedRequest, wire_bytes: u64) -> (usize, u64) {
         let mut nth = 0;
         for traffic in [

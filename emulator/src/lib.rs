@@ -1,9 +1,9 @@
 //! A local emulator of Coherent Spark's Batches API.
 //!
 //! It is a real HTTP server with the service's semantics: input and output buffers counted in
-//! bytes, workers that take their time, refusal of what does not fit, pulls that empty the buffer,
-//! time-outs. It refuses what the API does not allow, with a message that names the offending
-//! thing, and it can be told to go wrong in the ways that networks and services do.
+//! bytes, workers that take their time, refused pushes, pulls that empty the buffer, time-outs. It
+//! refuses what the API does not allow, with a message that names the offending thing, and goes
+//! wrong on demand in the ways of networks and services.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -44,8 +44,8 @@
 //!
 //! [`Emulator::inject`] lets the next request to an operation go wrong, [`Emulator::inject_at`] the
 //! nth, and [`RandomFaults`] any of them with a seed that repeats the schedule. See [`Fault`] for
-//! what can happen, [`Shapes`] for the forms of answers that have been seen in the real world, and
-//! [`Emulator::requests`] for what was asked.
+//! what can happen, [`Shapes`] for the forms of responses that the service is known for, and
+//! [`Emulator::requests`] for the requests.
 //!
 //! # Refusals
 //!
@@ -65,8 +65,8 @@
 //! - A chunk weighs in the input buffer what its JSON text is long, in the output buffer what its
 //!   result's JSON text is long.
 //! - After close, `batch_status` is `closed` while there is something to compute and `completed`
-//!   then; the answer to close itself always says `closed`. Closing a closed batch and cancelling a
-//!   cancelled one is granted again, so that a client whose answer was lost can repeat itself. A
+//!   then; the response to close itself always says `closed`. Closing a closed batch and cancelling
+//!   a cancelled one is granted again, so that a client whose response was lost can repeat it. A
 //!   push to a batch that is not open, a pull from a cancelled or failed one, and other updates of
 //!   one that has ended are refused with 409.
 //! - An open batch that is idle becomes `closed_by_timeout`; one that was closed and still holds

@@ -16,7 +16,7 @@ use cspark_emulator::{
 ///
 /// It serves the batch endpoints of one tenant, /health, and a token endpoint, and prints the base
 /// URL to give to a client. Three services are there: my-folder/volume-cylinder (radius, height ->
-/// volume), my-folder/echo (gives each record back) and my-folder/term-life (age, sex, smoker,
+/// volume), my-folder/echo (returns each record) and my-folder/term-life (age, sex, smoker,
 /// sum_assured, term -> premium, reserve). Ctrl-C stops it.
 #[derive(Parser)]
 #[command(version, max_term_width = 110)]
@@ -63,7 +63,7 @@ struct Arguments {
     )]
     token_lifetime: u64,
 
-    /// Most chunks that a batch has in computation at a time
+    /// Most chunks that a batch computes at a time
     #[arg(
         long,
         value_name = "NUMBER",
@@ -100,7 +100,7 @@ struct Arguments {
     /// Hand results out in a random order from this seed, rather than as they are completed
     #[arg(long, value_name = "SEED", help_heading = "Work")]
     shuffle: Option<u64>,
-    /// What becomes of a chunk whose id was pushed before
+    /// How to treat a chunk whose id was pushed before
     #[arg(long, value_enum, default_value_t = Repeated::Compute, help_heading = "Work")]
     repeated_ids: Repeated,
 
@@ -120,7 +120,7 @@ struct Arguments {
         help_heading = "Buffers"
     )]
     output_buffer_mb: f64,
-    /// Status of the answer to a push that does not fit
+    /// Status of the response to a push that does not fit
     #[arg(
         long,
         value_name = "STATUS",
@@ -135,7 +135,7 @@ struct Arguments {
     /// How a pull says that there is nothing to pull
     #[arg(long, value_enum, default_value_t = Nothing::EmptyList, help_heading = "Responses")]
     nothing_to_pull: Nothing,
-    /// Compress answers for clients that accept gzip
+    /// Compress responses for clients that accept gzip
     #[arg(long, help_heading = "Responses")]
     gzip: bool,
     /// Refuse the mistakes that the official SDKs make day by day, also from them
@@ -165,7 +165,7 @@ enum Repeated {
     Compute,
     /// The whole push is refused
     Refuse,
-    /// That chunk is passed over
+    /// That chunk is ignored
     Ignore,
 }
 
@@ -199,7 +199,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where standard error is closed, the exit code still tells.
+            // If standard error is closed, the exit code still reports the failure.
             let _ = writeln!(io::stderr(), "cspark-emulator: {error}");
             ExitCode::FAILURE
         }
@@ -268,7 +268,7 @@ fn builder(arguments: Arguments) -> io::Result<Builder> {
             (_, true) => Strictness::Lenient,
             _ => Strictness::OfficialSdks,
         })
-        // Nobody can ask the program what it was asked.
+        // The program shows its requests to nobody.
         .record(0, 0)
         .shapes(shapes);
     for key in arguments.api_key {
@@ -285,7 +285,7 @@ fn builder(arguments: Arguments) -> io::Result<Builder> {
     }
     if let Some(probability) = arguments.faults {
         if !(0.0..=0.1).contains(&probability) {
-            return Err(unfit(format!(
+            return Err(invalid(format!(
                 "--faults must be between 0 and 0.1, but is {probability}"
             )));
         }
@@ -295,24 +295,21 @@ fn builder(arguments: Arguments) -> io::Result<Builder> {
 }
 
 fn seconds(option: &str, number: f64) -> io::Result<Duration> {
-    Duration::try_from_secs_f64(number).map_err(|_| {
-        unfit(format!(
-            "{option} must be 0 or more, and not beyond all measure"
-        ))
-    })
+    Duration::try_from_secs_f64(number)
+        .map_err(|_| invalid(format!("{option} must be 0 or more, and finite")))
 }
 
 fn bytes(option: &str, megabytes: f64) -> io::Result<u64> {
     if megabytes.is_finite() && megabytes > 0.0 {
-        // Saturates where it would be more than there are bytes in the world.
+        // A number that is too large becomes the largest one.
         Ok((megabytes * 1e6) as u64)
     } else {
-        Err(unfit(format!(
+        Err(invalid(format!(
             "{option} must be more than 0, but is {megabytes}"
         )))
     }
 }
 
-fn unfit(problem: String) -> io::Error {
+fn invalid(problem: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, problem)
 }

@@ -10,14 +10,14 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     /// A short name for programs.
     pub(crate) code: &'static str,
-    /// A sentence for people: what is wrong, and what would be right.
+    /// A sentence for people: what is wrong, and what is right.
     pub(crate) message: String,
     /// The methods that the path knows, if the method is wrong.
     pub(crate) allow: Option<&'static str>,
     form: Form,
 }
 
-/// How a refusal is worded on the wire.
+/// The form of a refusal on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     /// `{"error":{"code":"...","message":"..."}}`.
@@ -42,7 +42,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
-    /// There is no such thing (404).
+    /// Not found (404).
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }

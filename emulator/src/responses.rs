@@ -17,7 +17,7 @@ use crate::wire::JsonObject;
 pub(crate) const COMPILER: &str = "Neuron_v1.13.0";
 pub(crate) const CREATED_BY: &str = "emulator@localhost";
 
-/// What the responses of a batch have said so far, for the alterations that depend on it.
+/// The values in the responses of a batch so far, for the alterations that depend on them.
 #[derive(Debug, Default)]
 pub(crate) struct Reported {
     first: BTreeMap<StatusField, Value>,
@@ -74,7 +74,7 @@ impl Writer<'_> {
         }
     }
 
-    /// What the response says of a field; `None` leaves it out.
+    /// The value in the response; `None` leaves the field out.
     fn altered(
         &self,
         field: StatusField,
@@ -154,7 +154,7 @@ impl Writer<'_> {
             .optional(optional, "unique_record_key", &entry.unique_record_key)
     }
 
-    /// Adds what all descriptions of a batch end with.
+    /// Adds the fields with which all descriptions of a batch end.
     fn history(&self, object: JsonObject, entry: &BatchEntry, status: Option<&str>) -> JsonObject {
         let batch = &entry.batch;
         let optional = self.shapes.optional_fields;

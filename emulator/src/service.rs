@@ -20,7 +20,7 @@ use crate::wire::Text;
 
 type Function = dyn Fn(&Record<'_>, &mut Output) -> Result<(), String> + Send + Sync;
 
-/// What the emulator computes for each record: a function, typed or raw.
+/// A function from one record to its outputs, typed or raw.
 ///
 /// ```
 /// use cspark_emulator::Service;
@@ -46,11 +46,11 @@ pub struct Service {
     pub(crate) documents: Arc<Documents>,
 }
 
-/// What a service says about itself, as far as it is known.
+/// The documents of a service, or the columns to derive them from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Documents {
     pub(crate) columns: Option<Columns>,
-    /// Given by hand, and served in place of what the columns give.
+    /// Served in place of the document derived from the columns.
     pub(crate) schema: Option<Value>,
     pub(crate) swagger: Option<Value>,
 }
@@ -58,8 +58,8 @@ pub(crate) struct Documents {
 impl Service {
     /// A service from a typed function.
     ///
-    /// A record that does not read as `I`, and one for which the function gives an error, is
-    /// answered with that error; the other records of its chunk are not affected.
+    /// A record that is not an `I`, or for which the function returns an error, fails with that
+    /// error. The other records of its chunk are not affected.
     pub fn new<I, O, F>(function: F) -> Self
     where
         I: DeserializeOwned,
@@ -69,8 +69,7 @@ impl Service {
         Self::raw(move |record, output| output.write(&function(record.read()?)?))
     }
 
-    /// A service that reads the record and writes the output itself, as JSON text where it wants
-    /// to.
+    /// A service that reads records and writes outputs itself, as JSON text if need be.
     pub fn raw<F>(function: F) -> Self
     where
         F: Fn(&Record<'_>, &mut Output) -> Result<(), String> + Send + Sync + 'static,
@@ -85,9 +84,11 @@ impl Service {
     /// A service from a typed function, with a schema and a Swagger document derived from its
     /// types.
     ///
-    /// Doc comments become descriptions. `#[schemars(example = 40)]` or `#[serde(default)]` gives
-    /// the workbook's own value, `#[schemars(range(min = 18, max = 80))]` and enumerations give its
-    /// data validation, and a list of structs gives a table.
+    /// Doc comments become descriptions. `#[schemars(example = 40)]` or `#[serde(default)]` becomes
+    /// the workbook's own value, `#[schemars(range(min = 18, max = 80))]` and enumerations become
+    /// its data validation, and a list of structs becomes a table. The crate `schemars` is
+    /// re-exported; without a dependency of your own, add `#[schemars(crate =
+    /// "cspark_emulator::schemars")]`.
     ///
     /// ```
     /// use cspark_emulator::{Service, schemars};
@@ -114,10 +115,8 @@ impl Service {
         Self::new(function).columns::<I, O>()
     }
 
-    /// Derives the schema and the Swagger document from these types of the inputs and outputs.
-    ///
-    /// It is for services that read and write records themselves; the types need not be used
-    /// otherwise.
+    /// Derives the schema and the Swagger document from these types of inputs and outputs, for a
+    /// service that reads and writes records itself.
     #[must_use]
     pub fn columns<I: JsonSchema, O: JsonSchema>(mut self) -> Self {
         Arc::make_mut(&mut self.documents).columns = Some(Columns::of::<I, O>());
@@ -138,7 +137,7 @@ impl Service {
         self
     }
 
-    /// Gives the outputs of this service in this shape, whatever the emulator's own setting is.
+    /// Sets the shape of this service's outputs, whatever the shape of the others is.
     #[must_use]
     pub fn outputs(mut self, shape: OutputShape) -> Self {
         self.outputs = Some(shape);
@@ -155,13 +154,13 @@ impl fmt::Debug for Service {
     }
 }
 
-/// One record of a chunk, together with the parameters that go for the whole chunk.
+/// One record of a chunk, together with the parameters of the chunk.
 ///
-/// A parameter counts where the record has no field of that name.
+/// A parameter counts if the record has no field of that name.
 #[derive(Debug)]
 pub struct Record<'a> {
     pub(crate) row: Row<'a>,
-    /// For a table only the parameters that are no columns; for an object all of them.
+    /// For a table, only the parameters that are not columns; for an object, all of them.
     pub(crate) parameters: &'a [(Cow<'a, str>, &'a RawValue)],
 }
 
@@ -179,7 +178,7 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     ///
-    /// Says which field does not fit, is missing or is one too many.
+    /// If a field is missing, unknown or of another type. The message names it.
     pub fn read<T: Deserialize<'a>>(&self) -> Result<T, String> {
         match self.row {
             Row::Cells { columns, cells } => {
@@ -210,7 +209,7 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     ///
-    /// Says so where the record has fewer or more values than the table has columns.
+    /// If the record has fewer or more values than the table has columns.
     pub fn fields(&self) -> Result<Vec<(Cow<'a, str>, &'a RawValue)>, String> {
         let mut fields = match self.row {
             Row::Cells { columns, cells } => {
@@ -241,10 +240,10 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Where a service puts what it has computed for a record.
+/// The output of one record, written by the service.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// The object's text, still without its closing brace where it was written field by field.
+    /// The text of the object, without its closing brace.
     pub(crate) object: Vec<u8>,
     pub(crate) warning: Option<String>,
     /// Emulated time that the record takes beyond what is set for every record.
@@ -252,11 +251,11 @@ pub struct Output {
 }
 
 impl Output {
-    /// Adds a field whose value is JSON text already; it goes out unchanged.
+    /// Adds a field whose value is JSON text, which is sent unchanged.
     ///
     /// # Errors
     ///
-    /// None today; an error from here is to be handed on.
+    /// Never today. Return an error from here as the error of the record.
     pub fn field(&mut self, name: &str, value: &RawValue) -> Result<(), String> {
         self.begin_field(name)?;
         self.object.extend_from_slice(value.get().as_bytes());
@@ -267,7 +266,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// Says why the value can't be written as JSON.
+    /// If the value can't be written as JSON.
     pub fn value<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), String> {
         self.begin_field(name)?;
         serde_json::to_writer(&mut self.object, value).map_err(|error| error.to_string())
@@ -277,7 +276,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// Says so where the value is no JSON object, or where something has been written already.
+    /// If the value is not a JSON object, or if the output has been written already.
     pub fn write<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), String> {
         if !self.object.is_empty() {
             return Err("the output has been written already".to_owned());
@@ -296,7 +295,7 @@ impl Output {
         self.warning = Some(warning.into());
     }
 
-    /// Lets the worker need this much more emulated time for the record, on top of
+    /// Makes the record take this much more emulated time, on top of
     /// [`time_per_record`](crate::Builder::time_per_record).
     pub fn take_time(&mut self, time: Duration) {
         self.extra_time = self.extra_time.saturating_add(time);

@@ -22,7 +22,7 @@ pub enum ResultOrder {
     Shuffled(u64),
 }
 
-/// What becomes of a chunk whose id was pushed to the batch before.
+/// How a chunk is treated whose id was pushed to the batch before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RepeatedIds {
     /// It is computed again and delivered again.
@@ -30,7 +30,7 @@ pub enum RepeatedIds {
     Compute,
     /// The whole push is refused with status 409.
     Refuse,
-    /// That chunk is passed over in silence; the rest of the push counts.
+    /// That chunk is ignored; the rest of the push counts.
     Ignore,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Settings {
     pub(crate) seed: Option<u64>,
 }
 
-/// Settings of an emulator that is still to be started.
+/// Settings of an emulator, to be started with [`start`](Self::start).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -125,7 +125,7 @@ impl Builder {
         }
     }
 
-    /// Where to listen. Default: `127.0.0.1` on a free port.
+    /// The address to listen on. Default: `127.0.0.1` on a free port.
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.settings.address = address;
         self
@@ -220,8 +220,8 @@ impl Builder {
         self
     }
 
-    /// Status of the answer to a push that does not fit. Default: 422; what the real service
-    /// answers is not published.
+    /// Status of the response to a push that does not fit. Default: 422. The status of the real
+    /// service is not published.
     pub fn full_status(mut self, status: u16) -> Self {
         self.settings.full_status = status;
         self
@@ -246,14 +246,14 @@ impl Builder {
         self
     }
 
-    /// What becomes of a chunk whose id was pushed before. Default: it is computed again.
+    /// How a chunk is treated whose id was pushed before. Default: it is computed again.
     pub fn repeated_ids(mut self, policy: RepeatedIds) -> Self {
         self.settings.repeated_ids = policy;
         self
     }
 
     /// Which mistakes in requests are refused. Default: all but those that the official SDKs make
-    /// day by day, and those too from any other client.
+    /// day by day, which it accepts from these SDKs only.
     pub fn strictness(mut self, strictness: Strictness) -> Self {
         self.settings.strictness = strictness;
         self
@@ -266,14 +266,14 @@ impl Builder {
         self
     }
 
-    /// Whether answers are compressed for clients that accept gzip. Default: no, since it costs
-    /// more than all the rest.
+    /// Whether responses are compressed for clients that accept gzip. Default: no, since that costs
+    /// more than the rest of a request.
     pub fn gzip(mut self, gzip: bool) -> Self {
         self.settings.gzip = gzip;
         self
     }
 
-    /// The forms of the answers. Default: those of the API document.
+    /// The form of the responses. Default: that of the API document.
     pub fn shapes(mut self, shapes: Shapes) -> Self {
         self.settings.shapes = shapes;
         self
@@ -313,7 +313,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the address can't be listened on, or if the tenant or the name of a service is unfit.
+    /// If it can't listen on the address, or if the tenant or the name of a service is invalid.
     pub async fn start(self) -> io::Result<Emulator> {
         Emulator::start_here(self.checked()?).await
     }
@@ -323,20 +323,20 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Like [`start`](Self::start), and if there can be no new thread.
+    /// Like [`start`](Self::start), and if it can't start a thread.
     pub fn start_on_thread(self) -> io::Result<Emulator> {
         Emulator::start_on_thread(self.checked()?)
     }
 
     fn checked(self) -> io::Result<Settings> {
-        let unfit = |problem: String| Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        let invalid = |problem: String| Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         let settings = self.settings;
         let fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if settings.tenant.is_empty()
             || settings.tenant.starts_with('.')
             || !settings.tenant.bytes().all(fit)
         {
-            return unfit(format!(
+            return invalid(format!(
                 "the tenant {:?} must consist of letters, digits, '-', '_' and '.'",
                 settings.tenant
             ));
@@ -346,12 +346,12 @@ impl Builder {
             .keys()
             .find(|name| crate::catalogue::parse(name).is_none())
         {
-            return unfit(format!(
+            return invalid(format!(
                 "the service name {name:?} must be of the form folder/service or folder/service[version]"
             ));
         }
         if !settings.time_scale.is_finite() || settings.time_scale < 0.0 {
-            return unfit(format!(
+            return invalid(format!(
                 "the time scale {} must be 0 or more",
                 settings.time_scale
             ));
@@ -359,8 +359,8 @@ impl Builder {
         if hyper::StatusCode::from_u16(settings.full_status)
             .map_or(true, |status| status.is_success())
         {
-            return unfit(format!(
-                "the status {} can't mean a refusal",
+            return invalid(format!(
+                "the status {} is not that of a refusal",
                 settings.full_status
             ));
         }

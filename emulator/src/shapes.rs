@@ -12,7 +12,7 @@ pub enum OutputShape {
     Table,
 }
 
-/// What stands in `outputs` for a record that failed.
+/// The output of a record that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailedOutput {
     /// `null`.
@@ -22,7 +22,7 @@ pub enum FailedOutput {
     Empty,
 }
 
-/// What stands in `errors` for a record that failed.
+/// The entry in `errors` of a record that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorShape {
     /// The message as a text.
@@ -87,9 +87,9 @@ pub enum Envelope {
 pub struct Shapes {
     /// How records come back, unless their service has a shape of its own.
     pub outputs: OutputShape,
-    /// What stands for the output of a failed record.
+    /// The output of a failed record.
     pub failed_output: FailedOutput,
-    /// What stands for the error of a failed record.
+    /// The entry in `errors` of a failed record.
     pub errors: ErrorShape,
     /// How a pull says that there is nothing to pull.
     pub nothing_to_pull: NothingToPull,
@@ -101,7 +101,7 @@ pub struct Shapes {
     pub fractional_times: bool,
     /// Responses have fields that no description knows.
     pub unknown_fields: bool,
-    /// `records_completed` and `chunks_completed` leave out what failed.
+    /// `records_completed` and `chunks_completed` leave out failed chunks and records.
     pub completed_without_failed: bool,
     /// Fields of the status object that some responses misreport. For a field in several of them,
     /// the first counts.

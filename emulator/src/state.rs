@@ -17,7 +17,7 @@ use crate::responses::Reported;
 use crate::settings::Settings;
 use crate::shapes::Shapes;
 
-/// What every connection shares.
+/// The part that all connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
@@ -25,7 +25,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
 }
 
-/// What changes.
+/// The part that changes.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) catalogue: Catalogue,
@@ -40,7 +40,7 @@ pub(crate) struct State {
     pub(crate) random: fastrand::Rng,
 }
 
-/// A batch, and what was said when it was created.
+/// A batch, and the request that created it.
 #[derive(Debug)]
 pub(crate) struct BatchEntry {
     pub(crate) batch: Batch,
@@ -53,7 +53,7 @@ pub(crate) struct BatchEntry {
     pub(crate) reported: Reported,
 }
 
-/// What a batch was set up with, as info shows it.
+/// The configuration of a batch, as info shows it.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct BatchConfiguration {
     pub(crate) initial_workers: usize,
@@ -89,8 +89,8 @@ impl Shared {
         }
     }
 
-    /// The state. It is locked for moments only: no record is computed and nothing is awaited
-    /// meanwhile.
+    /// The state. The lock is held for moments only: no record is computed and nothing is awaited
+    /// under it.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere leaves the state as usable as it was.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -98,7 +98,7 @@ impl Shared {
 }
 
 impl State {
-    /// The batch of this id, brought to this time.
+    /// The batch with this id, brought to this time.
     pub(crate) fn batch(&mut self, id: &str, now: Duration) -> Option<&mut BatchEntry> {
         let entry = self.batches.get_mut(id)?;
         entry.batch.advance(now);

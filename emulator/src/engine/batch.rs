@@ -1,7 +1,7 @@
 //! One batch: its buffers, its queue and its workers, with time as an input.
 //!
 //! This is a discrete-event model. Nothing runs between calls: every call first brings the batch to
-//! the time that it is given, handling in order what should have happened by then (workers that
+//! the time that it is given, handling in order what happens until then (workers that
 //! finish, workers that start, the idle time-out).
 
 use std::cmp::Reverse;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// What a batch may use.
+/// The resources of a batch.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     /// Size of the input buffer in bytes.
@@ -30,16 +30,16 @@ pub(crate) struct Limits {
     pub(crate) shuffle: Option<u64>,
 }
 
-/// A chunk that was taken, with the result that it will have once its time is over.
+/// An accepted chunk, with the result that it has once a worker has had its time.
 #[derive(Clone, Debug)]
 pub(crate) struct Chunk {
     pub(crate) id: String,
     pub(crate) records: u64,
     pub(crate) failed: u64,
-    /// What it weighs in the input buffer, in bytes.
+    /// Its bytes in the input buffer.
     pub(crate) weight: u64,
-    /// The chunk's entry in the answer to a pull, as JSON; its length is the weight in the output
-    /// buffer.
+    /// The chunk's entry in the response to a pull, as JSON. Its length is its bytes in the
+    /// output buffer.
     pub(crate) result: Bytes,
     /// How long a worker needs for it.
     pub(crate) work: Duration,
@@ -70,7 +70,7 @@ impl Ord for Running {
     }
 }
 
-/// How a batch came to its end, or that it has not.
+/// Whether a batch is open, and how it has ended if not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Open,
@@ -81,7 +81,7 @@ pub(crate) enum Phase {
     Failed,
 }
 
-/// What a batch has counted since it was created.
+/// The counters of a batch since its creation.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) chunks_submitted: u64,
@@ -89,7 +89,7 @@ pub(crate) struct Counts {
     /// Chunks none of whose records could be computed.
     pub(crate) chunks_failed: u64,
     pub(crate) records_submitted: u64,
-    /// All that were computed, the failed ones included.
+    /// All computed records, the failed ones included.
     pub(crate) records_completed: u64,
     pub(crate) records_failed: u64,
     pub(crate) input_bytes: u64,
@@ -97,10 +97,10 @@ pub(crate) struct Counts {
     pub(crate) compute_time: Duration,
 }
 
-/// Why a push took nothing.
+/// Why a push is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The batch does not take chunks any more.
+    /// The batch accepts no more chunks.
     Ended,
     /// The chunks need more bytes than the input buffer has left.
     Full { needed: u64, remaining: u64 },
@@ -121,7 +121,7 @@ pub(crate) struct Batch {
     turn: u64,
     pending: VecDeque<Chunk>,
     running: BinaryHeap<Reverse<Running>>,
-    /// Computed, but the output buffer had no room: each of them still occupies its worker.
+    /// Computed results that wait for room in the output buffer; each still occupies its worker.
     blocked: VecDeque<Chunk>,
     output: VecDeque<Chunk>,
     input_used: u64,
@@ -181,7 +181,7 @@ impl Batch {
         self.active = self.active.max(self.now);
     }
 
-    /// Whether a push of this many bytes would be taken now.
+    /// Whether a push of this many bytes is accepted now.
     pub(crate) fn admits(&self, weight: u64) -> Result<(), Refused> {
         if self.phase != Phase::Open {
             return Err(Refused::Ended);
@@ -196,7 +196,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Takes all of the chunks, or none.
+    /// Accepts all of the chunks, or none.
     pub(crate) fn push(&mut self, chunks: Vec<Chunk>) -> Result<(), Refused> {
         let weight = chunks.iter().map(|chunk| chunk.weight).sum();
         self.admits(weight)?;
@@ -245,12 +245,12 @@ impl Batch {
         if !pulled.is_empty() {
             self.updated = self.now;
         }
-        // The room is free now, so what waited for it can go on.
+        // The pull made room, so results that waited for it can enter the buffer.
         self.advance(self.now);
         pulled
     }
 
-    /// Puts results that were handed out back, so that they will be handed out once more.
+    /// Puts results back, so that a later pull hands them out once more.
     pub(crate) fn put_back(&mut self, chunks: Vec<Chunk>) {
         for chunk in chunks {
             self.output_used += chunk.result.len() as u64;
@@ -258,7 +258,8 @@ impl Batch {
         }
     }
 
-    /// Takes no more chunks; what is pending goes on. Nothing happens to a batch that has ended.
+    /// Accepts no more chunks; pending ones are still computed. Nothing happens to a batch that has
+    /// ended.
     pub(crate) fn close(&mut self) -> bool {
         if self.phase != Phase::Open {
             return false;
@@ -268,7 +269,7 @@ impl Batch {
         true
     }
 
-    /// Ends the batch and drops all that is in it, unless it has been ended so before.
+    /// Ends the batch and drops everything in it, unless it has ended before.
     pub(crate) fn end(&mut self, phase: Phase) -> bool {
         if !matches!(self.phase, Phase::Open | Phase::Closed) {
             return false;
@@ -293,7 +294,7 @@ impl Batch {
         })
     }
 
-    /// Lets all workers stand still for this long.
+    /// Makes all workers stand still for this long.
     pub(crate) fn stall(&mut self, by: Duration) {
         self.stalled_until = self.stalled_until.max(self.now).saturating_add(by);
         self.running = std::mem::take(&mut self.running)
@@ -315,7 +316,7 @@ impl Batch {
         &self.counts
     }
 
-    /// How often each chunk id was taken.
+    /// How often each chunk id was accepted.
     pub(crate) fn submissions(&self) -> &BTreeMap<String, u32> {
         &self.submissions
     }
@@ -325,7 +326,7 @@ impl Batch {
         self.pending.is_empty() && self.running.is_empty() && self.blocked.is_empty()
     }
 
-    /// Whether the batch has come to its end: nothing more is taken and nothing more is computed.
+    /// Whether the batch has ended: it accepts nothing and computes nothing any more.
     pub(crate) fn has_ended(&self) -> bool {
         match self.phase {
             Phase::Open => false,
@@ -420,7 +421,7 @@ impl Batch {
         }
     }
 
-    /// Gives pending chunks to idle workers. None starts while a result waits for room.
+    /// Starts pending chunks on idle workers. None starts while a result waits for room.
     fn start_pending(&mut self) {
         while self.blocked.is_empty() && self.running.len() < self.workers_now() {
             let Some(chunk) = self.pending.pop_front() else {

@@ -1,5 +1,4 @@
-//! The model against random histories: whatever is done to a batch, and in whichever order, these
-//! hold.
+//! Properties of the model that hold after any history of a batch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -53,10 +52,10 @@ fn limits() -> impl Strategy<Value = Limits> {
 
 proptest! {
     #[test]
-    fn every_chunk_that_was_taken_is_delivered_once_and_the_books_balance(limits in limits(), steps in steps()) {
+    fn every_accepted_chunk_is_delivered_once_and_the_books_balance(limits in limits(), steps in steps()) {
         let mut now = Duration::ZERO;
         let mut batch = Batch::new(limits.clone(), now);
-        let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+        let mut accepted: BTreeMap<String, usize> = BTreeMap::new();
         let mut delivered = BTreeMap::new();
         let mut next = 0;
         for step in steps {
@@ -83,7 +82,7 @@ proptest! {
                     let sizes: Vec<_> = chunks.iter().map(|chunk| (chunk.id.clone(), chunk.result.len())).collect();
                     prop_assert_eq!(batch.push(chunks).is_ok(), fits);
                     if fits {
-                        taken.extend(sizes);
+                        accepted.extend(sizes);
                     } else {
                         prop_assert_eq!(before.chunks_submitted, batch.counts().chunks_submitted);
                     }
@@ -115,7 +114,7 @@ proptest! {
                 prop_assert!(delivered.insert(chunk.id, chunk.result.len()).is_none(), "delivered twice");
             }
         }
-        prop_assert_eq!(&taken, &delivered);
+        prop_assert_eq!(&accepted, &delivered);
         prop_assert_eq!((batch.input_used(), batch.output_used(), batch.workers_in_use()), (0, 0, 0));
     }
 

@@ -66,8 +66,8 @@ pub(super) fn check_headers(
     mistakes.judge(repeated, Habit::OfficialSdks)
 }
 
-/// Checks what the operations don't look at themselves: the query, the content type, and that there
-/// is a body or none.
+/// Checks the query, the content type, and whether there is a body, which the operations leave to
+/// it.
 pub(super) fn check_form(
     call: Call<'_>,
     head: &request::Parts,
@@ -75,13 +75,13 @@ pub(super) fn check_form(
 ) -> Result<(), Refusal> {
     if !matches!(call, Call::Pull { .. }) && head.uri.query().is_some_and(|query| !query.is_empty())
     {
-        return Err(Refusal::invalid("this operation takes no query parameters"));
+        return Err(Refusal::invalid("this operation has no query parameters"));
     }
     if !matches!(call, Call::Create | Call::Push { .. } | Call::Update { .. }) {
         return if body.is_empty() {
             Ok(())
         } else {
-            Err(Refusal::invalid("this operation takes no body"))
+            Err(Refusal::invalid("this operation has no body"))
         };
     }
     check_content_type(&head.headers, "application/json")

@@ -11,7 +11,7 @@ use hyper::http::request;
 
 use super::body::{Parts, Received, Unread, receive};
 use super::checks::{check_credentials, check_form, check_headers};
-use super::reply::Reply;
+use super::response::Draft;
 use super::route::{Call, Route};
 use super::token;
 use crate::engine::{Batch, Phase};
@@ -34,7 +34,7 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-/// What becomes of a response after the request has had its effect.
+/// How a response is spoiled after the request has had its effect.
 #[derive(Debug, Default)]
 struct Spoiled {
     delay: Duration,
@@ -68,9 +68,11 @@ pub(super) async fn handle(
         let mut state = shared.lock();
         let recorded = record(&head, operation, batch_id, received.body.clone());
         let (number, nth) = state.journal.note(recorded, received.wire_bytes);
-        let faults = operation
-            .map(|operation| state.faults.take(operation, nth))
-            .unwrap_or_default();
+        let faults = match (state.faults.take_scripted(), operation) {
+            (Some(fault), _) => vec![fault],
+            (None, Some(operation)) => state.faults.take(operation, nth),
+            (None, None) => Vec::new(),
+        };
         (number, faults)
     };
 
@@ -103,9 +105,9 @@ pub(super) async fn handle(
     }
 
     let mut mistakes = Mistakes::new(shared.settings.strictness, &head.headers);
-    let mut reply = match (instead, route, unread) {
-        (Some(response), ..) => Reply::injected(&response, &head, &received.body),
-        (None, Err(refusal), _) | (None, Ok(_), Some(refusal)) => Reply::refusal(&refusal),
+    let mut draft = match (instead, route, unread) {
+        (Some(response), ..) => Draft::injected(&response, &head, &received.body),
+        (None, Err(refusal), _) | (None, Ok(_), Some(refusal)) => Draft::refusal(&refusal),
         (None, Ok(route), None) => perform(
             shared,
             route,
@@ -114,10 +116,10 @@ pub(super) async fn handle(
             tampering,
             &mut mistakes,
         )
-        .map_or_else(|refusal| Reply::refusal(&refusal), Reply::success),
+        .map_or_else(|refusal| Draft::refusal(&refusal), Draft::success),
     };
     let mistakes = mistakes.accepted();
-    reply.name_mistakes(&mistakes);
+    draft.name_mistakes(&mistakes);
     if let Some(operation) = operation {
         shared
             .lock()
@@ -134,16 +136,16 @@ pub(super) async fn handle(
         return Err(Cut);
     }
     if let Some(response) = spoiled.replace {
-        reply = Reply::injected(&response, &head, &received.body);
+        draft = Draft::injected(&response, &head, &received.body);
     }
     if spoiled.invalid_utf8 {
-        reply.break_text();
+        draft.break_text();
     }
     if shared.settings.gzip {
-        reply.compress_for(&head.headers);
+        draft.compress_for(&head.headers);
     }
-    reply.identify(&head.headers);
-    let response = reply.into_response(spoiled.truncate);
+    draft.identify(&head.headers);
+    let response = draft.into_response(spoiled.truncate);
     let (status, bytes) = (response.status().as_u16(), response.body().announced());
     shared
         .lock()
@@ -210,7 +212,7 @@ fn strike(shared: &Shared, id: Option<&str>, blow: impl FnOnce(&mut Batch)) {
     }
 }
 
-/// Checks the request and does what it asks for.
+/// Checks the request and performs its operation.
 fn perform(
     shared: &Shared,
     route: Route<'_>,

@@ -3,7 +3,7 @@
 mod body;
 mod checks;
 mod handler;
-mod reply;
+mod response;
 mod route;
 mod token;
 

@@ -4,7 +4,7 @@ use hyper::{Method, StatusCode};
 
 use crate::refusal::Refusal;
 
-/// What a request asks for; ids and realms as they stand in the path.
+/// The operation that a request asks for. Ids and realms are those of the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
     Health,
@@ -80,7 +80,7 @@ impl<'a> Route<'a> {
     ///
     /// # Errors
     ///
-    /// 404 for a path that there is not, 405 for a method that a path does not know.
+    /// 404 for an unknown path, 405 for a method that the path does not have.
     pub(super) fn find(method: &Method, path: &'a str, tenant: &str) -> Result<Self, Refusal> {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let unknown = || Refusal::not_found(format!("there is no path {path}"));
@@ -130,7 +130,7 @@ impl<'a> Route<'a> {
         route.ok_or_else(|| Refusal::method(method, path, allow))
     }
 
-    /// The batch that it is about.
+    /// The batch in the path.
     pub(super) fn batch_id(self) -> Option<&'a str> {
         let Self::Api(call) = self else { return None };
         match call {
@@ -151,7 +151,7 @@ impl<'a> Route<'a> {
 /// A route with the methods that its path knows; no route if the method is another one.
 type Found<'a> = (Option<Route<'a>>, &'static str);
 
-/// What follows `api/v1`.
+/// The route of a path after `api/v1`.
 fn product<'a>(method: &Method, path: &[&'a str]) -> Option<Found<'a>> {
     let call = match *path {
         ["product", folder, "engines", "get", service] => {
@@ -165,7 +165,7 @@ fn product<'a>(method: &Method, path: &[&'a str]) -> Option<Found<'a>> {
     Some(((*method == Method::GET).then_some(Route::Api(call)), "GET"))
 }
 
-/// What follows `api/v3`.
+/// The route of a path after `api/v3`.
 fn engine<'a>(method: &Method, path: &[&'a str]) -> Option<Found<'a>> {
     let (which, subservice, download) = match *path {
         ["GetEngineDetailByVersionId", "versionid", id] => {

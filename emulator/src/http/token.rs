@@ -12,7 +12,7 @@ use crate::wire::JsonObject;
 ///
 /// # Errors
 ///
-/// In the form that OAuth 2.0 gives them (RFC 6749, section 5.2).
+/// In the form of OAuth 2.0 (RFC 6749, section 5.2).
 pub(super) fn issue(
     shared: &Shared,
     realm: &str,

@@ -17,7 +17,7 @@ use crate::wire::{self, JsonObject, NewStatus, Object};
 
 /// How long an ended batch stays among the recent ones.
 const RECENT: Duration = Duration::from_secs(3600);
-/// Workers at the start, where a batch does not say.
+/// Workers at the start, unless the batch sets them.
 const INITIAL_WORKERS: usize = 10;
 
 impl Shared {
@@ -182,9 +182,9 @@ impl Shared {
     }
 }
 
-/// What the tenant's batches may use and do use, all together.
+/// The resources of all batches of the tenant, and their use.
 ///
-/// The sizes are what clients asked for, so their sum can be beyond all measure.
+/// Clients choose the sizes, so their sum may overflow.
 #[derive(Debug, Default)]
 struct TenantUse {
     max_workers: usize,

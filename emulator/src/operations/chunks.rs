@@ -36,8 +36,8 @@ impl Shared {
                 .map(|(chunk, weight)| (chunk.id.as_ref(), *weight))
         };
 
-        // Looked at before the work, so that a refusal costs little; what counts is the second
-        // look, after it.
+        // Checked before the work, so that a refusal costs little. The second check, after it,
+        // counts.
         let job = {
             let mut state = self.lock();
             let shapes = state.shapes.clone();
@@ -72,7 +72,7 @@ impl Shared {
             let batch = &mut entry.batch;
             if matches!(batch.phase(), Phase::Cancelled | Phase::Failed) {
                 return Err(Refusal::conflict(format!(
-                    "the batch is {}: there is nothing to pull any more",
+                    "the batch is {}: its results are gone",
                     batch_status(batch)
                 )));
             }
@@ -122,7 +122,7 @@ impl Shared {
         Ok(computed)
     }
 
-    /// Which of these chunks, given by id and weight, a push takes now.
+    /// Which of these chunks, given by id and bytes, a push accepts now.
     fn admit<'a>(
         &self,
         batch: &Batch,
@@ -134,7 +134,7 @@ impl Shared {
         let policy = self.settings.repeated_ids;
         let mut seen = HashSet::new();
         let mut weight = 0;
-        let mut taken = Vec::new();
+        let mut accepted = Vec::new();
         for (id, weighs) in chunks {
             let repeated = policy != RepeatedIds::Compute
                 && (batch.submissions().contains_key(id) || !seen.insert(id));
@@ -145,19 +145,19 @@ impl Shared {
                     format!("the chunk id {id:?} was pushed to this batch before"),
                 ));
             }
-            taken.push(!repeated);
+            accepted.push(!repeated);
             weight += if repeated { 0 } else { weighs };
         }
         batch
             .admits(weight)
             .map_err(|refused| self.refused(batch, refused))?;
-        Ok(taken)
+        Ok(accepted)
     }
 
     fn refused(&self, batch: &Batch, refused: Refused) -> Refusal {
         match refused {
             Refused::Ended => Refusal::conflict(format!(
-                "the batch is {}: it takes no more chunks",
+                "the batch is {}: it accepts no more chunks",
                 batch_status(batch)
             )),
             Refused::Full { needed, remaining } => Refusal::new(
@@ -165,7 +165,7 @@ impl Shared {
                     .unwrap_or(StatusCode::UNPROCESSABLE_ENTITY),
                 "input_buffer_full",
                 format!(
-                    "the chunks need {needed} bytes, but the input buffer has {remaining} bytes left; nothing was taken"
+                    "the chunks need {needed} bytes, but the input buffer has {remaining} bytes left; no chunk was accepted"
                 ),
             ),
         }

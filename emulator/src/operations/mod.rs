@@ -21,7 +21,7 @@ use crate::state::{BatchEntry, Shared, State};
 pub(crate) type Outcome = Result<Vec<Bytes>, Refusal>;
 
 impl Shared {
-    /// Does something with a batch, brought to the present.
+    /// Acts on a batch, brought to the present.
     fn with_batch(
         &self,
         id: &str,
@@ -59,8 +59,7 @@ fn find<'a>(state: &'a mut State, id: &str, now: Duration) -> Result<&'a mut Bat
 /// stands.
 fn read<'a, T: Deserialize<'a>>(body: &'a str, place: &str) -> Result<T, Refusal> {
     serde_json::from_str(body).map_err(|error| {
-        // Read once more, this time with an eye on the path, which would cost too much where
-        // nothing is wrong.
+        // Read once more for the path of the mistake, which would cost too much in every request.
         let mut json = serde_json::Deserializer::from_str(body);
         let path = match serde_path_to_error::deserialize::<_, T>(&mut json) {
             Err(error) => error.path().to_string(),

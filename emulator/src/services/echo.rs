@@ -1,4 +1,4 @@
-//! `my-folder/echo`: gives each record back, digit for digit.
+//! `my-folder/echo`: returns each record, digit for digit.
 
 use schemars::JsonSchema;
 

@@ -11,7 +11,7 @@
 //! Mortality follows Makeham's law: the force of mortality at age `x` is `mu(x) = A + B c^x`. Its
 //! parameters are those of the Standard Ultimate Survival Model: `A = 0.00022`, `B = 2.7e-6`, `c =
 //! 1.124`. The probability to survive `t` years is then `tp_x = exp(-A t - B c^x (c^t - 1) / ln
-//! c)`. That model stands for a man who doesn't smoke; a woman is taken as a man [`WOMAN_SET_BACK`]
+//! c)`. That model stands for a man who doesn't smoke; a woman counts as a man [`WOMAN_SET_BACK`]
 //! years younger, and a smoker's force of mortality is [`SMOKER_FACTOR`] times as high, which
 //! raises `tp_x` to that power. These two are for demonstration and come from no table.
 //!
@@ -61,7 +61,7 @@ struct Policy {
     /// Term in whole years; the policy ends at age 100 at the latest
     #[schemars(example = 20, range(min = 1, max = 82))]
     term: u32,
-    /// Whole years from issue at which the reserve is wanted; half the term if there is none
+    /// Whole years from issue at which the reserve is wanted; by default half the term
     #[schemars(example = 10, range(min = 0, max = 82))]
     duration: Option<u32>,
 }
@@ -152,7 +152,7 @@ impl Life {
         let discount = 1.0 / (1.0 + INTEREST);
         let mut aged = MAKEHAM_C.powf(f64::from(age) - self.set_back);
         let (mut benefit, mut annuity) = (0.0, 0.0);
-        // What a payment at the start of the year is worth now, if the life is still there.
+        // The present value of a payment at the start of the year if the insured is alive.
         let mut worth = 1.0;
         for _ in 0..years {
             annuity += worth;

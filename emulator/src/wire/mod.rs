@@ -1,5 +1,4 @@
-//! What stands on the wire: requests, which are read strictly, and responses, whose form is
-//! settable.
+//! The bodies on the wire: requests are read strictly, the form of responses is settable.
 
 mod request;
 mod response;

@@ -1,4 +1,4 @@
-//! The bodies of requests. What the API does not describe is an error.
+//! The bodies of requests. A field that the API does not describe is an error.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -68,7 +68,7 @@ pub(crate) struct CreateBatch {
     pub(crate) max_input_size_in_mb: Option<f64>,
     #[serde(deserialize_with = "megabytes")]
     pub(crate) max_output_size_in_mb: Option<f64>,
-    // The names that the TypeScript SDK sends. The service takes them and does nothing with them.
+    // The names that the TypeScript SDK sends. The service ignores them.
     #[serde(deserialize_with = "megabytes", rename = "max_input_size")]
     pub(crate) _max_input_size: Option<f64>,
     #[serde(deserialize_with = "megabytes", rename = "max_output_size")]
@@ -82,7 +82,7 @@ pub(crate) struct UpdateBatch {
     pub(crate) batch_status: NewStatus,
 }
 
-/// What a batch can be told to become.
+/// The status that an update asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum NewStatus {
@@ -109,20 +109,20 @@ pub(crate) struct Chunk<'a> {
     pub(crate) data: Object<ChunkData<'a>>,
 }
 
-/// The records of a chunk and what goes for all of them.
+/// The records of a chunk, with the parameters and the summary for all of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChunkData<'a> {
     #[serde(borrow)]
     pub(crate) inputs: Vec<&'a RawValue>,
-    // The Python SDK sends null for a summary that was not given, and the service takes it.
+    // The Python SDK sends null for a summary that is not set.
     #[serde(borrow, default)]
     pub(crate) parameters: Option<Fields<'a>>,
     #[serde(default)]
     pub(crate) summary: Option<Object<Summary>>,
 }
 
-/// What to compute over the outputs of a chunk.
+/// The aggregates over the outputs of a chunk.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Summary {
@@ -172,7 +172,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
-/// Reads an optional field that must not be null where it is present.
+/// Reads an optional field that must not be null.
 fn present<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {

@@ -54,7 +54,7 @@ async fn a_push_that_does_not_fit_is_refused_with_the_set_status_and_takes_nothi
 }
 
 #[tokio::test]
-async fn of_a_push_all_chunks_are_taken_or_none() {
+async fn a_push_accepts_all_chunks_or_none() {
     let chunk = echo_chunk("a", 10);
     let emulator = Emulator::builder()
         .input_buffer(3 * weight(&chunk) - 1)
@@ -71,7 +71,7 @@ async fn of_a_push_all_chunks_are_taken_or_none() {
     client
         .push(&id, three)
         .await
-        .refused(422, "nothing was taken");
+        .refused(422, "no chunk was accepted");
     assert_eq!(client.status(&id).await["chunks_submitted"], 0);
     assert_eq!(client.status(&id).await["batch_status"], "created");
 }

@@ -6,13 +6,13 @@ use cspark_emulator::Emulator;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Client, Reply};
+use crate::support::{Client, Received};
 
-async fn describe(client: &Client) -> Reply {
+async fn describe(client: &Client) -> Received {
     client.call(Method::GET, "batch/status", None).await
 }
 
-async fn token(emulator: &Emulator, form: &str) -> Reply {
+async fn token(emulator: &Emulator, form: &str) -> Received {
     let client =
         Client::new(emulator).with_header("content-type", "application/x-www-form-urlencoded");
     let path = emulator.token_url().replace(&emulator.origin(), "");
@@ -36,7 +36,7 @@ async fn an_api_key_is_asked_for_and_checked() {
         .refused(401, "credentials are missing");
     describe(&Client::new(&emulator).with_header("x-synthetic-key", "wrong"))
         .await
-        .refused(401, "not known");
+        .refused(401, "is unknown");
     describe(&Client::new(&emulator).with_header("x-synthetic-key", "right"))
         .await
         .ok();
@@ -57,9 +57,9 @@ async fn a_bearer_token_is_checked_whatever_the_case_of_its_scheme() {
         ("right", false),
         ("Bearer", false),
     ] {
-        let reply = describe(&Client::new(&emulator).with_header("authorization", value)).await;
-        assert_eq!(reply.status, if ok { 200 } else { 401 }, "{value}");
-        assert!(ok || !reply.text.contains("wrong"));
+        let received = describe(&Client::new(&emulator).with_header("authorization", value)).await;
+        assert_eq!(received.status, if ok { 200 } else { 401 }, "{value}");
+        assert!(ok || !received.text.contains("wrong"));
     }
 }
 
@@ -68,11 +68,11 @@ async fn health_needs_no_tenant_and_no_credentials() {
     let emulator = Emulator::builder().api_key("key").start().await.unwrap();
     let mut client = Client::new(&emulator);
     client.headers.clear();
-    let reply = client
+    let received = client
         .send(Method::GET, "/health", None::<String>)
         .await
         .unwrap();
-    assert_eq!(reply.ok(), json!({ "status": "UP" }));
+    assert_eq!(received.ok(), json!({ "status": "UP" }));
 }
 
 #[tokio::test]
@@ -87,13 +87,13 @@ async fn client_credentials_give_a_token_that_is_accepted_until_it_expires_or_is
         .await
         .refused(401, "credentials are missing");
     let form = "grant_type=client_credentials&client_id=my+client&client_secret=s%26cret";
-    let answer = token(&emulator, form).await.ok();
-    assert_eq!(answer["expires_in"], 60);
-    assert_eq!(answer["token_type"], "Bearer");
+    let response = token(&emulator, form).await.ok();
+    assert_eq!(response["expires_in"], 60);
+    assert_eq!(response["token_type"], "Bearer");
     for name in ["refresh_expires_in", "not-before-policy"] {
-        assert!(answer[name].is_number(), "{name}");
+        assert!(response[name].is_number(), "{name}");
     }
-    assert!(answer["scope"].is_string());
+    assert!(response["scope"].is_string());
 
     let with = |token: &serde_json::Value| {
         Client::new(&emulator).with_header(
@@ -101,14 +101,14 @@ async fn client_credentials_give_a_token_that_is_accepted_until_it_expires_or_is
             &format!("Bearer {}", token["access_token"].as_str().unwrap()),
         )
     };
-    describe(&with(&answer)).await.ok();
+    describe(&with(&response)).await.ok();
     emulator.advance(Duration::from_secs(60));
-    describe(&with(&answer)).await.refused(401, "expired");
+    describe(&with(&response)).await.refused(401, "expired");
 
-    let answer = token(&emulator, form).await.ok();
-    describe(&with(&answer)).await.ok();
+    let response = token(&emulator, form).await.ok();
+    describe(&with(&response)).await.ok();
     emulator.revoke_tokens();
-    describe(&with(&answer)).await.refused(401, "revoked");
+    describe(&with(&response)).await.refused(401, "revoked");
 }
 
 #[tokio::test]
@@ -141,13 +141,13 @@ async fn wrong_client_credentials_get_no_token() {
             "invalid_request",
         ),
     ] {
-        let reply = token(&emulator, form).await;
+        let received = token(&emulator, form).await;
         assert_eq!(
-            (reply.status.as_u16(), reply.body["error"].as_str()),
+            (received.status.as_u16(), received.body["error"].as_str()),
             (status, Some(code)),
             "{form}"
         );
-        assert!(reply.body["error_description"].is_string());
+        assert!(received.body["error_description"].is_string());
     }
     let client = Client::new(&emulator);
     let path = "/auth/realms/my-tenant/protocol/openid-connect/token";

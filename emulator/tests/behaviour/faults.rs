@@ -16,15 +16,15 @@ async fn start() -> (Emulator, Client, String) {
 }
 
 #[tokio::test]
-async fn an_injected_answer_stands_for_a_request_that_was_not_taken() {
+async fn an_injected_response_replaces_a_request_without_effect() {
     let (emulator, client, id) = start().await;
     for status in [408, 429, 500, 502, 503, 504] {
         emulator.inject(
             Operation::Push,
             Fault::RespondBefore(Response::status(status)),
         );
-        let reply = client.push(&id, json!([echo_chunk("a", 1)])).await;
-        assert_eq!(reply.status, status);
+        let received = client.push(&id, json!([echo_chunk("a", 1)])).await;
+        assert_eq!(received.status, status);
         assert_eq!(client.status(&id).await["chunks_submitted"], 0);
     }
     client.push(&id, json!([echo_chunk("a", 1)])).await.ok();
@@ -34,7 +34,7 @@ async fn an_injected_answer_stands_for_a_request_that_was_not_taken() {
 async fn retry_after_comes_in_every_form() {
     let (emulator, client, id) = start().await;
     let busy = || Response::status(429);
-    for (answer, name, value) in [
+    for (response, name, value) in [
         (busy().retry_after(7), "retry-after", "7"),
         (
             busy().x_retry_after(Duration::from_millis(1500)),
@@ -47,21 +47,22 @@ async fn retry_after_comes_in_every_form() {
             "2",
         ),
     ] {
-        emulator.inject(Operation::Status, Fault::RespondBefore(answer));
-        let reply = client
+        emulator.inject(Operation::Status, Fault::RespondBefore(response));
+        let received = client
             .call(Method::GET, &format!("batch/{id}/status"), None)
             .await;
-        assert_eq!(reply.headers[name], value);
+        assert_eq!(received.headers[name], value);
     }
     let ahead = Duration::from_secs(100);
     emulator.inject(
         Operation::Status,
         Fault::RespondBefore(busy().retry_after_date(ahead)),
     );
-    let reply = client
+    let received = client
         .call(Method::GET, &format!("batch/{id}/status"), None)
         .await;
-    let date = httpdate::parse_http_date(reply.headers["retry-after"].to_str().unwrap()).unwrap();
+    let date =
+        httpdate::parse_http_date(received.headers["retry-after"].to_str().unwrap()).unwrap();
     let left = date.duration_since(SystemTime::now()).unwrap();
     assert!(left <= ahead && left > ahead / 2, "{left:?}");
 }
@@ -78,7 +79,7 @@ async fn a_connection_cut_before_leaves_no_trace_and_cut_after_leaves_the_effect
         client
             .try_push(&id, json!([echo_chunk("a", 1)]))
             .await
-            .expect_err("the answer should have been cut");
+            .expect_err("the response should have been cut");
         assert_eq!(
             client.status(&id).await["chunks_submitted"],
             submitted,
@@ -97,8 +98,8 @@ async fn the_results_of_a_lost_pull_are_lost() {
     ] {
         client.push(&id, json!([echo_chunk("a", 100)])).await.ok();
         emulator.inject(Operation::Pull, fault.clone());
-        if let Ok(reply) = client.try_pull(&id, "").await {
-            assert_eq!(reply.body, Value::Null, "{fault:?}");
+        if let Ok(received) = client.try_pull(&id, "").await {
+            assert_eq!(received.body, Value::Null, "{fault:?}");
         }
         assert_eq!(ids(&client.pull(&id).await.ok()), [""; 0], "{fault:?}");
         let status = client.status(&id).await;
@@ -113,7 +114,7 @@ async fn the_results_of_a_lost_pull_are_lost() {
 }
 
 #[tokio::test]
-async fn a_truncated_answer_announces_more_than_comes() {
+async fn a_truncated_response_announces_more_than_comes() {
     let (emulator, _, id) = start().await;
     emulator.inject(Operation::Status, Fault::Truncate);
     let client = Client::new(&emulator);
@@ -125,18 +126,21 @@ async fn a_truncated_answer_announces_more_than_comes() {
 }
 
 #[tokio::test]
-async fn malformed_answers_pose_as_successes() {
+async fn malformed_responses_pose_as_successes() {
     let (emulator, client, id) = start().await;
     emulator.inject(Operation::Pull, Fault::RespondAfter(Response::html(200)));
-    let reply = client.pull(&id).await;
-    assert_eq!(reply.status, 200);
-    assert!(reply.text.starts_with("<!DOCTYPE html>"));
+    let received = client.pull(&id).await;
+    assert_eq!(received.status, 200);
+    assert!(received.text.starts_with("<!DOCTYPE html>"));
     emulator.inject(
         Operation::Pull,
         Fault::RespondAfter(Response::json(200, "[1")),
     );
-    let reply = client.pull(&id).await;
-    assert_eq!((reply.status.as_u16(), reply.text.as_str()), (200, "[1"));
+    let received = client.pull(&id).await;
+    assert_eq!(
+        (received.status.as_u16(), received.text.as_str()),
+        (200, "[1")
+    );
     let bomb = Response::empty(200)
         .header("content-encoding", "gzip")
         .body(crate::support::gzip(&vec![b' '; 1 << 20]));
@@ -147,15 +151,15 @@ async fn malformed_answers_pose_as_successes() {
 }
 
 #[tokio::test]
-async fn redirects_and_echoes_are_answers_too() {
+async fn redirects_and_echoes_are_responses_too() {
     let (emulator, client, id) = start().await;
     emulator.inject(
         Operation::Info,
         Fault::RespondBefore(Response::redirect("https://elsewhere.example/")),
     );
-    let reply = client.call(Method::GET, &format!("batch/{id}"), None).await;
+    let received = client.call(Method::GET, &format!("batch/{id}"), None).await;
     assert_eq!(
-        (reply.status.as_u16(), &reply.headers["location"]),
+        (received.status.as_u16(), &received.headers["location"]),
         (307, &"https://elsewhere.example/".parse().unwrap())
     );
     emulator.inject(
@@ -163,8 +167,8 @@ async fn redirects_and_echoes_are_answers_too() {
         Fault::RespondBefore(Response::echo_of_request(500)),
     );
     let client = client.with_header("x-synthetic-key", "a-marked-secret");
-    let reply = client.call(Method::GET, &format!("batch/{id}"), None).await;
-    assert!(reply.text.contains("x-synthetic-key: a-marked-secret"));
+    let received = client.call(Method::GET, &format!("batch/{id}"), None).await;
+    assert!(received.text.contains("x-synthetic-key: a-marked-secret"));
     assert!(!format!("{:?}", emulator.requests()).contains("a-marked-secret"));
 }
 
@@ -348,7 +352,9 @@ async fn the_same_seed_gives_the_same_run() {
             let status = client
                 .try_call(Method::GET, &format!("batch/{id}/status"), None)
                 .await;
-            run.push(status.map_or_else(|_| "cut".to_owned(), |reply| reply.status.to_string()));
+            run.push(
+                status.map_or_else(|_| "cut".to_owned(), |received| received.status.to_string()),
+            );
         }
         assert!(run.iter().any(|one| one == "cut") && run.iter().any(|one| one.starts_with("200")));
         runs.push(run);

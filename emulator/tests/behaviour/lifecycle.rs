@@ -93,7 +93,7 @@ async fn create_takes_every_option_and_info_repeats_them() {
 }
 
 #[tokio::test]
-async fn after_close_nothing_is_taken_but_the_pending_is_computed_and_can_be_pulled() {
+async fn after_close_no_chunk_is_accepted_but_pending_ones_are_computed_and_can_be_pulled() {
     let (emulator, client) = slow().await;
     let id = client.batch(ECHO).await;
     client.push(&id, json!([echo_chunk("a", 10)])).await.ok();

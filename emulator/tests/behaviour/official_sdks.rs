@@ -28,11 +28,11 @@ fn chunk(id: &str, size: usize, inputs: Value) -> Value {
 async fn a_size_with_the_header_row_is_accepted_from_them_and_noted() {
     let (emulator, client, id) = start(Strictness::default()).await;
     let chunks = json!([chunk("a", 3, json!([["n"], [1], [2]]))]);
-    let reply = client.push(&id, chunks).await;
+    let received = client.push(&id, chunks).await;
     let message =
         "chunks[0].size: is 3, but inputs holds 2 records (the header row does not count)";
-    assert_eq!(reply.headers["x-emulator-mistakes"], message);
-    assert_eq!(reply.ok()["record_submitted"], 2);
+    assert_eq!(received.headers["x-emulator-mistakes"], message);
+    assert_eq!(received.ok()["record_submitted"], 2);
     let mistakes = emulator.mistakes();
     assert_eq!(mistakes.len(), 1);
     assert_eq!(mistakes[0].operation, Operation::Push);

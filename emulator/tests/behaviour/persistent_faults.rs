@@ -21,7 +21,7 @@ async fn start() -> (Emulator, Client, String) {
 
 /// Calls one operation of a batch.
 async fn call(client: &Client, operation: Operation, id: &str) -> StatusCode {
-    let reply = match operation {
+    let received = match operation {
         Operation::Create => client.create(json!({ "service": ECHO })).await,
         Operation::Push => client.push(id, json!([echo_chunk("a", 1)])).await,
         Operation::Pull => client.pull(id).await,
@@ -33,7 +33,7 @@ async fn call(client: &Client, operation: Operation, id: &str) -> StatusCode {
         }
         other => panic!("{other:?} is no operation of this test"),
     };
-    reply.status
+    received.status
 }
 
 #[tokio::test]
@@ -103,14 +103,14 @@ async fn every_operation_can_ask_to_come_back_tomorrow() {
         emulator.inject_always(operation, Fault::RespondBefore(busy));
     }
     for path in ["status", "chunkresults"] {
-        let reply = client
+        let received = client
             .call(Method::GET, &format!("batch/{id}/{path}"), None)
             .await;
-        assert_eq!(reply.status, 429);
-        assert_eq!(reply.headers["retry-after"], "86400");
+        assert_eq!(received.status, 429);
+        assert_eq!(received.headers["retry-after"], "86400");
     }
-    let reply = client.push(&id, json!([echo_chunk("a", 1)])).await;
-    assert_eq!(reply.headers["retry-after"], "86400");
+    let received = client.push(&id, json!([echo_chunk("a", 1)])).await;
+    assert_eq!(received.headers["retry-after"], "86400");
 }
 
 #[tokio::test]
@@ -315,4 +315,28 @@ async fn a_response_can_be_cut_after_any_byte() {
     let whole = Response::json(200, "{\"ab\":1.0}").cut_after(10);
     emulator.inject(Operation::Status, Fault::RespondBefore(whole));
     assert_eq!(client.status(&id).await["ab"], 1.0);
+}
+
+#[tokio::test]
+async fn a_script_handles_any_request_and_its_last_fault_stays() {
+    let (emulator, client, id) = start().await;
+    emulator.script([
+        Response::json(201, "{\"n\":1}")
+            .header("x-more", "1")
+            .into(),
+        Fault::CutBefore,
+        Response::empty(404).into(),
+    ]);
+    let first = client
+        .send(Method::DELETE, "/no/such/path", None::<String>)
+        .await
+        .unwrap();
+    assert_eq!((first.status.as_u16(), &first.body["n"]), (201, &json!(1)));
+    assert_eq!(first.headers["x-more"], "1");
+    client.try_pull(&id, "").await.unwrap_err();
+    for _ in 0..3 {
+        assert_eq!(call(&client, Operation::Status, &id).await, 404);
+    }
+    emulator.script([]);
+    assert_eq!(call(&client, Operation::Status, &id).await, 200);
 }

@@ -58,7 +58,7 @@ async fn every_request_is_recorded_with_all_its_parts() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_answer_is_recorded_without_a_status() {
+async fn a_request_without_a_response_is_recorded_without_a_status() {
     let emulator = Emulator::start().await.unwrap();
     let client = Client::new(&emulator);
     emulator.inject(Operation::Create, Fault::CutAfter);

@@ -25,7 +25,7 @@ async fn with_shapes(shapes: Shapes) -> Emulator {
 }
 
 #[tokio::test]
-async fn records_are_taken_as_tables_and_as_objects_and_come_back_in_the_set_shape() {
+async fn records_come_as_tables_and_as_objects_and_come_back_in_the_set_shape() {
     let table = json!({ "inputs": [["a", "b"], [1, "x"], [2, null]] });
     let objects = json!({ "inputs": [{ "a": 1, "b": "x" }, { "a": 2, "b": null }] });
     for shape in [OutputShape::Objects, OutputShape::Table] {

@@ -4,7 +4,7 @@ use cspark_emulator::{Emulator, Strictness};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Reply, echo_chunk};
+use crate::support::{Client, Received, echo_chunk};
 
 async fn start() -> (Emulator, Client, String) {
     let emulator = Emulator::start().await.unwrap();
@@ -13,7 +13,7 @@ async fn start() -> (Emulator, Client, String) {
     (emulator, client, id)
 }
 
-async fn raw(client: &Client, method: Method, path: &str, body: &str) -> Reply {
+async fn raw(client: &Client, method: Method, path: &str, body: &str) -> Received {
     client
         .send(
             method,
@@ -149,7 +149,7 @@ async fn in_push() {
         ),
         (
             chunk(json!({ "inputs": [["a"], { "a": 1 }] })),
-            "chunks[0].data.inputs[1]: is of another kind",
+            "chunks[0].data.inputs[1]: differs in kind",
         ),
         (
             chunk(json!({ "inputs": [[1], [2]] })),
@@ -289,12 +289,12 @@ async fn paths_methods_and_tenants_that_there_are_not() {
         ),
         (Method::POST, "/health".to_owned(), "GET"),
     ] {
-        let reply = client
+        let received = client
             .send(method.clone(), &path, none.clone())
             .await
             .unwrap();
-        assert_eq!(reply.headers["allow"], allow);
-        reply.refused(405, method.as_str());
+        assert_eq!(received.headers["allow"], allow);
+        received.refused(405, method.as_str());
     }
 }
 
@@ -359,11 +359,11 @@ async fn bodies_of_another_type_and_where_there_must_be_none() {
         .ok();
     raw(&client, Method::GET, &format!("batch/{id}"), "{}")
         .await
-        .refused(400, "takes no body");
+        .refused(400, "has no body");
     client
         .call(Method::GET, &format!("batch/{id}?x=1"), None)
         .await
-        .refused(400, "takes no query parameters");
+        .refused(400, "has no query parameters");
 }
 
 #[tokio::test]
@@ -383,11 +383,11 @@ async fn bodies_that_are_too_large_before_or_after_decompression() {
     let client = client.with_header("content-encoding", "gzip");
     let bomb = crate::support::gzip(&[b' '; 100_000]);
     assert!(bomb.len() < 1000);
-    let reply = client
+    let received = client
         .send(Method::POST, "/my-tenant/api/v4/batch", Some(bomb))
         .await
         .unwrap();
-    reply.refused(413, "larger than 1000 bytes");
+    received.refused(413, "larger than 1000 bytes");
     raw(&client, Method::POST, "batch", "{}")
         .await
         .refused(400, "not valid gzip");
@@ -404,7 +404,7 @@ async fn deeply_nested_json() {
     let body = format!(
         "{{\"chunks\":[{{\"id\":\"a\",\"size\":1,\"data\":{{\"inputs\":[[\"a\"],[{deep}]]}}}}]}}"
     );
-    let reply = raw(&client, Method::POST, &format!("batch/{id}/chunks"), &body).await;
-    assert!(reply.status.is_client_error() || reply.status.is_success());
+    let received = raw(&client, Method::POST, &format!("batch/{id}/chunks"), &body).await;
+    assert!(received.status.is_client_error() || received.status.is_success());
     client.status(&id).await;
 }

@@ -111,9 +111,9 @@ async fn many_tasks_use_one_batch_at_a_time() {
         tasks.spawn(async move {
             let mut pulled = Vec::new();
             loop {
-                let answer = puller.try_pull(&from, "?max=3").await.unwrap().ok();
-                pulled.extend(ids(&answer));
-                let status = &answer["status"];
+                let response = puller.try_pull(&from, "?max=3").await.unwrap().ok();
+                pulled.extend(ids(&response));
+                let status = &response["status"];
                 if status["chunks_completed"] == 100 && status["chunks_available"] == 0 {
                     return pulled;
                 }
@@ -233,14 +233,14 @@ async fn settings_that_cannot_be_are_refused() {
             "{problem:?} does not hold {message:?}"
         );
     }
-    let taken = Emulator::start().await.unwrap();
+    let occupied = Emulator::start().await.unwrap();
     Emulator::builder()
-        .address(taken.address())
+        .address(occupied.address())
         .start()
         .await
         .unwrap_err();
     Emulator::builder()
-        .address(taken.address())
+        .address(occupied.address())
         .start_on_thread()
         .unwrap_err();
 }

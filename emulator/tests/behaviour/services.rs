@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Reply};
+use crate::support::{Client, Received};
 
-async fn get(client: &Client, path: &str) -> Reply {
+async fn get(client: &Client, path: &str) -> Received {
     let path = format!("/my-tenant/api/{path}");
     client
         .send(Method::GET, &path, None::<String>)
@@ -16,7 +16,7 @@ async fn get(client: &Client, path: &str) -> Reply {
         .unwrap()
 }
 
-async fn schema(client: &Client, folder: &str, service: &str) -> Reply {
+async fn schema(client: &Client, folder: &str, service: &str) -> Received {
     get(
         client,
         &format!("v1/product/{folder}/engines/get/{service}"),
@@ -24,12 +24,12 @@ async fn schema(client: &Client, folder: &str, service: &str) -> Reply {
     .await
 }
 
-async fn swagger(client: &Client, folder: &str, service: &str) -> Reply {
+async fn swagger(client: &Client, folder: &str, service: &str) -> Received {
     let path = format!("v3/folders/{folder}/services/{service}/downloadswagger/All/False/");
     get(client, &path).await
 }
 
-async fn versions(client: &Client, folder: &str, service: &str) -> Reply {
+async fn versions(client: &Client, folder: &str, service: &str) -> Received {
     get(
         client,
         &format!("v1/product/{folder}/engines/getversions/{service}"),
@@ -397,11 +397,11 @@ async fn what_does_not_exist_is_refused() {
     }
     let id = "11111111-2222-4333-8444-555555555555";
     let path = format!("/my-tenant/api/v3/GetEngineDetailByVersionId/versionid/{id}");
-    let reply = client
+    let received = client
         .send(Method::POST, &path, None::<String>)
         .await
         .unwrap();
-    reply.refused(404, "there is no version");
+    received.refused(404, "there is no version");
     client
         .send(Method::GET, &path, None::<String>)
         .await

@@ -1,4 +1,4 @@
-//! The forms of the answers that the real world is known for.
+//! The forms of the responses that the real world is known for.
 
 use std::time::Duration;
 
@@ -28,10 +28,10 @@ async fn nothing_to_pull_is_said_in_four_ways() {
             ..Shapes::default()
         })
         .await;
-        let answer = client.pull(&id).await.ok();
+        let response = client.pull(&id).await.ok();
         let status = match form {
-            NothingToPull::BareStatus => &answer,
-            _ => &answer["status"],
+            NothingToPull::BareStatus => &response,
+            _ => &response["status"],
         };
         assert_eq!(status["batch_status"], "created");
         let expected = match form {
@@ -39,7 +39,7 @@ async fn nothing_to_pull_is_said_in_four_ways() {
             NothingToPull::Null => Some(Value::Null),
             NothingToPull::Absent | NothingToPull::BareStatus => None,
         };
-        assert_eq!(answer.get("data"), expected.as_ref(), "{form:?}");
+        assert_eq!(response.get("data"), expected.as_ref(), "{form:?}");
         // Where there is something, it comes as always.
         client.push(&id, json!([echo_chunk("a", 1)])).await.ok();
         assert_eq!(client.pull(&id).await.ok()["data"][0]["id"], "a");
@@ -47,7 +47,7 @@ async fn nothing_to_pull_is_said_in_four_ways() {
 }
 
 #[tokio::test]
-async fn close_and_cancel_answer_under_data_or_meta() {
+async fn close_and_cancel_respond_under_data_or_meta() {
     for (envelope, there, not_there) in [
         (Envelope::Data, "data", "meta"),
         (Envelope::Meta, "meta", "data"),
@@ -58,10 +58,10 @@ async fn close_and_cancel_answer_under_data_or_meta() {
         })
         .await;
         for status in ["closed", "cancelled"] {
-            let answer = client.update(&id, status).await.ok();
-            assert_eq!(answer[there]["batch_status"], status);
-            assert_eq!(answer["id"], id.as_str());
-            assert!(answer.get(not_there).is_none());
+            let response = client.update(&id, status).await.ok();
+            assert_eq!(response[there]["batch_status"], status);
+            assert_eq!(response["id"], id.as_str());
+            assert!(response.get(not_there).is_none());
         }
     }
 }
@@ -126,7 +126,7 @@ async fn what_need_not_be_there_can_be_null_or_absent() {
 }
 
 #[tokio::test]
-async fn times_can_have_decimals_and_answers_can_have_new_fields() {
+async fn times_can_have_decimals_and_responses_can_have_new_fields() {
     let (emulator, client, id) = start(Shapes {
         fractional_times: true,
         unknown_fields: true,
@@ -145,7 +145,7 @@ async fn times_can_have_decimals_and_answers_can_have_new_fields() {
 }
 
 #[tokio::test]
-async fn answers_are_compressed_for_clients_that_accept_it_where_that_is_set() {
+async fn responses_are_compressed_for_clients_that_accept_it_where_that_is_set() {
     for gzip in [false, true] {
         let emulator = Emulator::builder().gzip(gzip).start().await.unwrap();
         let client = Client::new(&emulator);
@@ -153,10 +153,10 @@ async fn answers_are_compressed_for_clients_that_accept_it_where_that_is_set() {
         for accepts in ["gzip", "gzip;q=0", "br, GZIP;q=0.5", "identity"] {
             client.push(&id, json!([echo_chunk("a", 500)])).await.ok();
             let client = Client::new(&emulator).with_header("accept-encoding", accepts);
-            let reply = client
+            let received = client
                 .try_bytes(Method::GET, &format!("batch/{id}/chunkresults"))
                 .await;
-            let compressed = reply
+            let compressed = received
                 .0
                 .get("content-encoding")
                 .is_some_and(|value| value == "gzip");
@@ -165,7 +165,7 @@ async fn answers_are_compressed_for_clients_that_accept_it_where_that_is_set() {
                 gzip && matches!(accepts, "gzip" | "br, GZIP;q=0.5"),
                 "{accepts}"
             );
-            assert_eq!(reply.1.starts_with(&[0x1f, 0x8b]), compressed);
+            assert_eq!(received.1.starts_with(&[0x1f, 0x8b]), compressed);
         }
         client.push(&id, json!([echo_chunk("a", 500)])).await.ok();
         assert_eq!(client.pull(&id).await.ok()["data"][0]["id"], "a");
@@ -173,7 +173,7 @@ async fn answers_are_compressed_for_clients_that_accept_it_where_that_is_set() {
 }
 
 #[tokio::test]
-async fn compressed_requests_are_taken() {
+async fn compressed_requests_are_accepted() {
     let (emulator, client, id) = start(Shapes::default()).await;
     let chunk = echo_chunk("a", 500);
     let body = json!({ "chunks": [chunk] }).to_string();

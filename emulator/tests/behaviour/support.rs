@@ -5,16 +5,16 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// An answer, with its body read as JSON where it is JSON.
+/// A response, with its body read as JSON if it is JSON.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct Received {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
     pub(crate) body: Value,
 }
 
-impl Reply {
+impl Received {
     /// The body, provided that the request was granted.
     #[track_caller]
     pub(crate) fn ok(self) -> Value {
@@ -78,7 +78,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<impl Into<reqwest::Body>>,
-    ) -> Result<Reply, reqwest::Error> {
+    ) -> Result<Received, reqwest::Error> {
         let mut headers = self.with_request_id();
         let mut request = self.http.request(method, format!("{}{path}", self.origin));
         if let Some(body) = body {
@@ -87,11 +87,11 @@ impl Client {
                 .or_insert(HeaderValue::from_static("application/json"));
             request = request.body(body);
         }
-        let answer = request.headers(headers).send().await?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let text = String::from_utf8(answer.bytes().await?.to_vec()).unwrap();
+        let response = request.headers(headers).send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = String::from_utf8(response.bytes().await?.to_vec()).unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Reply {
+        Ok(Received {
             status,
             headers,
             text,
@@ -105,17 +105,17 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<Value>,
-    ) -> Result<Reply, reqwest::Error> {
+    ) -> Result<Received, reqwest::Error> {
         let path = format!("/{}/api/v4/{path}", self.tenant);
         self.send(method, &path, body.map(|body| body.to_string()))
             .await
     }
 
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Received {
         self.try_call(method, path, body).await.unwrap()
     }
 
-    /// The headers of an answer, and its body as it came over the wire.
+    /// The headers of a response, and its body as it came over the wire.
     pub(crate) async fn try_bytes(&self, method: Method, path: &str) -> (HeaderMap, Vec<u8>) {
         let url = format!("{}/{}/api/v4/{path}", self.origin, self.tenant);
         let plain = reqwest::Client::builder()
@@ -123,33 +123,33 @@ impl Client {
             .no_proxy()
             .build()
             .unwrap();
-        let answer = plain
+        let response = plain
             .request(method, url)
             .headers(self.with_request_id())
             .send()
             .await
             .unwrap();
-        let headers = answer.headers().clone();
-        (headers, answer.bytes().await.unwrap().to_vec())
+        let headers = response.headers().clone();
+        (headers, response.bytes().await.unwrap().to_vec())
     }
 
-    /// The announced length of an answer's body, and how much of it came before the connection
+    /// The announced length of a response's body, and how much of it came before the connection
     /// broke.
     pub(crate) async fn partial(&self, path: &str) -> (u64, u64) {
         let url = format!("{}/{}/api/v4/{path}", self.origin, self.tenant);
-        let mut answer = self
+        let mut response = self
             .http
             .get(url)
             .headers(self.with_request_id())
             .send()
             .await
             .unwrap();
-        let length = answer.content_length().unwrap();
-        let mut received = 0;
-        while let Ok(Some(part)) = answer.chunk().await {
-            received += part.len() as u64;
+        let length = response.content_length().unwrap();
+        let mut bytes = 0;
+        while let Ok(Some(part)) = response.chunk().await {
+            bytes += part.len() as u64;
         }
-        (length, received)
+        (length, bytes)
     }
 
     fn with_request_id(&self) -> HeaderMap {
@@ -161,7 +161,7 @@ impl Client {
         headers
     }
 
-    pub(crate) async fn create(&self, body: Value) -> Reply {
+    pub(crate) async fn create(&self, body: Value) -> Received {
         self.call(Method::POST, "batch", Some(body)).await
     }
 
@@ -187,11 +187,15 @@ impl Client {
             .ok()
     }
 
-    pub(crate) async fn push(&self, id: &str, chunks: Value) -> Reply {
+    pub(crate) async fn push(&self, id: &str, chunks: Value) -> Received {
         self.try_push(id, chunks).await.unwrap()
     }
 
-    pub(crate) async fn try_push(&self, id: &str, chunks: Value) -> Result<Reply, reqwest::Error> {
+    pub(crate) async fn try_push(
+        &self,
+        id: &str,
+        chunks: Value,
+    ) -> Result<Received, reqwest::Error> {
         self.try_call(
             Method::POST,
             &format!("batch/{id}/chunks"),
@@ -200,11 +204,11 @@ impl Client {
         .await
     }
 
-    pub(crate) async fn pull(&self, id: &str) -> Reply {
+    pub(crate) async fn pull(&self, id: &str) -> Received {
         self.try_pull(id, "").await.unwrap()
     }
 
-    pub(crate) async fn try_pull(&self, id: &str, query: &str) -> Result<Reply, reqwest::Error> {
+    pub(crate) async fn try_pull(&self, id: &str, query: &str) -> Result<Received, reqwest::Error> {
         self.try_call(
             Method::GET,
             &format!("batch/{id}/chunkresults{query}"),
@@ -213,7 +217,7 @@ impl Client {
         .await
     }
 
-    pub(crate) async fn update(&self, id: &str, status: &str) -> Reply {
+    pub(crate) async fn update(&self, id: &str, status: &str) -> Received {
         self.call(
             Method::PATCH,
             &format!("batch/{id}"),
@@ -230,7 +234,7 @@ pub(crate) fn echo_chunk(id: &str, records: usize) -> Value {
     json!({ "id": id, "size": records, "data": { "inputs": inputs } })
 }
 
-/// The ids of the chunks in an answer to a pull.
+/// The ids of the chunks in a response to a pull.
 pub(crate) fn ids(pulled: &Value) -> Vec<String> {
     let chunks = pulled["data"].as_array().cloned().unwrap_or_default();
     chunks

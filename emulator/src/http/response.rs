@@ -1,4 +1,4 @@
-//! An answer before it is put into HTTP.
+//! A response, before it becomes one of hyper.
 
 use bytes::Bytes;
 use hyper::header::{
@@ -11,19 +11,19 @@ use super::body::{Parts, compress};
 use crate::faults::{self, ResponseBody};
 use crate::refusal::Refusal;
 
-/// Bodies shorter than this are not worth compressing.
+/// Shorter bodies are not compressed.
 const WORTH_COMPRESSING: u64 = 1024;
 
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct Draft {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
     parts: Vec<Bytes>,
     cut_after: Option<usize>,
 }
 
-impl Reply {
-    /// The answer to a request that was granted.
+impl Draft {
+    /// A success with this body.
     pub(super) fn success(parts: Vec<Bytes>) -> Self {
         Self {
             status: StatusCode::OK,
@@ -33,19 +33,19 @@ impl Reply {
         }
     }
 
-    /// The answer to a request that was not.
+    /// A refusal.
     pub(super) fn refusal(refusal: &Refusal) -> Self {
-        let mut reply = Self {
+        let mut draft = Self {
             status: refusal.status,
             ..Self::success(vec![refusal.body().into()])
         };
         if let Some(allow) = refusal.allow {
-            reply.headers.push((ALLOW, HeaderValue::from_static(allow)));
+            draft.headers.push((ALLOW, HeaderValue::from_static(allow)));
         }
-        reply
+        draft
     }
 
-    /// An answer that was injected in the place of the right one.
+    /// An injected response.
     pub(super) fn injected(
         response: &faults::Response,
         head: &request::Parts,
@@ -79,7 +79,7 @@ impl Reply {
         }
     }
 
-    /// Compresses the body, if the client takes that and it is worth it.
+    /// Compresses the body if the client accepts that and it saves something.
     pub(super) fn compress_for(&mut self, headers: &HeaderMap) {
         if accepts_gzip(headers) {
             self.compress();
@@ -122,7 +122,7 @@ impl Reply {
         }
     }
 
-    /// Gives the client's id of the request back.
+    /// Repeats the request id of the client.
     pub(super) fn identify(&mut self, headers: &HeaderMap) {
         if let Some(id) = headers.get("x-request-id") {
             self.headers
@@ -130,7 +130,7 @@ impl Reply {
         }
     }
 
-    /// The answer in HTTP, with its body whole, or cut in the middle.
+    /// The response for hyper, with its body whole or cut.
     pub(super) fn into_response(self, truncate: bool) -> hyper::Response<Parts> {
         let length: usize = self.parts.iter().map(Bytes::len).sum();
         let cut_after = if truncate {
