@@ -2,7 +2,7 @@
 //! event for each attempt that is repeated.
 //!
 //! ```text
-//! cargo run --example tracing --features tracing
+//! cargo run --example tracing
 //! ```
 //!
 //! The spans carry OpenTelemetry's names, so with the layer of `tracing-opentelemetry` in place of

@@ -1,27 +1,38 @@
-//! Text that must not be shown, and its removal from text that may be.
+//! Secrets, and their removal from text that comes from outside.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-/// What stands where a secret stood.
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// Replaces a secret.
 pub(crate) const MASK: &str = "[masked]";
 
-/// A key, token or client secret. `Debug` masks it and there is no `Display`.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(Arc<str>);
+/// A key, token or client secret. `Debug` masks it, and its memory is wiped when it is dropped.
+#[derive(Clone)]
+pub(crate) struct Secret(SecretString);
 
 impl Secret {
-    pub(crate) fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(SecretString::from(text.into()))
     }
 
-    /// The text itself. Each caller of this is a place to look at in a review.
+    /// The text itself.
     pub(crate) fn expose(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
     }
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,10 +40,10 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How many issued tokens are remembered: the one in use and some that late answers may echo.
+/// How many issued tokens are remembered: the one in use, and some that late responses may echo.
 const REMEMBERED: usize = 8;
 
-/// Every secret that a client has, so that none comes back in an error.
+/// The secrets of a client, so that none of them appears in an error.
 #[derive(Debug)]
 pub(crate) struct Secrets {
     fixed: Vec<Secret>,
@@ -47,7 +58,7 @@ impl Secrets {
         }
     }
 
-    /// Takes note of a token that is about to be sent.
+    /// Adds a token that is about to be sent.
     pub(crate) fn remember(&self, secret: &Secret) {
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         if self.fixed.contains(secret) || issued.contains(secret) {
@@ -69,6 +80,13 @@ impl Secrets {
     }
 }
 
+/// The bytes that a URL or a form escapes.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
 /// Masks known secrets in text that comes from outside.
 #[derive(Default)]
 pub(crate) struct Redactor {
@@ -88,8 +106,8 @@ impl Redactor {
             text.to_owned(),
             quoted.trim_matches('"').to_owned(),
             quoted.trim_matches('"').replace('/', "\\/"),
-            percent_encoded(text, false),
-            percent_encoded(text, true),
+            utf8_percent_encode(text, ESCAPED).to_string(),
+            utf8_percent_encode(text, ESCAPED).map(lower_case).collect(),
         ];
         for spelling in spellings {
             if !self.needles.contains(&spelling) {
@@ -134,18 +152,12 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// As in a URL or a form; servers differ in the case of the digits.
-fn percent_encoded(text: &str, lower: bool) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(byte));
-            }
-            _ if lower => out.push_str(&format!("%{byte:02x}")),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-        out
-    })
+/// An escape such as `%2F` as `%2f`, which some servers write. Other text stays as it is.
+fn lower_case(piece: &str) -> Cow<'_, str> {
+    match piece.starts_with('%') {
+        true => Cow::Owned(piece.to_ascii_lowercase()),
+        false => Cow::Borrowed(piece),
+    }
 }
 
 #[cfg(test)]

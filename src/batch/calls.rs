@@ -13,7 +13,7 @@ use crate::raw;
 use crate::raw::types::{
     Batch, BatchTransition, CreateRequest, DescribeResponse, ServiceVersions, Status, UpdateRequest,
 };
-use crate::transport::{Call, RawResult, Repeat, ResponseBody, Transport};
+use crate::transport::{CallContext, Idempotency, RawResult, ResponseBody, Transport};
 
 /// Makes the requests of the Batches API. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,18 +38,18 @@ impl Calls {
     }
 
     pub(super) async fn describe(&self) -> Result<DescribeResponse> {
-        let call = self.call(Operation::Describe);
+        let context = self.context(Operation::Describe);
         self.transport
-            .call(call, async |raw| raw.describe().await)
+            .call(context, async |raw| raw.describe().await)
             .await
     }
 
     /// Creates a batch, and returns it with its id.
     pub(crate) async fn create(&self, request: &CreateRequest) -> Result<(String, Batch)> {
-        let call = self.call(Operation::Create);
+        let context = self.context(Operation::Create);
         let batch: Batch = self
             .transport
-            .call(call, async |raw| raw.create(request).await)
+            .call(context, async |raw| raw.create(request).await)
             .await?;
         match batch.id.clone().filter(|id| !id.is_empty()) {
             Some(id) => Ok((id, batch)),
@@ -83,9 +83,11 @@ impl Calls {
         id: &str,
         max_chunks: Option<NonZeroU32>,
     ) -> Result<ResponseBody> {
-        let call = self.batch_call(Operation::Pull, id)?;
+        let context = self.batch_context(Operation::Pull, id)?;
         self.transport
-            .call_bytes(call, async |raw| raw.pull(id, max_chunks, max_chunks).await)
+            .call_bytes(context, async |raw| {
+                raw.pull(id, max_chunks, max_chunks).await
+            })
             .await
     }
 
@@ -102,16 +104,16 @@ impl Calls {
 
     /// Reads the schema of a service's latest version.
     pub(crate) async fn service_schema(&self, folder: &str, service: &str) -> Result<ResponseBody> {
-        let call = self.call(Operation::Schema);
+        let context = self.context(Operation::Schema);
         let send = async |raw: raw::Client| raw.service_schema(folder, service).await;
-        self.transport.call_bytes(call, send).await
+        self.transport.call_bytes(context, send).await
     }
 
     /// Reads the schema of one version of a service.
     pub(crate) async fn version_schema(&self, version_id: &str) -> Result<ResponseBody> {
-        let call = self.call(Operation::Schema);
+        let context = self.context(Operation::Schema);
         let send = async |raw: raw::Client| raw.version_schema(version_id).await;
-        self.transport.call_bytes(call, send).await
+        self.transport.call_bytes(context, send).await
     }
 
     /// Reads the Swagger document of a service's latest version.
@@ -120,16 +122,16 @@ impl Calls {
         folder: &str,
         service: &str,
     ) -> Result<ResponseBody> {
-        let call = self.call(Operation::Swagger);
+        let context = self.context(Operation::Swagger);
         let send = async |raw: raw::Client| raw.service_swagger(folder, service).await;
-        self.transport.call_bytes(call, send).await
+        self.transport.call_bytes(context, send).await
     }
 
     /// Reads the Swagger document of one version of a service.
     pub(crate) async fn version_swagger(&self, version_id: &str) -> Result<ResponseBody> {
-        let call = self.call(Operation::Swagger);
+        let context = self.context(Operation::Swagger);
         let send = async |raw: raw::Client| raw.version_swagger(version_id).await;
-        self.transport.call_bytes(call, send).await
+        self.transport.call_bytes(context, send).await
     }
 
     /// Lists the versions of a service.
@@ -138,9 +140,9 @@ impl Calls {
         folder: &str,
         service: &str,
     ) -> Result<ServiceVersions> {
-        let call = self.call(Operation::Versions);
+        let context = self.context(Operation::Versions);
         let send = async |raw: raw::Client| raw.service_versions(folder, service).await;
-        self.transport.call(call, send).await
+        self.transport.call(context, send).await
     }
 
     async fn on_batch<T, F>(
@@ -153,20 +155,20 @@ impl Calls {
         T: DeserializeOwned,
         F: Future<Output = RawResult<T>>,
     {
-        let call = self.batch_call(operation, id)?;
-        self.transport.call(call, send).await
+        let context = self.batch_context(operation, id)?;
+        self.transport.call(context, send).await
     }
 
-    fn batch_call(&self, operation: Operation, id: &str) -> Result<Call> {
+    fn batch_context(&self, operation: Operation, id: &str) -> Result<CallContext> {
         check_batch_id(id).map_err(|error| error.with_operation(operation))?;
-        Ok(self.call(operation).batch(id))
+        Ok(self.context(operation).batch(id))
     }
 
-    fn call(&self, operation: Operation) -> Call {
-        let call = Call::new(operation);
+    fn context(&self, operation: Operation) -> CallContext {
+        let context = CallContext::new(operation);
         match self.caller_retries {
-            true => call.repeat(Repeat::Never),
-            false => call,
+            true => context.idempotency(Idempotency::CallerRetries),
+            false => context,
         }
     }
 }

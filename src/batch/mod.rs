@@ -8,14 +8,16 @@ mod pull;
 mod push;
 mod raw_client;
 mod service_uri;
-pub(crate) mod split_outputs;
+mod split_outputs;
 mod state;
 
 pub use self::batches::{Batches, Create};
 pub(crate) use self::calls::Calls;
 pub use self::pipeline::{Pipeline, Pull};
 pub use self::pull::Pulled;
+pub(crate) use self::pull::RawPulled;
 pub use self::push::{Duplicates, Push, Pushed, PushedChunk};
 pub(crate) use self::raw_client::raw_client;
 pub use self::service_uri::{ServiceUri, UriParts};
+pub(crate) use self::split_outputs::NullLists;
 pub use self::state::{PipelineState, Stats};

@@ -259,7 +259,6 @@ impl Pipeline {
 }
 
 /// Logs that a batch was closed or cancelled, by the caller or according to a response.
-#[cfg(feature = "tracing")]
 fn state_changed(batch_id: &str, state: PipelineState) {
     tracing::info!(
         target: "cspark_batches",
@@ -267,9 +266,6 @@ fn state_changed(batch_id: &str, state: PipelineState) {
         "the batch takes another state"
     );
 }
-
-#[cfg(not(feature = "tracing"))]
-fn state_changed(_: &str, _: PipelineState) {}
 
 impl fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,105 +1,158 @@
-//! What a pull brings.
+//! The results that a pull returns.
 
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
+use super::split_outputs::{NullLists, SplitResponse, split_outputs};
 use crate::error::{Error, Result};
-use crate::json;
-use crate::json::{DecodeError, decode};
+use crate::json::{self, DecodeError, decode};
 use crate::raw::types::{ChunkResult, PullResponse, Status};
-use crate::records::EachOutput;
-use crate::records::Outputs;
+use crate::records::{EachOutput, Outputs};
 use crate::transport::ResponseBody;
 
-/// Results that were pulled, with the status of the batch after that.
+/// Results that were pulled, and the status of the batch after that.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Pulled<T> {
-    /// The results, chunk by chunk, in any order; none if there was nothing to pull.
+    /// The results of each chunk, in any order. Empty if there was nothing to pull.
     pub chunks: Vec<ChunkResult<Outputs<T>>>,
     /// The status of the batch.
     pub status: Status,
 }
 
 impl<T: DeserializeOwned> Pulled<T> {
-    /// Reads the answer of a pull from JSON, such as the one that [`Error::response_body`] kept.
+    /// Decodes the response of a pull, such as the one in [`Error::response_body`].
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) with the place of what is not as expected.
-    pub fn parse(answer: &[u8]) -> Result<Self> {
-        read(answer).map_err(|DecodeError { path, message }| Error::decode(&path, message))
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode), with the path of the value that is wrong.
+    pub fn parse(response: &[u8]) -> Result<Self> {
+        Self::decode(response)
+            .map_err(|DecodeError { path, message }| Error::decode(&path, message))
     }
 
-    pub(crate) fn read(received: &ResponseBody) -> Result<Self> {
-        read(received.body())
-            .map_err(|DecodeError { path, message }| received.undecodable(&path, message))
+    pub(super) fn read(response: &ResponseBody) -> Result<Self> {
+        Self::decode(response.bytes()).map_err(|error| response.undecodable(error))
     }
-}
 
-fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<Pulled<T>, DecodeError> {
-    let text = std::str::from_utf8(answer).unwrap_or_default();
-    let answer = match json::from_str::<PullResponse<Outputs<T>>>(text) {
-        // A bare status: nothing of what a pull has.
-        Ok(PullResponse {
-            data: None,
-            status: None,
-        }) => PullResponse {
-            data: None,
-            status: Some(decode(answer)?),
-        },
-        Ok(answer) => answer,
-        Err(_) => read_each(answer)?,
-    };
-    Ok(Pulled {
-        chunks: answer.data.unwrap_or_default(),
-        status: answer.status.unwrap_or_default(),
-    })
-}
-
-/// The way for answers that hold something unexpected: slower, and more patient.
-fn read_each<T: DeserializeOwned>(answer: &[u8]) -> Result<PullResponse<Outputs<T>>, DecodeError> {
-    let PullResponse { data, status } = decode::<PullResponse<EachOutput<T>>>(answer)?;
-    let read = |(index, chunk)| {
-        whole(chunk).map_err(|(record, why)| DecodeError {
-            path: format!("data[{index}].outputs[{record}]"),
-            message: why,
+    fn decode(response: &[u8]) -> Result<Self, DecodeError> {
+        let RawPulled { chunks, status } = RawPulled::decode(response, NullLists::Keep)?;
+        let chunks = chunks.into_iter().enumerate();
+        let chunks = chunks.map(|(index, chunk)| {
+            decode_outputs(chunk).map_err(|DecodeError { path, message }| DecodeError {
+                path: format!("data[{index}].outputs{path}"),
+                message,
+            })
+        });
+        Ok(Self {
+            chunks: chunks.collect::<Result<_, _>>()?,
+            status: status.unwrap_or_default(),
         })
-    };
-    let data = data
-        .map(|chunks| chunks.into_iter().enumerate().map(read).collect())
-        .transpose()?;
-    Ok(PullResponse { data, status })
+    }
 }
 
-/// A chunk whose outputs can all be read, those apart whose record has an error of the service's.
-fn whole<T>(
-    mut chunk: ChunkResult<EachOutput<T>>,
-) -> Result<ChunkResult<Outputs<T>>, (usize, String)> {
-    let outputs = chunk.outputs.take();
-    let errors = &chunk.errors;
-    let failed = |record| {
-        errors
-            .as_ref()
-            .and_then(|errors| errors.get(record))
-            .is_some_and(Option::is_some)
+/// The response of a pull, with the outputs of each chunk left as JSON text.
+///
+/// The text of the outputs is not validated.
+#[derive(Debug)]
+pub(crate) struct RawPulled<'a> {
+    pub(crate) chunks: Vec<ChunkResult<&'a str>>,
+    pub(crate) status: Option<Status>,
+}
+
+impl<'a> RawPulled<'a> {
+    pub(crate) fn decode(response: &'a [u8], null_lists: NullLists) -> Result<Self, DecodeError> {
+        let decoded = match split(response, null_lists) {
+            Some(decoded) => decoded,
+            None => {
+                // Anything unexpected is left to serde_json, which knows what is wrong with it.
+                let PullResponse { data, status } = decode::<PullResponse<&'a RawValue>>(response)?;
+                let with_text = |chunk: ChunkResult<&'a RawValue>| chunk.map_outputs(RawValue::get);
+                let data = data.map(|chunks| chunks.into_iter().map(with_text).collect());
+                PullResponse { data, status }
+            }
+        };
+        match decoded {
+            // A response without either may be a bare status.
+            PullResponse {
+                data: None,
+                status: None,
+            } => Ok(Self {
+                chunks: Vec::new(),
+                status: Some(decode(response)?),
+            }),
+            PullResponse { data, status } => Ok(Self {
+                chunks: data.unwrap_or_default(),
+                status,
+            }),
+        }
+    }
+}
+
+/// Decodes a response without its outputs. `None` if it is not what a pull returns.
+fn split(response: &[u8], null_lists: NullLists) -> Option<PullResponse<&str>> {
+    let text = std::str::from_utf8(response).ok()?;
+    let SplitResponse { rest, outputs } = split_outputs(response, null_lists)?;
+    let PullResponse { data, status } =
+        serde_json::from_slice::<PullResponse<usize>>(&rest).ok()?;
+    let with_outputs = |mut chunk: ChunkResult<usize>| {
+        let outputs = match chunk.outputs.take() {
+            Some(index) => Some(text.get(outputs.get(index)?.clone())?),
+            None => None,
+        };
+        // There is a number for outputs that are null, too.
+        Some(chunk.with_outputs(outputs.filter(|json| *json != "null")))
     };
-    let output = |(record, output)| match output {
-        Ok(output) => Ok(output),
-        Err(_) if failed(record) => Ok(None),
-        Err(crate::records::Unreadable { why, .. }) => Err((record, why)),
-    };
-    let outputs = match outputs {
-        Some(EachOutput(outputs)) => Some(
-            outputs
+    let data = match data {
+        Some(chunks) => Some(
+            chunks
                 .into_iter()
-                .enumerate()
-                .map(output)
-                .collect::<Result<Vec<_>, _>>()?
-                .into(),
+                .map(with_outputs)
+                .collect::<Option<_>>()?,
         ),
         None => None,
     };
+    Some(PullResponse { data, status })
+}
+
+/// Decodes the outputs of a chunk. The path of an error starts at the outputs.
+fn decode_outputs<T: DeserializeOwned>(
+    mut chunk: ChunkResult<&str>,
+) -> Result<ChunkResult<Outputs<T>>, DecodeError> {
+    let outputs = match chunk.outputs.take() {
+        None => None,
+        Some(json) => Some(match json::from_str(json) {
+            Ok(outputs) => outputs,
+            // One by one: the output of a record that failed need not be a `T`.
+            Err(_) => decode_each(json, chunk.errors.as_deref().unwrap_or_default())?,
+        }),
+    };
     Ok(chunk.with_outputs(outputs))
+}
+
+/// Decodes outputs, leaving out those of records that have an error.
+fn decode_each<T: DeserializeOwned, E>(
+    json: &str,
+    errors: &[Option<E>],
+) -> Result<Outputs<T>, DecodeError> {
+    let EachOutput(outputs) = decode(json.as_bytes()).map_err(|mut error: DecodeError| {
+        if !error.path.starts_with(['[', '.']) && !error.path.is_empty() {
+            error.path.insert(0, '.');
+        } else if error.path == "." {
+            error.path.clear();
+        }
+        error
+    })?;
+    let outputs = outputs.into_iter().enumerate();
+    let outputs = outputs.map(|(record, output)| match output {
+        Ok(output) => Ok(output),
+        Err(_) if errors.get(record).is_some_and(Option::is_some) => Ok(None),
+        Err(unreadable) => Err(DecodeError {
+            path: format!("[{record}]"),
+            message: unreadable.why,
+        }),
+    });
+    Ok(outputs.collect::<Result<Vec<_>, _>>()?.into())
 }
 
 #[cfg(test)]

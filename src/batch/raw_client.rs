@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
 use progenitor_client::OperationInfo;
 use reqwest::{Request, Url};
 
@@ -14,7 +15,7 @@ use crate::operation::Operation;
 use crate::raw;
 use crate::raw::executor::{Execute, ExecuteError, ExecuteFuture};
 use crate::raw::types::{BatchTransition, UpdateRequest};
-use crate::transport::{Call, CallError, CallLog, Transport};
+use crate::transport::{CallContext, Transport};
 
 /// The part of the path before a batch id, after the tenant.
 const BATCH_PATH: &str = "/api/v4/batch/";
@@ -33,15 +34,14 @@ impl Execute for UserCalls {
             let Self(transport) = self;
             self.check_path(request.url(), info)
                 .map_err(|error| ExecuteError(error.to_string()))?;
-            let call = call(&request, info);
-            match transport.send(request, &call, &CallLog::new()).await {
-                Ok(response) => Ok(response),
-                // The generated client has an error of its own for these.
-                Err(CallError {
-                    response: Some(response),
-                    ..
-                }) => Ok(response),
-                Err(CallError { error, .. }) => Err(ExecuteError(error.to_string())),
+            let context = call_context(&request, info);
+            match transport.send(request, &context).await {
+                Ok(response) => Ok(response.into()),
+                Err(failed) => match failed.response {
+                    // The generated client has an error of its own for other statuses.
+                    Some(response) if is_error(response.status()) => Ok(response.into()),
+                    _ => Err(ExecuteError(failed.error.to_string())),
+                },
             }
         })
     }
@@ -69,8 +69,12 @@ impl UserCalls {
     }
 }
 
+fn is_error(status: StatusCode) -> bool {
+    !status.is_success() && !status.is_redirection()
+}
+
 /// What the call is about, as far as retries and error messages need it.
-fn call(request: &Request, info: &OperationInfo) -> Call {
+fn call_context(request: &Request, info: &OperationInfo) -> CallContext {
     let operation = match info.operation_id {
         "describe" => Operation::Describe,
         "create" => Operation::Create,
@@ -84,12 +88,12 @@ fn call(request: &Request, info: &OperationInfo) -> Call {
         // Nothing is repeated that is not known to be safe.
         _ => Operation::Push,
     };
-    let call = Call::new(operation);
+    let context = CallContext::new(operation);
     let rest = request.url().path().split(BATCH_PATH).nth(1);
     let id = rest.and_then(|rest| rest.split('/').next());
     match id.filter(|_| operation != Operation::Describe) {
-        Some(id) => call.batch(id),
-        None => call,
+        Some(id) => context.batch(id),
+        None => context,
     }
 }
 

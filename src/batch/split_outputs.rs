@@ -1,29 +1,36 @@
-//! Takes the outputs of the chunks out of an answer without reading them.
+//! Separates the outputs of the chunks from the rest of a pull's response, without decoding them.
 //!
-//! Whose outputs they are has to be known when the answer comes; what they are, only when somebody
-//! takes them. They are most of the answer, so looking at them twice would be most of the work:
-//! here they are stepped over, by the brackets and quotes alone. Lists of errors and the like that
-//! have nothing but nulls, one for each record, are left out as well.
+//! Outputs are most of a response. Whose they are has to be known at once; what they are, only when
+//! somebody takes the results. So this steps over them by their brackets and quotes alone.
 
 use std::ops::Range;
 
 use crate::json::Cursor;
 
-/// An answer whose outputs are replaced by numbers, and where the outputs of each number stand.
-pub(crate) struct SplitResponse {
-    pub(crate) rest: Vec<u8>,
-    pub(crate) outputs: Vec<Range<usize>>,
+/// A response without its outputs.
+pub(super) struct SplitResponse {
+    /// The response, with a number in the place of the outputs of each chunk.
+    pub(super) rest: Vec<u8>,
+    /// Where the outputs of each number are in the response.
+    pub(super) outputs: Vec<Range<usize>>,
 }
 
-/// What a chunk has for each of its records, besides the output.
+/// What to do with a list of errors, warnings or times that has nothing but nulls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NullLists {
+    Keep,
+    /// Read it as if it was null. Such lists are as long as the chunk and hold nothing.
+    Drop,
+}
+
+/// The lists of a chunk that have an entry for each record, besides the outputs.
 const PER_RECORD_LISTS: [&[u8]; 3] = [b"errors", b"warnings", b"process_time"];
 
-/// Nothing if the answer is not what a pull gives. Whether the outputs are JSON is for their reader
-/// to find out.
-pub(crate) fn split_outputs(answer: &[u8]) -> Option<SplitResponse> {
+/// Splits a response. `None` if it is not what a pull returns; the outputs may be invalid JSON.
+pub(super) fn split_outputs(response: &[u8], null_lists: NullLists) -> Option<SplitResponse> {
     let (mut outputs, mut rest) = (Vec::new(), Vec::new());
     let mut copied = 0;
-    Cursor::new(answer).members(|cursor, key| {
+    Cursor::new(response).members(|cursor, key| {
         let key = plain(key)?;
         if key != b"data" || cursor.peek()? != b'[' {
             return cursor.skip();
@@ -34,13 +41,14 @@ pub(crate) fn split_outputs(answer: &[u8]) -> Option<SplitResponse> {
                 let start = cursor.at();
                 cursor.skip()?;
                 if key == b"outputs" {
-                    rest.extend_from_slice(answer.get(copied..start)?);
+                    rest.extend_from_slice(response.get(copied..start)?);
                     rest.extend_from_slice(outputs.len().to_string().as_bytes());
                     outputs.push(start..cursor.at());
-                } else if PER_RECORD_LISTS.contains(&key)
-                    && is_all_null(answer.get(start..cursor.at())?)
+                } else if null_lists == NullLists::Drop
+                    && PER_RECORD_LISTS.contains(&key)
+                    && is_all_null(response.get(start..cursor.at())?)
                 {
-                    rest.extend_from_slice(answer.get(copied..start)?);
+                    rest.extend_from_slice(response.get(copied..start)?);
                     rest.extend_from_slice(b"null");
                 } else {
                     return Some(());
@@ -50,7 +58,7 @@ pub(crate) fn split_outputs(answer: &[u8]) -> Option<SplitResponse> {
             })
         })
     })?;
-    rest.extend_from_slice(answer.get(copied..)?);
+    rest.extend_from_slice(response.get(copied..)?);
     Some(SplitResponse { rest, outputs })
 }
 
@@ -74,18 +82,24 @@ mod tests {
 
     use super::*;
 
-    /// The outputs by the number that stands for them, as serde_json sees both.
+    /// Compares both forms with what serde_json reads.
     fn check(answer: &[u8]) {
         let whole: Value = serde_json::from_slice(answer).unwrap();
-        let lifted = split_outputs(answer).unwrap();
-        let mut rest: Value = serde_json::from_slice(&lifted.rest).unwrap();
+        assert_eq!(joined(answer, NullLists::Keep), whole);
+        assert_eq!(terse(joined(answer, NullLists::Drop)), terse(whole));
+    }
+
+    /// The response with its outputs back in their places.
+    fn joined(answer: &[u8], null_lists: NullLists) -> Value {
+        let split = split_outputs(answer, null_lists).unwrap();
+        let mut rest: Value = serde_json::from_slice(&split.rest).unwrap();
         let data = rest.get_mut("data").and_then(Value::as_array_mut);
         let chunks = data.into_iter().flatten();
         for chunk in chunks.filter_map(|chunk| chunk.get_mut("outputs")) {
-            let range = lifted.outputs[chunk.as_u64().unwrap() as usize].clone();
+            let range = split.outputs[chunk.as_u64().unwrap() as usize].clone();
             *chunk = serde_json::from_slice(&answer[range]).unwrap();
         }
-        assert_eq!(terse(rest), terse(whole));
+        rest
     }
 
     /// Without lists that say nothing.
@@ -120,7 +134,12 @@ mod tests {
     #[test]
     fn lists_that_say_nothing_are_left_out() {
         let rest = |answer: &str| {
-            String::from_utf8(split_outputs(answer.as_bytes()).unwrap().rest).unwrap()
+            String::from_utf8(
+                split_outputs(answer.as_bytes(), NullLists::Drop)
+                    .unwrap()
+                    .rest,
+            )
+            .unwrap()
         };
         assert_eq!(
             rest(
@@ -152,7 +171,10 @@ mod tests {
             r#"{"d\u0061ta": [{"outputs": 5}]}"#,
             r#"{"data": [{"outputs": [1]}, {"out\u0070uts": 0}]}"#,
         ] {
-            assert!(split_outputs(answer.as_bytes()).is_none(), "{answer}");
+            assert!(
+                split_outputs(answer.as_bytes(), NullLists::Drop).is_none(),
+                "{answer}"
+            );
         }
     }
 
@@ -199,8 +221,8 @@ mod tests {
 
         #[test]
         fn any_text_is_lifted_or_left(text in r#"[\[\]{}":,\\ a1]{0,40}"#) {
-            let _ = split_outputs(text.as_bytes());
-            let _ = split_outputs(format!(r#"{{"data":[{{"outputs":{text}}}]}}"#).as_bytes());
+            let _ = split_outputs(text.as_bytes(), NullLists::Drop);
+            let _ = split_outputs(format!(r#"{{"data":[{{"outputs":{text}}}]}}"#).as_bytes(), NullLists::Drop);
         }
     }
 }

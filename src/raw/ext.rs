@@ -62,6 +62,12 @@ impl<T> ChunkResult<Outputs<T>> {
 }
 
 impl<R> ChunkResult<R> {
+    /// The same result with its outputs mapped by `map`.
+    pub(crate) fn map_outputs<S>(mut self, map: impl FnOnce(R) -> S) -> ChunkResult<S> {
+        let outputs = self.outputs.take().map(map);
+        self.with_outputs(outputs)
+    }
+
     /// The same result with its outputs in another form.
     pub(crate) fn with_outputs<S>(self, outputs: Option<S>) -> ChunkResult<S> {
         ChunkResult {

@@ -370,17 +370,14 @@ mod log {
     use super::super::machine::Account;
     use crate::error::Error;
 
-    #[cfg(feature = "tracing")]
     pub(super) fn created(batch: &str) {
         tracing::info!(cspark.batch.id = batch, "run has a new batch");
     }
 
-    #[cfg(feature = "tracing")]
     pub(super) fn failed(error: &Error) {
         tracing::debug!(error = %error, "a request of the run failed");
     }
 
-    #[cfg(feature = "tracing")]
     pub(super) fn ended(account: &Account, batch: Option<&str>) {
         tracing::info!(
             cspark.batch.id = batch,
@@ -391,13 +388,4 @@ mod log {
             "run is over"
         );
     }
-
-    #[cfg(not(feature = "tracing"))]
-    pub(super) fn created(_: &str) {}
-
-    #[cfg(not(feature = "tracing"))]
-    pub(super) fn failed(_: &Error) {}
-
-    #[cfg(not(feature = "tracing"))]
-    pub(super) fn ended(_: &Account, _: Option<&str>) {}
 }

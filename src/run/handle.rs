@@ -160,16 +160,13 @@ impl<O: DeserializeOwned> Stream for Run<O> {
 impl<O> Drop for Run<O> {
     fn drop(&mut self) {
         self.task.abort();
-        #[cfg(feature = "tracing")]
-        {
-            let state = self.shared.lock();
-            if !state.over && state.machine.has_batch() {
-                let batch = state.batches.last().map(String::as_str);
-                tracing::warn!(
-                    cspark.batch.id = batch,
-                    "run dropped before its end; the batch stays open until it is idle for too long"
-                );
-            }
+        let state = self.shared.lock();
+        if !state.over && state.machine.has_batch() {
+            let batch = state.batches.last().map(String::as_str);
+            tracing::warn!(
+                cspark.batch.id = batch,
+                "run dropped before its end; the batch stays open until it is idle for too long"
+            );
         }
     }
 }

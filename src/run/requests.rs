@@ -3,18 +3,14 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::machine::{BatchState, Facts, Failure, Op, Pulled, RequestId, RunId, What};
-use crate::batch::Calls;
-use crate::batch::split_outputs::{SplitResponse, split_outputs};
+use crate::batch::{Calls, NullLists, RawPulled};
 use crate::chunk::Chunk;
 use crate::chunk::push_body;
 use crate::error::{Error, ErrorKind, Result};
-use crate::raw::types::{
-    Batch, BatchStatus, BatchTransition, ChunkResult, CreateRequest, PullResponse, Status,
-};
+use crate::raw::types::{Batch, BatchStatus, BatchTransition, ChunkResult, CreateRequest, Status};
 
 /// A chunk's result as it came; its outputs are read by whoever takes it.
 pub(super) type RawResult = ChunkResult<RawOutputs>;
@@ -29,32 +25,12 @@ impl RawOutputs {
     }
 }
 
-impl<'de> Deserialize<'de> for RawOutputs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json: Box<RawValue> = Deserialize::deserialize(deserializer)?;
+#[cfg(test)]
+impl<'de> serde::Deserialize<'de> for RawOutputs {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json: Box<RawValue> = serde::Deserialize::deserialize(deserializer)?;
         Ok(Self(json.into()))
     }
-}
-
-/// Reads the answer of a pull, all but the outputs.
-fn read(answer: &[u8]) -> Option<PullResponse<RawOutputs>> {
-    let answer = std::str::from_utf8(answer).ok()?;
-    let SplitResponse { rest, outputs } = split_outputs(answer.as_bytes())?;
-    let PullResponse { data, status } =
-        serde_json::from_slice::<PullResponse<usize>>(&rest).ok()?;
-    let whole = |chunk: ChunkResult<usize>| {
-        let outputs = match chunk.outputs {
-            None => None,
-            Some(number) => Some(answer.get(outputs.get(number)?.clone())?),
-        };
-        let outputs = outputs.filter(|json| *json != "null");
-        Some(chunk.with_outputs(outputs.map(|json| RawOutputs(json.into()))))
-    };
-    let data = match data {
-        None => None,
-        Some(chunks) => Some(chunks.into_iter().map(whole).collect::<Option<_>>()?),
-    };
-    Some(PullResponse { data, status })
 }
 
 /// What became of a request.
@@ -109,17 +85,10 @@ impl Requests {
         run: RunId,
     ) -> Result<(Brought, Option<Status>)> {
         let received = self.calls.pull(&id, NonZeroU32::new(max)).await?;
-        let answer = match read(received.body()) {
-            Some(answer) => answer,
-            None => received.json()?,
-        };
-        let (data, status) = match (answer.data, answer.status) {
-            // A bare status: nothing of what a pull has.
-            (None, None) => (Vec::new(), received.json().ok()),
-            (data, status) => (data.unwrap_or_default(), status),
-        };
+        let pulled = RawPulled::decode(received.bytes(), NullLists::Drop)
+            .map_err(|error| received.undecodable(error))?;
         let (mut ours, mut foreign) = (Vec::new(), 0);
-        for result in data {
+        for result in pulled.chunks {
             match result
                 .id
                 .as_deref()
@@ -127,7 +96,7 @@ impl Requests {
                 .and_then(|id| run.read(id))
             {
                 Some((key, records)) => {
-                    let result = slim(result);
+                    let result = slim(result.map_outputs(|json| RawOutputs(json.into())));
                     let bytes = size(&result);
                     ours.push((
                         Pulled {
@@ -141,7 +110,7 @@ impl Requests {
                 None => foreign += 1,
             }
         }
-        Ok((Brought::Results { ours, foreign }, status))
+        Ok((Brought::Results { ours, foreign }, pulled.status))
     }
 }
 

@@ -183,7 +183,7 @@ impl<T: DeserializeOwned> Document<T> {
     fn new(body: &ResponseBody) -> Result<Self> {
         Ok(Self {
             content: body.json()?,
-            json: body.body().clone(),
+            json: body.bytes().clone(),
         })
     }
 }

@@ -1,4 +1,5 @@
-//! One request, one answer: sent, read to its end under the size limit, and judged.
+//! One attempt: sends a request, reads its response to the end under the size limit, and tells
+//! success from failure.
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
@@ -6,78 +7,66 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, StatusCode};
-use reqwest::{Request, Response, Url};
+use http::{HeaderMap, Response, StatusCode};
+use reqwest::{Request, ResponseBuilderExt as _, Url};
 use serde::de::IgnoredAny;
 
-use super::retry::Outcome;
+use super::retry::Cause;
 use super::retry_after::retry_after;
 
 /// How much of an error's body is read, in bytes.
 const ERROR_BODY: usize = 64 * 1024;
-/// How much is allocated on the word of a Content-Length, in bytes.
+/// The most that is allocated because of a Content-Length, in bytes.
 const TRUSTED_LENGTH: usize = 16 * 1024 * 1024;
 
-/// A whole 2xx answer.
+/// An attempt that failed.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+pub(super) struct AttemptFailure {
+    pub(super) cause: Cause,
+    /// One sentence without a full stop, with nothing masked.
+    pub(super) message: String,
+    /// The response, if there is one: the start of its body, with nothing masked.
+    pub(super) response: Option<Response<Bytes>>,
+    pub(super) source: Option<reqwest::Error>,
 }
 
-/// Why there is no such answer.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) outcome: Outcome,
-    /// One sentence without a full stop; not yet masked.
-    pub(crate) message: String,
-    pub(crate) status: Option<StatusCode>,
-    pub(crate) headers: HeaderMap,
-    /// The start of the body; not yet masked.
-    pub(crate) body: Bytes,
-    pub(crate) source: Option<reqwest::Error>,
-}
-
-impl Failure {
-    fn new(outcome: Outcome, message: impl Into<String>) -> Self {
+impl AttemptFailure {
+    fn new(cause: Cause, message: impl Into<String>) -> Self {
         Self {
-            outcome,
+            cause,
             message: message.into(),
-            status: None,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
+            response: None,
             source: None,
         }
     }
 
-    fn with_answer(mut self, status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
-        (self.status, self.headers, self.body) = (Some(status), headers, body);
-        self
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        self.response.as_ref().map(Response::status)
     }
 }
 
-/// What an answer is held to.
+/// The limits of one attempt.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(super) struct AttemptLimits {
     pub(super) timeout: Duration,
+    /// The largest body of a response, in bytes.
     pub(super) max_bytes: usize,
-    pub(super) wants_json: bool,
+    /// Whether the body of a 2xx response has to be JSON.
+    pub(super) expects_json: bool,
 }
 
+/// Sends `request` once. Returns the response if it is whole and its status is 2xx.
 pub(super) async fn attempt(
     client: &reqwest::Client,
     request: Request,
-    terms: Terms,
-) -> Result<Answer, Failure> {
-    match tokio::time::timeout(terms.timeout, exchange(client, request, terms)).await {
+    limits: AttemptLimits,
+) -> Result<Response<Bytes>, AttemptFailure> {
+    match tokio::time::timeout(limits.timeout, exchange(client, request, limits)).await {
         Ok(result) => result,
         Err(_) => {
-            let limit = terms.timeout.as_secs_f64();
-            Err(Failure::new(
-                Outcome::TimedOut,
-                format!("no complete answer within {limit} s"),
-            ))
+            let limit = limits.timeout.as_secs_f64();
+            let message = format!("no complete response within {limit} s");
+            Err(AttemptFailure::new(Cause::TimedOut, message))
         }
     }
 }
@@ -85,54 +74,72 @@ pub(super) async fn attempt(
 async fn exchange(
     client: &reqwest::Client,
     request: Request,
-    terms: Terms,
-) -> Result<Answer, Failure> {
-    let asked = request.url().clone();
+    limits: AttemptLimits,
+) -> Result<Response<Bytes>, AttemptFailure> {
+    let url = request.url().clone();
     let mut response = client
         .execute(request)
         .await
-        .map_err(|error| failed_to_send(error, &asked))?;
+        .map_err(|error| failed_to_send(error, &url))?;
     let (status, headers) = (response.status(), response.headers().clone());
+    let with_body = |body| collected(url.clone(), status, headers.clone(), body);
 
-    if response.url() != &asked {
+    if response.url() != &url {
         let message = format!(
-            "the HTTP client that was handed in followed a redirect to {}; build it with \
-             `redirect::Policy::none()`, since credentials may be sent along",
+            "the HTTP client set with `http_client` followed a redirect to {}; build it with \
+             `redirect::Policy::none()`, because credentials may be sent along",
             origin(response.url())
         );
-        return Err(Failure::new(Outcome::Redirected, message).with_answer(
-            status,
-            headers,
-            Bytes::new(),
-        ));
+        return Err(AttemptFailure {
+            response: Some(with_body(Bytes::new())),
+            ..AttemptFailure::new(Cause::Redirected, message)
+        });
     }
     if !status.is_success() {
-        let body = read_start(&mut response, ERROR_BODY.min(terms.max_bytes)).await;
-        let outcome = Outcome::Status(status, retry_after(&headers, SystemTime::now()));
-        let message = status_message(status, &headers, &asked);
-        return Err(Failure::new(outcome, message).with_answer(status, headers, body));
+        let body = read_start(&mut response, ERROR_BODY.min(limits.max_bytes)).await;
+        let cause = Cause::Status(status, retry_after(&headers, SystemTime::now()));
+        return Err(AttemptFailure {
+            response: Some(with_body(body)),
+            ..AttemptFailure::new(cause, status_message(status, &headers, &url))
+        });
     }
 
-    let body = match read_whole(&mut response, terms.max_bytes).await {
+    let body = match read_whole(&mut response, limits.max_bytes).await {
         Ok(body) => body,
-        Err(failure) => return Err(failure.with_answer(status, headers, Bytes::new())),
+        Err(failure) => {
+            return Err(AttemptFailure {
+                response: Some(with_body(Bytes::new())),
+                ..failure
+            });
+        }
     };
-    if terms.wants_json && serde_json::from_slice::<IgnoredAny>(&body).is_err() {
-        let content_type = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let message = match content_type {
-            _ if body.is_empty() => format!("{status} with an empty answer instead of JSON"),
-            Some(kind) => format!("{status} with an answer that is not JSON (`{kind}`)"),
-            None => format!("{status} with an answer that is not JSON"),
-        };
-        return Err(Failure::new(Outcome::Malformed, message).with_answer(status, headers, body));
+    if limits.expects_json && serde_json::from_slice::<IgnoredAny>(&body).is_err() {
+        return Err(AttemptFailure {
+            cause: Cause::Malformed,
+            message: not_json_message(status, &headers, &body),
+            response: Some(with_body(body)),
+            source: None,
+        });
     }
-    Ok(Answer {
-        status,
-        headers,
-        body,
-    })
+    Ok(with_body(body))
+}
+
+/// A response that has been read. The generated client finds the URL in its extensions.
+fn collected(url: Url, status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Bytes> {
+    let builder = Response::builder().url(url).status(status);
+    let mut response = builder.body(body).unwrap_or_default();
+    *response.headers_mut() = headers;
+    response
+}
+
+fn not_json_message(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
+    let content_type = headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    match content_type {
+        _ if body.is_empty() => format!("{status} with an empty body instead of JSON"),
+        Some(content_type) => format!("{status} with a body that is not JSON (`{content_type}`)"),
+        None => format!("{status} with a body that is not JSON"),
+    }
 }
 
 fn status_message(status: StatusCode, headers: &HeaderMap, asked: &Url) -> String {
@@ -161,11 +168,11 @@ fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
 }
 
-async fn read_whole(response: &mut Response, max: usize) -> Result<Bytes, Failure> {
+async fn read_whole(response: &mut reqwest::Response, max: usize) -> Result<Bytes, AttemptFailure> {
     let too_large = || {
-        Failure::new(
-            Outcome::TooLarge,
-            format!("the answer is larger than the limit of {max} bytes"),
+        AttemptFailure::new(
+            Cause::TooLarge,
+            format!("the response is larger than the limit of {max} bytes"),
         )
     };
     let announced = response.content_length().unwrap_or(0);
@@ -180,7 +187,7 @@ async fn read_whole(response: &mut Response, max: usize) -> Result<Bytes, Failur
                 if body.len() + first.as_ref().map_or(0, Bytes::len) + chunk.len() > max {
                     return Err(too_large());
                 }
-                // An answer that comes in one piece is handed on without a copy.
+                // A body that arrives in one piece is not copied.
                 if first.is_none() && body.is_empty() {
                     first = Some(chunk);
                     continue;
@@ -198,8 +205,8 @@ async fn read_whole(response: &mut Response, max: usize) -> Result<Bytes, Failur
     }
 }
 
-/// As much of an error's body as can be had; that there is no more is not worth another error.
-async fn read_start(response: &mut Response, max: usize) -> Bytes {
+/// The start of an error's body, up to where it can be read.
+async fn read_start(response: &mut reqwest::Response, max: usize) -> Bytes {
     let mut body = BytesMut::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk[..chunk.len().min(max - body.len())]);
@@ -210,63 +217,60 @@ async fn read_start(response: &mut Response, max: usize) -> Bytes {
     body.freeze()
 }
 
-fn failed_to_send(error: reqwest::Error, asked: &Url) -> Failure {
+fn failed_to_send(error: reqwest::Error, asked: &Url) -> AttemptFailure {
     let error = error.without_url();
     let root = root_cause(&error);
-    let (outcome, message) = if error.is_builder() {
-        (
-            Outcome::NotSent,
-            format!("the request can't be sent: {root}"),
-        )
+    let (cause, message) = if error.is_builder() {
+        (Cause::NotSent, format!("the request can't be sent: {root}"))
     } else if error.is_redirect() {
         (
-            Outcome::Redirected,
+            Cause::Redirected,
             format!("a redirect was not followed: {root}"),
         )
     } else if error.is_connect() {
         (
-            Outcome::Connect,
-            format!("no connection to {}: {root}", origin(asked)),
+            Cause::Connect,
+            format!("could not connect to {}: {root}", origin(asked)),
         )
     } else if error.is_timeout() {
-        // A client that was handed in may have time limits of its own.
+        // The user's own HTTP client may have time limits.
         (
-            Outcome::TimedOut,
-            String::from("no answer within the HTTP client's own time limit"),
+            Cause::TimedOut,
+            String::from("no response within the HTTP client's own time limit"),
         )
     } else {
         (
-            Outcome::Interrupted,
-            format!("the connection broke before there was an answer: {root}"),
+            Cause::Interrupted,
+            format!("the connection broke before the response: {root}"),
         )
     };
-    Failure {
+    AttemptFailure {
         source: Some(error),
-        ..Failure::new(outcome, message)
+        ..AttemptFailure::new(cause, message)
     }
 }
 
-fn failed_to_read(error: reqwest::Error) -> Failure {
+fn failed_to_read(error: reqwest::Error) -> AttemptFailure {
     let error = error.without_url();
     let root = root_cause(&error);
-    let (outcome, message) = if error.is_timeout() {
+    let (cause, message) = if error.is_timeout() {
         (
-            Outcome::TimedOut,
-            String::from("no whole answer within the HTTP client's own time limit"),
+            Cause::TimedOut,
+            String::from("no complete response within the HTTP client's own time limit"),
         )
     } else {
         (
-            Outcome::Interrupted,
-            format!("the answer was cut short: {root}"),
+            Cause::Interrupted,
+            format!("the response was cut short: {root}"),
         )
     };
-    Failure {
+    AttemptFailure {
         source: Some(error),
-        ..Failure::new(outcome, message)
+        ..AttemptFailure::new(cause, message)
     }
 }
 
-/// The last in the chain of sources, which names what people can look for.
+/// The last error in the chain of sources, which is the one that names the cause.
 fn root_cause(error: &dyn StdError) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

@@ -1,13 +1,12 @@
 //! What puts credentials on a request.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 
 use super::oauth::ClientCredentials;
-use super::retry::{Decision, Failed, Outcome, Repeat, decide};
+use super::retry::{Cause, Idempotency, RetryDecision, RetryState, decide};
 use super::sender::Sender;
 use crate::auth::{AccessToken, Issued, TokenCache, TokenProvider};
 use crate::config::headers::API_KEY;
@@ -170,19 +169,19 @@ async fn ask(provider: &dyn TokenProvider, sender: &Sender) -> Result<AccessToke
                 Error::new(ErrorKind::Timeout, message).with_transient(true)
             }
         };
-        let failed = Failed {
-            repeat: Repeat::Always,
-            outcome: if error.is_transient() {
-                Outcome::Connect
+        let state = RetryState {
+            idempotency: Idempotency::Idempotent,
+            cause: if error.is_transient() {
+                Cause::Connect
             } else {
-                Outcome::NotSent
+                Cause::NotSent
             },
             attempts,
-            left: None::<Duration>,
+            time_left: None,
         };
-        match decide(sender.policy(), failed, fastrand::f64()) {
-            Decision::Wait(wait) => tokio::time::sleep(wait).await,
-            Decision::Stop => return Err(error.with_operation(Operation::Token)),
+        match decide(sender.policy(), state, fastrand::f64()) {
+            RetryDecision::RetryAfter(wait) => tokio::time::sleep(wait).await,
+            RetryDecision::Stop => return Err(error.with_operation(Operation::Token)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One call: what is asked, and what happened to it so far.
+//! One call: what it is about, and what has happened to it so far.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,26 +6,44 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::attempt::Failure;
-use super::retry::{Outcome, Repeat};
+use super::attempt::AttemptFailure;
+use super::retry::{Cause, Idempotency};
 use crate::error::{Error, ErrorKind};
 use crate::operation::Operation;
 use crate::redact::Redactor;
 
-/// What is asked of the transport.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) operation: Operation,
-    pub(crate) batch_id: Option<String>,
-    pub(crate) repeat: Repeat,
+/// A call of the API, which may take several attempts.
+///
+/// The log of the attempts stays readable when the future of the call is dropped because its time
+/// ran out.
+#[derive(Debug)]
+pub(crate) struct CallContext {
+    operation: Operation,
+    batch_id: Option<String>,
+    idempotency: Idempotency,
+    started: Instant,
+    log: Mutex<Log>,
 }
 
-impl Call {
+#[derive(Debug, Default)]
+struct Log {
+    request_ids: Vec<String>,
+    in_flight: bool,
+    may_have_been_processed: bool,
+    /// The status and `Retry-After` of the last response.
+    status: Option<StatusCode>,
+    retry_after: Option<Duration>,
+    error: Option<Error>,
+}
+
+impl CallContext {
     pub(crate) fn new(operation: Operation) -> Self {
         Self {
             operation,
             batch_id: None,
-            repeat: Repeat::default_for(operation),
+            idempotency: Idempotency::of(operation),
+            started: Instant::now(),
+            log: Mutex::default(),
         }
     }
 
@@ -34,156 +52,125 @@ impl Call {
         self
     }
 
-    /// For callers that know more than the operation's name: a push of chunks that may be
-    /// computed twice, or a create that must not be repeated at all.
-    pub(crate) fn repeat(mut self, repeat: Repeat) -> Self {
-        self.repeat = repeat;
+    pub(crate) fn idempotency(mut self, idempotency: Idempotency) -> Self {
+        self.idempotency = idempotency;
         self
     }
 
-    /// Whether a 2xx answer must be JSON to count as one.
+    pub(super) fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    pub(super) fn batch_id(&self) -> Option<&str> {
+        self.batch_id.as_deref()
+    }
+
+    pub(super) fn may_repeat(&self) -> Idempotency {
+        self.idempotency
+    }
+
+    /// Whether the body of a 2xx response has to be JSON for the attempt to count as successful.
     ///
-    /// Not for a pull: its results exist nowhere else once they are sent, so they are handed up
-    /// as they are.
-    pub(super) fn wants_json(&self) -> bool {
+    /// A pull is the exception: the service no longer has its results, so the caller gets the body
+    /// as it is.
+    pub(super) fn expects_json(&self) -> bool {
         self.operation != Operation::Pull
-    }
-}
-
-/// What happened so far. Shared with the hooks, and readable when the call's future was dropped
-/// because time ran out.
-#[derive(Debug)]
-pub(crate) struct CallLog {
-    started: Instant,
-    entries: Mutex<Entries>,
-}
-
-#[derive(Debug, Default)]
-struct Entries {
-    request_ids: Vec<String>,
-    in_flight: bool,
-    may_have_been_processed: bool,
-    status: Option<StatusCode>,
-    retry_after: Option<Duration>,
-    failure: Option<Error>,
-}
-
-impl CallLog {
-    pub(crate) fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            entries: Mutex::default(),
-        }
-    }
-
-    #[cfg_attr(
-        not(feature = "tracing"),
-        allow(dead_code, reason = "told to logs only")
-    )]
-    pub(super) fn last_request_id(&self) -> Option<String> {
-        self.entries().request_ids.last().cloned()
-    }
-
-    fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 
-    #[cfg_attr(
-        not(feature = "tracing"),
-        allow(dead_code, reason = "told to logs only")
-    )]
     pub(super) fn attempts(&self) -> u32 {
-        u32::try_from(self.entries().request_ids.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.log().request_ids.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn attempt_starts(&self, request_id: &str) {
-        let mut entries = self.entries();
-        entries.request_ids.push(request_id.to_owned());
-        entries.in_flight = true;
-        entries.status = None;
-        entries.retry_after = None;
+    pub(super) fn last_request_id(&self) -> Option<String> {
+        self.log().request_ids.last().cloned()
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn attempt_started(&self, request_id: &str) {
+        let mut log = self.log();
+        log.request_ids.push(request_id.to_owned());
+        log.in_flight = true;
+        log.status = None;
+        log.retry_after = None;
     }
 
     pub(super) fn attempt_succeeded(&self, status: StatusCode) {
-        let mut entries = self.entries();
-        entries.in_flight = false;
-        entries.status = Some(status);
+        let mut log = self.log();
+        log.in_flight = false;
+        log.status = Some(status);
     }
 
-    pub(super) fn attempt_failed(&self, failure: &Failure) {
-        let mut entries = self.entries();
-        entries.in_flight = false;
-        entries.status = failure.status;
-        entries.retry_after = failure.outcome.retry_after();
-        entries.may_have_been_processed |= failure.outcome.may_have_been_processed();
+    pub(super) fn attempt_failed(&self, failure: &AttemptFailure) {
+        let mut log = self.log();
+        log.in_flight = false;
+        log.status = failure.status();
+        log.retry_after = failure.cause.retry_after();
+        log.may_have_been_processed |= failure.cause.may_have_been_processed();
     }
 
-    /// Leaves the error for whoever made the call; the generated code in between can't carry it.
-    pub(super) fn leave(&self, error: Error) {
-        self.entries().failure = Some(error);
+    /// Keeps the error of the call while the generated client returns, which can't carry it.
+    pub(super) fn store_error(&self, error: Error) {
+        self.log().error = Some(error);
     }
 
-    pub(super) fn take_failure(&self) -> Option<Error> {
-        self.entries().failure.take()
+    pub(super) fn take_error(&self) -> Option<Error> {
+        self.log().error.take()
     }
 
     /// Adds what is known of the call to an error.
-    pub(crate) fn complete(&self, error: Error, call: &Call) -> Error {
-        let entries = self.entries();
+    pub(super) fn complete(&self, error: Error) -> Error {
+        let log = self.log();
         let mut error = error
-            .with_operation(call.operation)
-            .with_attempts(entries.request_ids.clone(), self.elapsed())
-            .with_retry_after(entries.retry_after)
-            .with_may_have_been_processed(entries.may_have_been_processed);
-        if let Some(id) = &call.batch_id {
+            .with_operation(self.operation)
+            .with_attempts(log.request_ids.clone(), self.elapsed())
+            .with_retry_after(log.retry_after)
+            .with_may_have_been_processed(log.may_have_been_processed);
+        if let Some(id) = &self.batch_id {
             error = error.with_batch(id);
         }
-        if let Some(status) = entries.status {
+        if let Some(status) = log.status {
             error = error.with_status(status);
         }
         error
     }
 
-    /// The error for the last attempt.
-    pub(super) fn failed(&self, failure: Failure, call: &Call, redactor: &Redactor) -> Error {
+    /// The error of a call whose last attempt failed.
+    pub(super) fn failed(&self, failure: AttemptFailure, redactor: &Redactor) -> Error {
         let message = redactor.redact(&failure.message).into_owned();
         let mut error =
-            Error::new(failure.outcome.kind(), message).with_transient(failure.outcome.can_pass());
-        // A token request that went well may hold a token that nobody knows to mask.
-        let granted = failure.status.is_some_and(|status| status.is_success());
-        if call.operation != Operation::Token || !granted {
-            error = error.with_body_excerpt(&redactor.redact_body(&failure.body));
+            Error::new(failure.cause.kind(), message).with_transient(failure.cause.is_transient());
+        if let Some(response) = &failure.response {
+            // The body of a successful token request may hold a token that is not masked yet.
+            if self.operation != Operation::Token || !response.status().is_success() {
+                error = error.with_body_excerpt(&redactor.redact_body(response.body()));
+            }
         }
-        let error = match failure.source {
-            Some(source) => error.with_source(source),
-            None => error,
-        };
-        self.complete(error, call)
+        if let Some(source) = failure.source {
+            error = error.with_source(source);
+        }
+        self.complete(error)
     }
 
-    /// The error for a call that took longer than a call may.
-    pub(super) fn out_of_time(&self, limit: Duration, call: &Call) -> Error {
+    /// The error of a call that took longer than the time allowed for it.
+    pub(super) fn timed_out(&self, limit: Duration) -> Error {
         {
-            let mut entries = self.entries();
-            entries.may_have_been_processed |= entries.in_flight;
+            let mut log = self.log();
+            log.may_have_been_processed |= log.in_flight;
         }
-        let error = Error::new(
-            ErrorKind::Timeout,
-            format!(
-                "the call took longer than the {} s that it may take",
-                limit.as_secs_f64()
-            ),
-        );
-        self.complete(error.with_transient(true), call)
+        let message = format!("the call took longer than {} s", limit.as_secs_f64());
+        self.complete(Error::new(ErrorKind::Timeout, message).with_transient(true))
     }
 
-    /// The error for a 2xx answer that does not hold what it should.
-    pub(super) fn undecodable(&self, error: Error, call: &Call) -> Error {
-        self.entries().may_have_been_processed |= Outcome::Malformed.may_have_been_processed();
-        self.complete(error, call)
+    /// The error of a call whose 2xx response can't be decoded.
+    pub(super) fn undecodable(&self, error: Error) -> Error {
+        self.log().may_have_been_processed |= Cause::Malformed.may_have_been_processed();
+        self.complete(error)
     }
 }

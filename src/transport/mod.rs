@@ -5,10 +5,10 @@
 mod attempt;
 mod auth;
 mod call;
+mod call_executor;
 #[cfg(feature = "gzip")]
 mod gzip;
 mod headers;
-mod hooks;
 mod http_client;
 mod oauth;
 mod response;
@@ -24,14 +24,13 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Response};
 use progenitor_client::{ByteStream, ResponseValue};
-use reqwest::{Request, Response, Url};
+use reqwest::{Request, Url};
 use serde::de::DeserializeOwned;
 
-use self::attempt::Answer;
 use self::auth::{Auth, Credential, Source};
-use self::hooks::{CallExecutor, TypedCall};
+use self::call_executor::CallExecutor;
 use self::oauth::ClientCredentials;
 use self::sender::Sender;
 use crate::auth::Credentials;
@@ -42,30 +41,23 @@ use crate::raw;
 use crate::raw::executor::{Execute, Executor};
 use crate::redact::{Secret, Secrets};
 
-pub(crate) use self::call::{Call, CallLog};
+pub(crate) use self::call::CallContext;
 pub(crate) use self::response::ResponseBody;
-pub(crate) use self::retry::Repeat;
+pub(crate) use self::retry::Idempotency;
+pub(crate) use self::sender::CallError;
 
-/// The query parameter that progenitor adds to each request.
+/// A header that progenitor adds to each request.
 const API_VERSION: &str = "api-version";
 
-/// What a generated call ends in.
+/// The result of a generated call.
 pub(crate) type RawResult<T> = Result<ResponseValue<T>, progenitor_client::Error<()>>;
 
-/// A call that failed.
-#[derive(Debug)]
-pub(crate) struct CallError {
-    pub(crate) error: Error,
-    /// The last response, if it has an error status: whole and with nothing masked.
-    pub(crate) response: Option<Response>,
-}
-
-/// Everything that a call needs, once per client.
+/// Everything that calls need: settings, credentials and the HTTP client. One for each client.
 #[derive(Debug)]
 pub(crate) struct Transport {
     sender: Sender,
     auth: Auth,
-    /// Those of every request.
+    /// The headers of every request.
     headers: HeaderMap,
     settings: Settings,
 }
@@ -100,25 +92,83 @@ impl Transport {
         raw::Client::new_with_client(&base_url, client, Executor::new(execute))
     }
 
-    fn raw_client_for(self: &Arc<Self>, call: &Arc<TypedCall>) -> raw::Client {
-        self.raw_client(CallExecutor {
-            transport: Arc::clone(self),
-            call: Arc::clone(call),
-        })
+    /// Makes a generated call whose response is JSON.
+    ///
+    /// The layers above meet the errors of the generated client only here and in
+    /// [`call_bytes`](Self::call_bytes).
+    ///
+    /// ```text
+    /// let context = CallContext::new(Operation::Status).batch(id);
+    /// let status = transport.call(context, async |raw| raw.status(id).await).await?;
+    /// ```
+    pub(crate) async fn call<T, F>(
+        self: &Arc<Self>,
+        context: CallContext,
+        send: impl FnOnce(raw::Client) -> F,
+    ) -> Result<T>
+    where
+        T: DeserializeOwned,
+        F: Future<Output = RawResult<T>>,
+    {
+        let context = Arc::new(context);
+        match send(self.raw_client_for(&context)).await {
+            Ok(value) => Ok(value.into_inner()),
+            // Decodes it once more to find the path of the value that is wrong.
+            Err(progenitor_client::Error::InvalidResponsePayload(body, _)) => {
+                self.response_body(body, context).json()
+            }
+            Err(error) => Err(call_error(&context, error)),
+        }
+    }
+
+    /// Makes a generated call whose response the caller decodes.
+    pub(crate) async fn call_bytes<F>(
+        self: &Arc<Self>,
+        context: CallContext,
+        send: impl FnOnce(raw::Client) -> F,
+    ) -> Result<ResponseBody>
+    where
+        F: Future<Output = RawResult<ByteStream>>,
+    {
+        let context = Arc::new(context);
+        let body = match send(self.raw_client_for(&context)).await {
+            Ok(value) => collect(value.into_inner()).await.map_err(Into::into),
+            Err(error) => Err(error),
+        };
+        match body {
+            Ok(body) => Ok(self.response_body(body, context)),
+            Err(error) => Err(call_error(&context, error)),
+        }
+    }
+
+    /// Asks the environment for its health, without credentials, because that concerns no tenant.
+    pub(crate) async fn health<T: DeserializeOwned>(self: &Arc<Self>) -> Result<T> {
+        let context = CallContext::new(Operation::Health);
+        let url: Url = self.settings.base_url.health().parse().map_err(|_| {
+            Error::config("the base URL leads to no health check").with_operation(Operation::Health)
+        })?;
+        let mut request = Request::new(Method::GET, url);
+        self.add_headers(request.headers_mut());
+        match self.sender.send(request, &context, &Auth::Open).await {
+            Ok(response) => {
+                let context = Arc::new(context);
+                self.response_body(response.into_body(), context).json()
+            }
+            Err(failed) => Err(failed.error),
+        }
     }
 
     /// Completes the request of a generated client, and sends it.
     pub(crate) async fn send(
         &self,
         mut request: Request,
-        call: &Call,
-        log: &CallLog,
-    ) -> Result<Response, CallError> {
+        context: &CallContext,
+    ) -> Result<Response<Bytes>, Box<CallError>> {
         let headers = request.headers_mut();
         headers.remove(API_VERSION);
         headers.remove(ACCEPT);
         if headers.contains_key(CONTENT_TYPE) {
-            // The generated code takes bulk bodies for any bytes; they are JSON all the same.
+            // To the generated code a bulk body is any bytes, but it is always JSON.
             headers.insert(CONTENT_TYPE, headers::JSON);
         }
         self.add_headers(headers);
@@ -126,77 +176,21 @@ impl Transport {
         if self.settings.compress_requests {
             gzip::compress(&mut request);
         }
-        let url = request.url().clone();
-        match self.sender.run(request, call, &self.auth, log).await {
-            Ok(answer) => Ok(hooks::response(url, answer)),
-            Err(stopped) => {
-                let answer = stopped.answer;
-                let answer = answer.filter(|Answer { status, .. }| {
-                    !status.is_success() && !status.is_redirection()
-                });
-                Err(CallError {
-                    error: stopped.error,
-                    response: answer.map(|answer| hooks::response(url, answer)),
-                })
-            }
-        }
+        self.sender.send(request, context, &self.auth).await
     }
 
-    /// Makes a generated call whose answer is JSON.
-    ///
-    /// This and [`call_bytes`](Self::call_bytes) are the only places where the layers above meet
-    /// the generated code's errors.
-    ///
-    /// ```text
-    /// let call = Call::new(Operation::Status).batch(id);
-    /// let status = transport.call(call, |raw| async move { raw.status(id).await }).await?;
-    /// ```
-    pub(crate) async fn call<T, F>(
-        self: &Arc<Self>,
-        call: Call,
-        send: impl FnOnce(raw::Client) -> F,
-    ) -> Result<T>
-    where
-        T: DeserializeOwned,
-        F: Future<Output = RawResult<T>>,
-    {
-        let call = begin(call);
-        match send(self.raw_client_for(&call)).await {
-            Ok(value) => Ok(value.into_inner()),
-            Err(progenitor_client::Error::InvalidResponsePayload(body, _)) => {
-                // Only to find out where it went wrong.
-                let received = ResponseBody {
-                    body,
-                    call,
-                    transport: Arc::clone(self),
-                };
-                received.json::<T>()
-            }
-            Err(error) => Err(failed(&call, error)),
-        }
+    fn raw_client_for(self: &Arc<Self>, context: &Arc<CallContext>) -> raw::Client {
+        self.raw_client(CallExecutor {
+            transport: Arc::clone(self),
+            context: Arc::clone(context),
+        })
     }
 
-    /// Makes a generated call whose answer the caller reads.
-    pub(crate) async fn call_bytes<F>(
-        self: &Arc<Self>,
-        call: Call,
-        send: impl FnOnce(raw::Client) -> F,
-    ) -> Result<ResponseBody>
-    where
-        F: Future<Output = RawResult<ByteStream>>,
-    {
-        let call = begin(call);
-        match send(self.raw_client_for(&call)).await {
-            Ok(value) => {
-                let body = whole(value.into_inner()).await;
-                let body = body.map_err(|error| failed(&call, error.into()))?;
-                Ok(ResponseBody {
-                    body,
-                    call,
-                    transport: Arc::clone(self),
-                })
-            }
-            Err(error) => Err(failed(&call, error)),
+    fn response_body(self: &Arc<Self>, body: Bytes, context: Arc<CallContext>) -> ResponseBody {
+        ResponseBody {
+            body,
+            context,
+            transport: Arc::clone(self),
         }
     }
 
@@ -205,53 +199,27 @@ impl Transport {
             headers.append(name, value.clone());
         }
     }
-
-    /// Asks the environment for its health, without credentials, since no tenant is involved.
-    pub(crate) async fn health<T: DeserializeOwned>(self: &Arc<Self>) -> Result<T> {
-        let call = begin(Call::new(Operation::Health));
-        let url: Url = self.settings.base_url.health().parse().map_err(|_| {
-            Error::config("the base URL leads to no health check").with_operation(Operation::Health)
-        })?;
-        let mut request = Request::new(Method::GET, url);
-        self.add_headers(request.headers_mut());
-        let running = self.sender.run(request, &call.call, &Auth::Open, &call.log);
-        let Answer { body, .. } = running.await.map_err(|stopped| stopped.error)?;
-        ResponseBody {
-            body,
-            call,
-            transport: Arc::clone(self),
-        }
-        .json()
-    }
 }
 
-fn begin(call: Call) -> Arc<TypedCall> {
-    Arc::new(TypedCall {
-        call,
-        log: CallLog::new(),
-    })
-}
-
-/// The error of a call, out of what the generated code says and what the log knows better.
-fn failed(typed: &TypedCall, error: progenitor_client::Error<()>) -> Error {
+/// The error of a generated call: the one that the executor stored, or else one for a request that
+/// could not be built.
+fn call_error(context: &CallContext, error: progenitor_client::Error<()>) -> Error {
     use progenitor_client::Error as Raw;
-    let TypedCall { call, log } = typed;
-    if let Some(error) = log.take_failure() {
+    if let Some(error) = context.take_error() {
         return error;
     }
-    // What is left are requests that could not be put together.
     let error = match error {
         Raw::InvalidRequest(why) => Error::input(why),
         Raw::CommunicationError(source) => {
-            Error::input("the request can't be put together").with_source(source.without_url())
+            Error::input("the request can't be built").with_source(source.without_url())
         }
         _ => Error::decode("", "it is not what the API describes"),
     };
-    log.complete(error, call)
+    context.complete(error)
 }
 
-/// The bytes of an answer that the sender has read already: one piece, not copied.
-async fn whole(stream: ByteStream) -> reqwest::Result<Bytes> {
+/// The bytes of a response that was read before. They come in one piece, which is not copied.
+async fn collect(stream: ByteStream) -> reqwest::Result<Bytes> {
     let mut stream = stream.into_inner();
     let Some(first) = stream.next().await.transpose()? else {
         return Ok(Bytes::new());
@@ -288,7 +256,7 @@ fn auth(settings: &Settings, sender: &Sender) -> Result<Auth> {
     })
 }
 
-/// What the settings hold. Tokens are added as they are issued.
+/// The secrets in the settings. Tokens are added as they are issued.
 fn secrets(settings: &Settings) -> Secrets {
     let own = match &settings.credentials {
         Credentials::ApiKey(secret) | Credentials::Token(secret) => Some(secret.clone()),

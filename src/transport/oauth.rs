@@ -11,7 +11,7 @@ use reqwest::{Request, Url};
 use serde::Deserialize;
 
 use super::auth::Auth;
-use super::call::{Call, CallLog};
+use super::call::CallContext;
 use super::sender::Sender;
 use crate::auth::{AccessToken, ClientSecret};
 use crate::error::{Error, Result};
@@ -56,18 +56,14 @@ impl Lifetime {
 
 impl ClientCredentials {
     pub(super) async fn fetch(&self) -> Result<AccessToken> {
-        let call = Call::new(Operation::Token);
-        let log = CallLog::new();
+        let context = CallContext::new(Operation::Token);
         let request = self.request()?;
-        // Boxed, since calls need tokens and tokens need a call.
-        let running = Box::pin(self.sender.run(request, &call, &Auth::Open, &log));
-        let answer = running.await.map_err(|stopped| stopped.error)?;
-        // Neither serde's words nor the body go into the error: both may hold the token.
-        let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| {
-            log.complete(
-                Error::decode("access_token", "there is no such text in it"),
-                &call,
-            )
+        // Boxed, because sending needs tokens and fetching a token sends.
+        let sending = Box::pin(self.sender.send(request, &context, &Auth::Open));
+        let response = sending.await.map_err(|failed| failed.error)?;
+        // The error repeats neither serde's message nor the body: both may hold the token.
+        let granted: Granted = serde_json::from_slice(response.body()).map_err(|_| {
+            context.complete(Error::decode("access_token", "there is no such string"))
         })?;
         let token = AccessToken::new(granted.access_token);
         Ok(

@@ -1,46 +1,45 @@
-//! What a call brought back, and the errors of those who can't read it.
+//! The body of a response, for callers that decode it themselves.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::Transport;
-use super::hooks::TypedCall;
+use super::{CallContext, Transport};
 use crate::error::{Error, Result};
 use crate::json::{DecodeError, decode};
 use crate::operation::Operation;
 
-/// The body of a 2xx answer, whole.
+/// The whole body of a 2xx response, with what an error about it needs.
 #[derive(Debug)]
 pub(crate) struct ResponseBody {
     pub(super) body: Bytes,
-    pub(super) call: Arc<TypedCall>,
+    pub(super) context: Arc<CallContext>,
     pub(super) transport: Arc<Transport>,
 }
 
 impl ResponseBody {
     /// The bytes as the service sent them, decompressed.
-    pub(crate) fn body(&self) -> &Bytes {
+    pub(crate) fn bytes(&self) -> &Bytes {
         &self.body
     }
 
-    /// Reads the JSON as a `T`.
+    /// Decodes the JSON as a `T`.
     pub(crate) fn json<'de, T: Deserialize<'de>>(&'de self) -> Result<T> {
-        decode(&self.body).map_err(|DecodeError { path, message }| self.undecodable(&path, message))
+        decode(&self.body).map_err(|error| self.undecodable(error))
     }
 
-    /// The error for an answer that does not hold what it should at `path`.
+    /// The error for a body that is not what the API describes.
     ///
-    /// For a pull it has the whole answer with it, since the service no longer has the results.
-    pub(crate) fn undecodable(&self, path: &str, why: impl std::fmt::Display) -> Error {
-        let TypedCall { call, log } = &*self.call;
+    /// For a pull it carries the whole body, because the service no longer has the results.
+    pub(crate) fn undecodable(&self, error: DecodeError) -> Error {
         let redactor = self.transport.sender.redactor();
         // serde repeats values, and a path can hold keys that the service chose.
-        let error = Error::decode(&redactor.redact(path), redactor.redact(&why.to_string()))
+        let path = redactor.redact(&error.path);
+        let error = Error::decode(&path, redactor.redact(&error.message))
             .with_body_excerpt(&redactor.redact_body(&self.body));
-        let error = log.undecodable(error, call);
-        match call.operation {
+        let error = self.context.undecodable(error);
+        match self.context.operation() {
             Operation::Pull => error.with_response_body(self.body.clone()),
             _ => error,
         }

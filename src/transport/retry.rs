@@ -1,4 +1,6 @@
-//! Whether to try again, and when: a pure function, so that every case fits in a table.
+//! Whether to send a request again, and when.
+//!
+//! The decision is a pure function, so that every case fits in a table.
 
 use std::time::Duration;
 
@@ -9,28 +11,30 @@ use crate::config::RetryPolicy;
 use crate::error::ErrorKind;
 use crate::operation::Operation;
 
-/// Which failures of an operation a repeat may follow.
+/// Whether a request may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// Doing it twice does no harm: repeat whatever can pass.
-    Always,
-    /// Doing it twice does harm: repeat only where the request surely was not taken.
-    IfNotTaken,
-    /// The caller decides by itself, and wants to know of every failure.
-    Never,
+pub(crate) enum Idempotency {
+    /// Sending it twice does no harm: it is repeated after any transient failure.
+    Idempotent,
+    /// Sending it twice does harm: it is repeated only if the service did not process it.
+    NotIdempotent,
+    /// The caller decides, and has to see every failure.
+    CallerRetries,
 }
 
-impl Repeat {
-    /// What holds unless the caller knows better.
+impl Idempotency {
+    /// The idempotency of an operation.
     ///
-    /// - Close and cancel ask for a state, so they can be repeated; the repeat may be refused
-    ///   because the first one worked, which the error tells with `may_have_been_processed`.
-    /// - A second create makes a second batch, a second push may be computed twice.
-    /// - A pull empties the buffer. If its answer was lost, so are the results, and a repeat that
-    ///   brings the next ones would hide that from a caller who does not keep accounts.
-    pub(crate) fn default_for(operation: Operation) -> Self {
+    /// - Close and cancel ask for a state, so they are idempotent. The service may refuse a
+    ///   repeated one because the first one worked; the error says so with
+    ///   `may_have_been_processed`.
+    /// - A second create makes a second batch, and chunks that are pushed twice may be computed
+    ///   twice.
+    /// - A pull removes results from the service. If its response is lost, so are the results, and
+    ///   a repeated pull would return the next ones and hide the loss from the caller.
+    pub(crate) fn of(operation: Operation) -> Self {
         match operation {
-            Operation::Create | Operation::Push | Operation::Pull => Self::IfNotTaken,
+            Operation::Create | Operation::Push | Operation::Pull => Self::NotIdempotent,
             Operation::Describe
             | Operation::Info
             | Operation::Status
@@ -40,34 +44,34 @@ impl Repeat {
             | Operation::Swagger
             | Operation::Versions
             | Operation::Health
-            | Operation::Token => Self::Always,
+            | Operation::Token => Self::Idempotent,
         }
     }
 }
 
-/// How one attempt went wrong.
+/// Why an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// An answer with a status other than 2xx, and the wait that it asks for.
+pub(super) enum Cause {
+    /// The response has a status other than 2xx. With the `Retry-After` of the response.
     Status(StatusCode, Option<Duration>),
-    /// No connection, so nothing was sent.
+    /// No connection could be made, so nothing was sent.
     Connect,
-    /// The connection broke afterwards, or the answer was cut short.
+    /// The connection broke after the request was sent, or the response was cut short.
     Interrupted,
-    /// No whole answer within the time for an attempt.
+    /// There was no complete response within the time for one attempt.
     TimedOut,
-    /// A 2xx answer that is not JSON.
+    /// The response has status 2xx and a body that is not JSON.
     Malformed,
-    /// A 2xx answer above the size limit.
+    /// The response has status 2xx and a body above the size limit.
     TooLarge,
-    /// The HTTP client followed a redirect that it should not have followed.
+    /// The HTTP client followed a redirect, which it must not do.
     Redirected,
-    /// The HTTP client refuses to send such a request.
+    /// The HTTP client refused to send the request.
     NotSent,
 }
 
-impl Outcome {
-    pub(crate) fn kind(self) -> ErrorKind {
+impl Cause {
+    pub(super) fn kind(self) -> ErrorKind {
         match self {
             Self::Status(status, _) => match status.as_u16() {
                 401 => ErrorKind::Unauthorized,
@@ -90,8 +94,8 @@ impl Outcome {
         }
     }
 
-    /// Whether the same request may fare better a little later.
-    pub(crate) fn can_pass(self) -> bool {
+    /// Whether the same request may succeed a little later.
+    pub(super) fn is_transient(self) -> bool {
         match self {
             Self::Status(status, _) => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
             Self::Connect | Self::Interrupted | Self::TimedOut | Self::Malformed => true,
@@ -99,11 +103,11 @@ impl Outcome {
         }
     }
 
-    /// Whether the service may have acted on the request.
+    /// Whether the service may have processed the request.
     ///
-    /// A 503 with Retry-After is a refusal by someone who knows what they do. A bare one also
-    /// comes from gateways whose connection broke after they had passed the request on.
-    pub(crate) fn may_have_been_processed(self) -> bool {
+    /// A 503 with `Retry-After` comes from a service that refuses on purpose. A bare 503 also comes
+    /// from gateways that lost their connection after they had passed the request on.
+    pub(super) fn may_have_been_processed(self) -> bool {
         match self {
             Self::Status(StatusCode::SERVICE_UNAVAILABLE, Some(_)) => false,
             Self::Status(status, _) => status.is_server_error() || status == 408,
@@ -116,7 +120,7 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn retry_after(self) -> Option<Duration> {
+    pub(super) fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Status(_, retry_after) => retry_after,
             _ => None,
@@ -126,36 +130,37 @@ impl Outcome {
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub(super) enum RetryDecision {
+    /// Give up: the call fails.
     Stop,
-    Wait(Duration),
+    /// Send the request again after this time.
+    RetryAfter(Duration),
 }
 
-/// What is known when an attempt has failed.
+/// What is known after a failed attempt.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Failed {
-    pub(crate) repeat: Repeat,
-    pub(crate) outcome: Outcome,
-    /// How many attempts there were, this one included.
-    pub(crate) attempts: u32,
-    /// What is left of the time for the whole operation; `None` if it is not limited.
-    pub(crate) left: Option<Duration>,
+pub(super) struct RetryState {
+    pub(super) idempotency: Idempotency,
+    pub(super) cause: Cause,
+    /// The number of attempts, including the one that failed.
+    pub(super) attempts: u32,
+    /// The time left for the whole call; `None` if it is not limited.
+    pub(super) time_left: Option<Duration>,
 }
 
-/// Decides. `random` is in `0.0..1.0`.
-pub(crate) fn decide(policy: &RetryPolicy, failed: Failed, random: f64) -> Decision {
-    let allowed = match failed.repeat {
-        Repeat::Always => failed.outcome.can_pass(),
-        Repeat::IfNotTaken => {
-            failed.outcome.can_pass() && !failed.outcome.may_have_been_processed()
-        }
-        Repeat::Never => false,
+/// Decides what to do after a failed attempt. `random` is in `0.0..1.0`.
+pub(super) fn decide(policy: &RetryPolicy, state: RetryState, random: f64) -> RetryDecision {
+    let RetryState { cause, .. } = state;
+    let allowed = match state.idempotency {
+        Idempotency::Idempotent => cause.is_transient(),
+        Idempotency::NotIdempotent => cause.is_transient() && !cause.may_have_been_processed(),
+        Idempotency::CallerRetries => false,
     };
-    if !allowed || failed.attempts > policy.max_retries {
-        return Decision::Stop;
+    if !allowed || state.attempts > policy.max_retries {
+        return RetryDecision::Stop;
     }
-    let wait = match failed.outcome.retry_after() {
-        // A little later than asked, never earlier.
+    let wait = match cause.retry_after() {
+        // Up to a tenth later than the service asks for, and never earlier.
         Some(asked) => asked
             .mul_f64(1.0 + random / 10.0)
             .min(policy.max_retry_after),
@@ -164,13 +169,13 @@ pub(crate) fn decide(policy: &RetryPolicy, failed: Failed, random: f64) -> Decis
                 first: policy.interval,
                 longest: policy.max_interval,
             };
-            backoff.delay(failed.attempts, random)
+            backoff.delay(state.attempts, random)
         }
     };
-    // A wait that ends after the deadline helps nobody.
-    match failed.left {
-        Some(left) if wait >= left => Decision::Stop,
-        _ => Decision::Wait(wait),
+    // The call would time out during a longer wait.
+    match state.time_left {
+        Some(left) if wait >= left => RetryDecision::Stop,
+        _ => RetryDecision::RetryAfter(wait),
     }
 }
 
@@ -180,28 +185,28 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn status(code: u16) -> Outcome {
-        Outcome::Status(StatusCode::from_u16(code).unwrap(), None)
+    fn status(code: u16) -> Cause {
+        Cause::Status(StatusCode::from_u16(code).unwrap(), None)
     }
 
-    fn asking(code: u16, wait: Duration) -> Outcome {
-        Outcome::Status(StatusCode::from_u16(code).unwrap(), Some(wait))
+    fn asking(code: u16, wait: Duration) -> Cause {
+        Cause::Status(StatusCode::from_u16(code).unwrap(), Some(wait))
     }
 
-    fn decide_once(repeat: Repeat, outcome: Outcome) -> Decision {
-        let failed = Failed {
-            repeat,
-            outcome,
+    fn decide_once(idempotency: Idempotency, cause: Cause) -> RetryDecision {
+        let state = RetryState {
+            idempotency,
+            cause,
             attempts: 1,
-            left: None,
+            time_left: None,
         };
-        decide(&RetryPolicy::default(), failed, 0.5)
+        decide(&RetryPolicy::default(), state, 0.5)
     }
 
-    /// Outcome, whether it is repeated when that is safe, and when it is not.
-    fn table() -> Vec<(Outcome, bool, bool)> {
+    /// Cause, whether it is repeated when that is safe, and when it is not.
+    fn table() -> Vec<(Cause, bool, bool)> {
         vec![
-            (Outcome::Connect, true, true),
+            (Cause::Connect, true, true),
             (status(429), true, true),
             (asking(503, SECOND), true, true),
             (status(503), true, false),
@@ -209,12 +214,12 @@ mod tests {
             (status(500), true, false),
             (status(502), true, false),
             (status(504), true, false),
-            (Outcome::Interrupted, true, false),
-            (Outcome::TimedOut, true, false),
-            (Outcome::Malformed, true, false),
-            (Outcome::TooLarge, false, false),
-            (Outcome::Redirected, false, false),
-            (Outcome::NotSent, false, false),
+            (Cause::Interrupted, true, false),
+            (Cause::TimedOut, true, false),
+            (Cause::Malformed, true, false),
+            (Cause::TooLarge, false, false),
+            (Cause::Redirected, false, false),
+            (Cause::NotSent, false, false),
             (status(301), false, false),
             (status(304), false, false),
             (status(400), false, false),
@@ -231,27 +236,30 @@ mod tests {
 
     #[test]
     fn what_is_repeated() {
-        for (outcome, safe, unsafe_) in table() {
-            for (repeat, expected) in [(Repeat::Always, safe), (Repeat::IfNotTaken, unsafe_)] {
-                let repeated = decide_once(repeat, outcome) != Decision::Stop;
-                assert_eq!(repeated, expected, "{outcome:?} {repeat:?}");
+        for (cause, safe, unsafe_) in table() {
+            for (idempotency, expected) in [
+                (Idempotency::Idempotent, safe),
+                (Idempotency::NotIdempotent, unsafe_),
+            ] {
+                let repeated = decide_once(idempotency, cause) != RetryDecision::Stop;
+                assert_eq!(repeated, expected, "{cause:?} {idempotency:?}");
             }
         }
     }
 
     #[test]
     fn zero_retries_means_zero() {
-        for (outcome, ..) in table() {
-            let failed = Failed {
-                repeat: Repeat::Always,
-                outcome,
+        for (cause, ..) in table() {
+            let state = RetryState {
+                idempotency: Idempotency::Idempotent,
+                cause,
                 attempts: 1,
-                left: None,
+                time_left: None,
             };
             assert_eq!(
-                decide(&RetryPolicy::never(), failed, 0.0),
-                Decision::Stop,
-                "{outcome:?}"
+                decide(&RetryPolicy::never(), state, 0.0),
+                RetryDecision::Stop,
+                "{cause:?}"
             );
         }
     }
@@ -266,14 +274,14 @@ mod tests {
             (4, false),
             (u32::MAX, false),
         ] {
-            let failed = Failed {
-                repeat: Repeat::Always,
-                outcome: Outcome::Connect,
+            let state = RetryState {
+                idempotency: Idempotency::Idempotent,
+                cause: Cause::Connect,
                 attempts,
-                left: None,
+                time_left: None,
             };
             assert_eq!(
-                decide(&policy, failed, 0.0) != Decision::Stop,
+                decide(&policy, state, 0.0) != RetryDecision::Stop,
                 more,
                 "{attempts}"
             );
@@ -293,15 +301,15 @@ mod tests {
             (6, 0.0, 15_000),
             (1_000_000, 1.0, 30_000),
         ] {
-            let failed = Failed {
-                repeat: Repeat::Always,
-                outcome: Outcome::Connect,
+            let state = RetryState {
+                idempotency: Idempotency::Idempotent,
+                cause: Cause::Connect,
                 attempts,
-                left: None,
+                time_left: None,
             };
-            let expected = Decision::Wait(Duration::from_millis(expected));
+            let expected = RetryDecision::RetryAfter(Duration::from_millis(expected));
             assert_eq!(
-                decide(&policy, failed, random),
+                decide(&policy, state, random),
                 expected,
                 "{attempts} {random}"
             );
@@ -315,15 +323,15 @@ mod tests {
             .interval(Duration::MAX)
             .max_interval(Duration::MAX)
             .max_retry_after(Duration::MAX);
-        for outcome in [Outcome::Connect, asking(429, Duration::from_secs(86_400))] {
+        for cause in [Cause::Connect, asking(429, Duration::from_secs(86_400))] {
             for attempts in [1, 40, u32::MAX - 1] {
-                let failed = Failed {
-                    repeat: Repeat::Always,
-                    outcome,
+                let state = RetryState {
+                    idempotency: Idempotency::Idempotent,
+                    cause,
                     attempts,
-                    left: Some(Duration::MAX),
+                    time_left: Some(Duration::MAX),
                 };
-                assert_ne!(decide(&endless, failed, 1.0), Decision::Stop);
+                assert_ne!(decide(&endless, state, 1.0), RetryDecision::Stop);
             }
         }
     }
@@ -338,16 +346,16 @@ mod tests {
             (59 * SECOND, 1.0, 60 * SECOND),
             (Duration::from_secs(u64::from(u32::MAX)), 0.0, 60 * SECOND),
         ] {
-            let outcome = asking(429, asked);
-            let failed = Failed {
-                repeat: Repeat::IfNotTaken,
-                outcome,
+            let cause = asking(429, asked);
+            let state = RetryState {
+                idempotency: Idempotency::NotIdempotent,
+                cause,
                 attempts: 1,
-                left: None,
+                time_left: None,
             };
             assert_eq!(
-                decide(&policy, failed, random),
-                Decision::Wait(expected),
+                decide(&policy, state, random),
+                RetryDecision::RetryAfter(expected),
                 "{asked:?}"
             );
         }
@@ -355,23 +363,23 @@ mod tests {
 
     #[test]
     fn no_wait_reaches_beyond_the_deadline() {
-        for (left, expected) in [
-            (SECOND, Decision::Stop),
-            (SECOND / 2, Decision::Stop),
-            (2 * SECOND, Decision::Wait(SECOND)),
+        for (time_left, expected) in [
+            (SECOND, RetryDecision::Stop),
+            (SECOND / 2, RetryDecision::Stop),
+            (2 * SECOND, RetryDecision::RetryAfter(SECOND)),
         ] {
-            let outcome = asking(429, SECOND);
-            let left = Some(left);
-            let failed = Failed {
-                repeat: Repeat::Always,
-                outcome,
+            let cause = asking(429, SECOND);
+            let time_left = Some(time_left);
+            let state = RetryState {
+                idempotency: Idempotency::Idempotent,
+                cause,
                 attempts: 1,
-                left,
+                time_left,
             };
             assert_eq!(
-                decide(&RetryPolicy::default(), failed, 0.0),
+                decide(&RetryPolicy::default(), state, 0.0),
                 expected,
-                "{left:?}"
+                "{time_left:?}"
             );
         }
     }

@@ -1,22 +1,23 @@
-//! Attempts until one succeeds or the rules say stop.
+//! Sends one request until an attempt succeeds or the retry policy says to stop.
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
 use reqwest::Request;
 use uuid::Uuid;
 
-use super::attempt::{Answer, Failure, Terms, attempt};
+use super::attempt::{AttemptFailure, AttemptLimits, attempt};
 use super::auth::{Auth, Credential};
-use super::call::{Call, CallLog};
-use super::retry::{Decision, Failed, decide};
+use super::call::CallContext;
+use super::retry::{RetryDecision, RetryState, decide};
 use super::trace::CallSpan;
 use crate::config::headers::REQUEST_ID;
 use crate::config::{Limits, RetryPolicy, Settings, Timeouts};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::redact::{Redactor, Secrets};
 
-/// Sends requests; knows neither the service's paths nor what is in the bodies. Cheap to clone.
+/// Sends requests, with credentials, request ids and retries. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     client: reqwest::Client,
@@ -28,18 +29,16 @@ pub(super) struct Sender {
 
 /// A call that failed.
 #[derive(Debug)]
-pub(super) struct Stopped {
-    pub(super) error: Error,
+pub(crate) struct CallError {
+    pub(crate) error: Error,
     /// The last response, with nothing masked. Its body may be cut at a limit.
-    pub(super) answer: Option<Answer>,
+    pub(crate) response: Option<Response<Bytes>>,
 }
 
-impl From<Error> for Box<Stopped> {
+impl From<Error> for Box<CallError> {
     fn from(error: Error) -> Self {
-        Self::new(Stopped {
-            error,
-            answer: None,
-        })
+        let response = None;
+        Self::new(CallError { error, response })
     }
 }
 
@@ -66,69 +65,64 @@ impl Sender {
         self.timeouts
     }
 
-    /// Masks all that must not be seen in what comes back.
+    /// Masks the secrets of this client, the tokens issued to it included.
     pub(super) fn redactor(&self) -> Redactor {
         self.secrets.redactor()
     }
 
-    /// Sends `request`, which has all its headers except for credentials and request id, as
-    /// often as the rules allow.
-    pub(super) async fn run(
+    /// Sends `request`, which has all its headers except for credentials and request id, as often
+    /// as the retry policy allows.
+    pub(super) async fn send(
         &self,
         request: Request,
-        call: &Call,
+        context: &CallContext,
         auth: &Auth,
-        log: &CallLog,
-    ) -> Result<Answer, Box<Stopped>> {
-        let span = CallSpan::new(call, &request);
-        let attempts = span.instrument(self.attempts(request, call, auth, log, &span));
+    ) -> Result<Response<Bytes>, Box<CallError>> {
+        let span = CallSpan::new(context, &request);
+        let attempts = span.instrument(self.attempts(request, context, auth, &span));
         let result = match self.timeouts.operation {
             None => attempts.await,
             Some(limit) => match tokio::time::timeout(limit, attempts).await {
                 Ok(result) => result,
-                Err(_) => Err(log.out_of_time(limit, call).into()),
+                Err(_) => Err(context.timed_out(limit).into()),
             },
         };
-        span.ended(log, result.as_ref().map_err(|stopped| &stopped.error));
+        span.ended(context, result.as_ref().map_err(|failed| &failed.error));
         result
     }
 
     async fn attempts(
         &self,
-        request: Request,
-        call: &Call,
+        mut request: Request,
+        context: &CallContext,
         auth: &Auth,
-        log: &CallLog,
         span: &CallSpan,
-    ) -> Result<Answer, Box<Stopped>> {
-        let mut request = request;
-        let mut tries = 0;
+    ) -> Result<Response<Bytes>, Box<CallError>> {
+        let mut attempts = 0;
         let mut renewed = false;
         loop {
-            // No attempt without the credentials that were asked for.
-            let credential = auth
-                .credential()
-                .await
-                .map_err(|error| log.complete(no_token(error), call))?;
-            // A body that is a stream can be sent once only.
-            let again = request.try_clone();
-            self.identify(&mut request, credential.as_ref(), log);
+            // An attempt never goes out without the credentials that the user asked for.
+            let credential = auth.credential().await;
+            let credential = credential.map_err(|error| context.complete(no_token(error)))?;
+            // A streaming body can be sent only once.
+            let next = request.try_clone();
+            self.identify(&mut request, credential.as_ref(), context);
 
-            let failure = match attempt(&self.client, request, self.terms(call)).await {
-                Ok(answer) => {
-                    log.attempt_succeeded(answer.status);
-                    return Ok(answer);
+            let failure = match attempt(&self.client, request, self.limits_for(context)).await {
+                Ok(response) => {
+                    context.attempt_succeeded(response.status());
+                    return Ok(response);
                 }
                 Err(failure) => failure,
             };
-            log.attempt_failed(&failure);
-            request = match again {
-                Some(again) => again,
-                None => return Err(self.stopped(failure, call, log)),
+            context.attempt_failed(&failure);
+            request = match next {
+                Some(next) => next,
+                None => return Err(self.failed(failure, context)),
             };
 
-            let refused = failure.status == Some(StatusCode::UNAUTHORIZED);
-            if refused
+            let unauthorized = failure.status() == Some(StatusCode::UNAUTHORIZED);
+            if unauthorized
                 && !renewed
                 && let Some(credential) = credential.filter(|_| auth.can_renew())
             {
@@ -138,30 +132,33 @@ impl Sender {
                 continue;
             }
 
-            tries += 1;
-            let failed = Failed {
-                repeat: call.repeat,
-                outcome: failure.outcome,
-                attempts: tries,
-                left: self
-                    .timeouts
-                    .operation
-                    .map(|limit| limit.saturating_sub(log.elapsed())),
+            attempts += 1;
+            let limit = self.timeouts.operation;
+            let state = RetryState {
+                idempotency: context.may_repeat(),
+                cause: failure.cause,
+                attempts,
+                time_left: limit.map(|limit| limit.saturating_sub(context.elapsed())),
             };
-            match decide(&self.policy, failed, fastrand::f64()) {
-                Decision::Wait(wait) => {
-                    span.retries(&failure, log, wait);
+            match decide(&self.policy, state, fastrand::f64()) {
+                RetryDecision::RetryAfter(wait) => {
+                    span.retries(&failure, context, wait);
                     tokio::time::sleep(wait).await;
                 }
-                Decision::Stop => return Err(self.stopped(failure, call, log)),
+                RetryDecision::Stop => return Err(self.failed(failure, context)),
             }
         }
     }
 
-    /// Gives this attempt its own id and its credentials.
-    fn identify(&self, request: &mut Request, credential: Option<&Credential>, log: &CallLog) {
+    /// Gives an attempt its request id and its credentials.
+    fn identify(
+        &self,
+        request: &mut Request,
+        credential: Option<&Credential>,
+        context: &CallContext,
+    ) {
         let id = Uuid::new_v4().to_string();
-        log.attempt_starts(&id);
+        context.attempt_started(&id);
         let headers = request.headers_mut();
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, id);
@@ -173,32 +170,26 @@ impl Sender {
         }
     }
 
-    fn terms(&self, call: &Call) -> Terms {
-        Terms {
+    fn limits_for(&self, context: &CallContext) -> AttemptLimits {
+        AttemptLimits {
             timeout: self.timeouts.request,
             max_bytes: self.limits.response_bytes,
-            wants_json: call.wants_json(),
+            expects_json: context.expects_json(),
         }
     }
 
-    fn stopped(&self, failure: Failure, call: &Call, log: &CallLog) -> Box<Stopped> {
-        let answer = failure.status.map(|status| Answer {
-            status,
-            headers: failure.headers.clone(),
-            body: failure.body.clone(),
-        });
-        let error = log.failed(failure, call, &self.redactor());
-        Box::new(Stopped { error, answer })
+    fn failed(&self, failure: AttemptFailure, context: &CallContext) -> Box<CallError> {
+        let response = failure.response.clone();
+        let error = context.failed(failure, &self.redactor());
+        Box::new(CallError { error, response })
     }
 }
 
-/// What a failed token request means for the call that needed the token.
+/// The error of a call that needed a token and got none.
 fn no_token(error: Error) -> Error {
-    use crate::error::ErrorKind::{
-        Connect, Interrupted, RateLimited, Service, Timeout, Unauthorized,
-    };
+    use ErrorKind::{Connect, Interrupted, RateLimited, Service, Timeout, Unauthorized};
     let kind = match error.kind() {
-        passing @ (Connect | Interrupted | RateLimited | Service | Timeout) => passing,
+        transient @ (Connect | Interrupted | RateLimited | Service | Timeout) => transient,
         _ => Unauthorized,
     };
     Error::new(kind, format!("no access token: {error}"))

@@ -24,7 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use self::server::{Reply, Server, json, status};
-use super::{Call, Repeat, ResponseBody, Transport};
+use super::{CallContext, Idempotency, ResponseBody, Transport};
 use crate::client::Client;
 use crate::config::{ClientBuilder, RetryPolicy};
 use crate::error::{Error, ErrorKind, Result};
@@ -54,7 +54,7 @@ impl Calls {
     }
 
     async fn status(&self) -> Result<types::Status> {
-        let call = Call::new(Operation::Status).batch(ID);
+        let call = CallContext::new(Operation::Status).batch(ID);
         self.0
             .call(call, |raw| async move { raw.status(ID).await })
             .await
@@ -62,27 +62,31 @@ impl Calls {
 
     async fn create(&self) -> Result<types::Batch> {
         let body: types::CreateRequest = serde_json::from_str(r#"{"service":"f/s"}"#).unwrap();
-        let call = Call::new(Operation::Create);
+        let call = CallContext::new(Operation::Create);
         self.0
             .call(call, |raw| async move { raw.create(&body).await })
             .await
     }
 
-    async fn push(&self, repeat: Repeat) -> Result<types::Status> {
+    async fn push(&self, idempotency: Idempotency) -> Result<types::Status> {
         let body = Bytes::from_static(br#"{"chunks":[]}"#);
-        let call = Call::new(Operation::Push).batch(ID).repeat(repeat);
+        let call = CallContext::new(Operation::Push)
+            .batch(ID)
+            .idempotency(idempotency);
         self.0
             .call(call, |raw| async move { raw.push(ID, body).await })
             .await
     }
 
     async fn pull(&self) -> Result<ResponseBody> {
-        self.pull_as(Repeat::default_for(Operation::Pull)).await
+        self.pull_as(Idempotency::of(Operation::Pull)).await
     }
 
-    async fn pull_as(&self, repeat: Repeat) -> Result<ResponseBody> {
+    async fn pull_as(&self, idempotency: Idempotency) -> Result<ResponseBody> {
         let max = NonZeroU32::new(7);
-        let call = Call::new(Operation::Pull).batch(ID).repeat(repeat);
+        let call = CallContext::new(Operation::Pull)
+            .batch(ID)
+            .idempotency(idempotency);
         self.0
             .call_bytes(call, |raw| async move { raw.pull(ID, max, max).await })
             .await
@@ -90,7 +94,7 @@ impl Calls {
 
     async fn close(&self) -> Result<types::Batch> {
         let body = serde_json::from_str(r#"{"batch_status":"closed"}"#).unwrap();
-        let call = Call::new(Operation::Close).batch(ID);
+        let call = CallContext::new(Operation::Close).batch(ID);
         self.0
             .call(call, |raw| async move { raw.update(ID, &body).await })
             .await

@@ -6,7 +6,7 @@ use super::*;
 async fn every_request_says_who_and_which() {
     let server = Server::start([json("{}")]);
     Calls::of(&client(&server))
-        .push(Repeat::IfNotTaken)
+        .push(Idempotency::NotIdempotent)
         .await
         .unwrap();
     let [seen] = &server.seen()[..] else { panic!() };
@@ -86,7 +86,7 @@ async fn health_needs_neither_tenant_nor_credentials() {
 async fn a_pull_hands_up_the_bytes() {
     let server = Server::start([json(r#"{"data":[]}"#)]);
     let received = Calls::of(&client(&server)).pull().await.unwrap();
-    assert_eq!(received.body(), r#"{"data":[]}"#);
+    assert_eq!(received.bytes(), r#"{"data":[]}"#);
     let [seen] = &server.seen()[..] else { panic!() };
     assert_eq!(
         seen.target,

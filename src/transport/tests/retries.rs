@@ -57,7 +57,10 @@ async fn a_create_is_repeated_only_when_it_was_surely_not_taken() {
 
 #[tokio::test]
 async fn a_push_is_repeated_if_the_layer_above_allows_it() {
-    for (repeat, count) in [(Repeat::IfNotTaken, 1), (Repeat::Always, 2)] {
+    for (repeat, count) in [
+        (Idempotency::NotIdempotent, 1),
+        (Idempotency::Idempotent, 2),
+    ] {
         let server = Server::start([Reply::Cut, json("{}")]);
         let result = Calls::of(&client(&server)).push(repeat).await;
         assert_eq!(result.is_ok(), count == 2);
@@ -211,7 +214,10 @@ async fn a_malformed_pull_is_not_repeated_and_not_lost() {
 
 #[tokio::test]
 async fn a_pull_whose_answer_was_lost_is_repeated_only_for_those_who_keep_accounts() {
-    for (repeat, count) in [(Repeat::IfNotTaken, 1), (Repeat::Always, 2)] {
+    for (repeat, count) in [
+        (Idempotency::NotIdempotent, 1),
+        (Idempotency::Idempotent, 2),
+    ] {
         let server = Server::start([Reply::Truncated(b"{\"da".to_vec()), json("{}")]);
         let result = Calls::of(&client(&server)).pull_as(repeat).await;
         assert_eq!(server.seen().len(), count);

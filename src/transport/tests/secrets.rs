@@ -72,7 +72,7 @@ async fn search(client: &Client, reply: &Reply) -> usize {
     let results = [
         calls.status().await.err(),
         calls.create().await.err(),
-        calls.push(Repeat::Always).await.err(),
+        calls.push(Idempotency::Idempotent).await.err(),
         calls.close().await.err(),
         calls
             .pull()
