@@ -5,32 +5,31 @@ use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::runtime::wait;
-use crate::chunk::Chunk;
-use crate::error::{Error, Result};
-use crate::run::{Cut, Reader, Source};
+use crate::error::Error;
+use crate::run::{Cut, Read, Reader, Source};
 
 /// The same source, read a chunk at a time on the runtime's threads for blocking work.
 pub(super) fn on_threads<I: 'static>(source: Source<I>) -> Source<I> {
     source.map_reader(|reader| Box::new(OnThreads::new(reader)))
 }
 
-/// A reader that travels: to a thread when a chunk is wanted, and back with it.
+/// Moves its reader to a thread for each chunk, and takes it back with the chunk.
 struct OnThreads {
     place: Place,
     stopped: bool,
     has_own_ids: bool,
 }
 
-/// A reader that comes back, and what it brings.
-type Back = (Box<dyn Reader>, Option<Result<Chunk>>);
+/// The reader, and what it read.
+type Back = (Box<dyn Reader>, Option<Read>);
 
 enum Place {
     Here(Box<dyn Reader>),
     There(JoinHandle<Back>),
-    /// It did not come back.
+    /// The thread was stopped, and the reader with it.
     Lost,
 }
 
@@ -63,13 +62,13 @@ impl Reader for OnThreads {
         self.has_own_ids
     }
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk>>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
         loop {
             match std::mem::replace(&mut self.place, Place::Lost) {
                 Place::Here(mut reader) => {
                     self.place = Place::There(spawn_blocking(move || {
-                        let chunk = wait(poll_fn(|cx| reader.poll_chunk(cx)));
-                        (reader, chunk)
+                        let read = wait(poll_fn(|cx| reader.poll_read(cx)));
+                        (reader, read)
                     }));
                 }
                 Place::There(mut thread) => {
@@ -78,24 +77,31 @@ impl Reader for OnThreads {
                         return Poll::Pending;
                     };
                     return match back {
-                        Ok((mut reader, chunk)) => {
+                        Ok((mut reader, read)) => {
                             if self.stopped {
                                 reader.stop();
                             }
                             self.place = Place::Here(reader);
-                            Poll::Ready(chunk)
+                            Poll::Ready(read)
                         }
                         // As if the source had been read here.
                         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-                        Err(error) => Poll::Ready(Some(Err(stopped().with_source(error)))),
+                        Err(error) => Poll::Ready(Some(stopped(Some(error)))),
                     };
                 }
-                Place::Lost => return Poll::Ready(Some(Err(stopped()))),
+                Place::Lost => return Poll::Ready(Some(stopped(None))),
             }
         }
     }
 }
 
-fn stopped() -> Error {
-    Error::input("the thread that reads the source of the records was stopped")
+fn stopped(cause: Option<JoinError>) -> Read {
+    let error = Error::input("the thread that reads the source of the records was stopped");
+    Read::Failed {
+        error: match cause {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        },
+        record: false,
+    }
 }

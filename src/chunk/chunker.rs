@@ -132,6 +132,11 @@ impl Chunker {
         self
     }
 
+    /// Whether the service is asked to return no records, only a summary of each chunk.
+    pub(crate) fn asks_for_summary_only(&self) -> bool {
+        self.shared.asks_for_summary_only()
+    }
+
     /// Makes chunks of the records, reading them only as chunks are asked for.
     ///
     /// An error ends the chunks: a wrong setting before the first record is read

@@ -52,6 +52,13 @@ struct Shared {
     summary: Option<Arc<types::SummaryRequest>>,
 }
 
+impl Shared {
+    fn asks_for_summary_only(&self) -> bool {
+        let summary = self.summary.as_deref();
+        summary.is_some_and(|summary| summary.return_all_records == Some(false))
+    }
+}
+
 impl Chunk {
     /// One chunk of all the records, as a table, with a new random id (a UUID).
     ///
@@ -136,6 +143,11 @@ impl Chunk {
         });
         let parameters = parameters.map_or(0, |json| json.get().len() as u64);
         self.inputs.len() as u64 + self.id.len() as u64 + parameters + summary + ENVELOPE
+    }
+
+    /// Whether the service is asked to return no records, only a summary of them.
+    pub(crate) fn asks_for_summary_only(&self) -> bool {
+        self.shared.asks_for_summary_only()
     }
 
     /// Two chunks of the same records, the first with so many of them; nothing if one would be

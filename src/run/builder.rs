@@ -9,32 +9,36 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::checkpoint::Checkpoint;
+use super::collected::{Collected, Incomplete};
 use super::driver::{Driver, Parts};
-use super::machine::{Machine, Order, RunId, Settings};
+use super::handle::Run;
+use super::machine::{AfterError, Machine, Order, RunId, Settings};
 use super::requests::Requests;
 use super::shared::Shared;
-use super::source::{IntoSource, Source};
-use super::{AfterError, Checkpoint, Collected, Incomplete, Run};
+use super::source::{BadRecords, IntoSource, Source};
+
 use crate::batch::{Batches, Create, Pipeline, ServiceUri};
 use crate::chunk::Chunker;
 use crate::error::{Error, Result};
 use crate::raw::types::SummaryRequest;
 
-/// A run that is to be started: set options, then [`start`](Self::start) it to stream the results, or `.await` it to have
-/// them all at once.
+/// A run that is not started yet: set options, then [`start`](Self::start) it to stream the results,
+/// or `.await` it to have them all at once.
 #[must_use = "nothing runs before it is started or awaited"]
 pub struct RunBuilder<I, O> {
-    place: Place,
+    target: Target,
     source: Source<I>,
     chunker: Chunker,
     settings: Settings,
     resume: Option<(Checkpoint, bool)>,
     total: Option<u64>,
+    bad_records: BadRecords,
     output: PhantomData<fn() -> O>,
 }
 
-/// Where the chunks go.
-enum Place {
+/// The batch that the chunks go to.
+enum Target {
     New(Box<Create>),
     Existing(Pipeline),
 }
@@ -69,21 +73,22 @@ impl Pipeline {
 
 impl<I, O> RunBuilder<I, O> {
     pub(crate) fn create(create: Create, source: Source<I>) -> Self {
-        Self::new(Place::New(Box::new(create)), source)
+        Self::new(Target::New(Box::new(create)), source)
     }
 
     pub(crate) fn existing(pipeline: Pipeline, source: Source<I>) -> Self {
-        Self::new(Place::Existing(pipeline), source)
+        Self::new(Target::Existing(pipeline), source)
     }
 
-    fn new(place: Place, source: Source<I>) -> Self {
+    fn new(target: Target, source: Source<I>) -> Self {
         Self {
-            place,
+            target,
             source,
             chunker: Chunker::new(),
             settings: Settings::default(),
             resume: None,
             total: None,
+            bad_records: BadRecords::default(),
             output: PhantomData,
         }
     }
@@ -119,14 +124,15 @@ impl<I, O> RunBuilder<I, O> {
         self
     }
 
-    /// What to compute over the records of each chunk; see [`Chunker::summary`].
+    /// The aggregates to compute over the records of each chunk; see [`Chunker::summary`].
     pub fn chunk_summary(mut self, summary: SummaryRequest) -> Self {
         self.chunker = self.chunker.summary(summary);
         self
     }
 
-    /// How records become chunks in every detail: columns, what to do with missing cells, layout. It replaces what was set
-    /// before of [`chunk_size`](Self::chunk_size) and the like. Prepared chunks are taken as they are.
+    /// How records become chunks in every detail: columns, missing cells, layout. It replaces what
+    /// [`chunk_size`](Self::chunk_size) and the like have set before. Prepared chunks stay as they
+    /// are.
     pub fn chunker(mut self, chunker: Chunker) -> Self {
         self.chunker = chunker;
         self
@@ -145,138 +151,206 @@ impl<I, O> RunBuilder<I, O> {
     ///
     /// A run on an existing pipeline creates none, so it has no use for them.
     pub fn batch_options(mut self, set: impl FnOnce(Create) -> Create) -> Self {
-        if let Place::New(create) = self.place {
-            self.place = Place::New(Box::new(set(*create)));
+        if let Target::New(create) = self.target {
+            self.target = Target::New(Box::new(set(*create)));
         }
         self
     }
 
     /// Bytes of memory for encoded chunks and results; 32 MiB unless set.
     ///
-    /// It bounds how much is read ahead, and with that how many chunks the service has at a time: to keep `n` workers
-    /// busy, it has to hold some two chunks for each. It does not count what the program makes of a delivery, nor the
-    /// connections' own buffers. One chunk is always allowed, and results may exceed the budget where they turn out
-    /// larger than all before.
+    /// It bounds how far the source is read ahead, and so how many chunks the service has at a
+    /// time: to keep `n` workers busy, it has to hold about two chunks for each. It counts neither
+    /// what the program makes of a delivery nor the buffers of the connections. One chunk is always
+    /// allowed, and results may exceed the budget if they turn out larger than all before.
     pub fn memory(self, bytes: usize) -> Self {
         self.set(|settings| settings.memory = bytes.max(1) as u64)
     }
 
-    /// Delivers in the order of the input, rather than as results come. Results that are early wait within the memory budget.
+    /// Chunks that the run holds at a time; 16,384 unless set, at least 1. It bounds the size of a
+    /// [`Checkpoint`].
+    pub fn chunks_in_flight(self, chunks: usize) -> Self {
+        self.set(|settings| settings.chunks = chunks)
+    }
+
+    /// Delivers in the order of the input, rather than as results come. Early results wait within
+    /// the memory budget.
     pub fn in_input_order(self) -> Self {
         self.set(|settings| settings.order = Order::Input)
     }
 
+    /// Keeps the inputs of each chunk and hands them out with its outcomes; see
+    /// [`Delivery::inputs`](super::Delivery::inputs). They count against the memory budget.
+    ///
+    /// A resumed run computes the chunks again that were in flight, since their inputs have to be
+    /// read again.
+    pub fn keep_inputs(self) -> Self {
+        self.set(|settings| settings.needs_inputs = true)
+    }
+
+    /// Delivers a record that the source cannot give or that cannot be encoded (`NaN`, a missing
+    /// column) as an outcome of its own: [`RecordError::Rejected`](super::RecordError::Rejected).
+    /// Unless set, such a record ends the run, and is listed as unfinished.
+    ///
+    /// A chunk ends before such a record, so many of them make chunks small.
+    pub fn deliver_bad_records(mut self) -> Self {
+        self.bad_records = BadRecords::AreDelivered;
+        self
+    }
+
+    /// Records without an output that are tolerated, for whatever reason they have none; with one
+    /// more the run ends with an error. No limit unless set.
+    pub fn failure_limit(self, records: u64) -> Self {
+        self.set(|settings| settings.failures = Some(records))
+    }
+
+    /// Continues when no output of the first delivered chunk can be read as the output type. Unless
+    /// set, that ends the run, since the type is probably wrong.
+    pub fn allow_unreadable_outputs(self) -> Self {
+        self.set(|settings| settings.allow_unreadable = true)
+    }
+
     /// Pushes in flight at a time; 4 unless set, at least 1.
     pub fn pushes_in_flight(self, pushes: usize) -> Self {
-        self.set(|settings| settings.pushes = pushes.max(1))
+        self.set(|settings| settings.pushes = pushes)
     }
 
     /// Pulls in flight at a time; 2 unless set, at least 1.
     pub fn pulls_in_flight(self, pulls: usize) -> Self {
-        self.set(|settings| settings.pulls = pulls.max(1))
+        self.set(|settings| settings.pulls = pulls)
     }
 
-    /// How large a push may get: bytes after which it takes no further chunk (1 MiB unless set), and chunks (100).
-    pub fn push_size(self, bytes: usize, chunks: usize) -> Self {
-        self.set(|settings| {
-            (settings.push_bytes, settings.push_chunks) = (bytes.max(1) as u64, chunks.max(1))
-        })
+    /// Bytes after which a push takes no further chunk; 1 MiB unless set.
+    pub fn max_push_bytes(self, bytes: usize) -> Self {
+        self.set(|settings| settings.push_bytes = bytes.max(1) as u64)
+    }
+
+    /// The most chunks in a push; 100 unless set, at least 1.
+    pub fn max_push_chunks(self, chunks: usize) -> Self {
+        self.set(|settings| settings.push_chunks = chunks)
     }
 
     /// The most chunks in a pull; 100 unless set, at least 1.
-    pub fn pull_chunks(self, chunks: u32) -> Self {
-        self.set(|settings| settings.pull_chunks = chunks.max(1))
+    pub fn max_pull_chunks(self, chunks: u32) -> Self {
+        self.set(|settings| settings.pull_chunks = chunks)
     }
 
-    /// The shortest and the longest wait between two polls while results are expected; 20 ms and 5 s unless set.
+    /// The shortest wait between two polls while results are expected; 50 ms unless set.
     ///
-    /// In between, waits adapt: to the rate of results, to how long the service's queue lasts, and to the time that the run
-    /// has taken so far, so that polling costs less than 2 % of it.
-    pub fn poll_interval(self, shortest: Duration, longest: Duration) -> Self {
-        self.set(|settings| (settings.poll_min, settings.poll_max) = (shortest, longest))
+    /// Waits adapt between this one and [the longest](Self::max_poll_interval): to the rate of
+    /// results, to how long the service's queue lasts, and to the time that the service has worked
+    /// so far. So a run polls at most 20 times a second while nothing comes, and once a second
+    /// after a minute.
+    pub fn min_poll_interval(self, interval: Duration) -> Self {
+        self.set(|settings| settings.poll_min = interval)
     }
 
-    /// The first and the longest wait after a failed request; 250 ms and 30 s unless set. Waits double in between, and are
-    /// jittered by a quarter.
+    /// The longest wait between two polls while results are expected; 5 s unless set, at least
+    /// [the shortest](Self::min_poll_interval).
+    pub fn max_poll_interval(self, interval: Duration) -> Self {
+        self.set(|settings| settings.poll_max = interval)
+    }
+
+    /// The wait after the first failed request; 250 ms unless set. It doubles with each further
+    /// failure of the same kind of request, and is shortened at random by up to a half.
     ///
-    /// This takes the place of the client's [`RetryPolicy`](crate::RetryPolicy), which a run does not use: it has to know of
-    /// every failure to decide what may be repeated.
-    pub fn backoff(self, first: Duration, longest: Duration) -> Self {
-        self.set(|settings| {
-            (settings.backoff_min, settings.backoff_max) = (first, longest.max(first))
-        })
+    /// A run does not use the client's [`RetryPolicy`](crate::RetryPolicy): it has to know of every
+    /// failure to decide what may be repeated.
+    pub fn initial_backoff(self, wait: Duration) -> Self {
+        self.set(|settings| settings.backoff_min = wait)
     }
 
-    /// The longest time that an open batch goes without a request; 10 minutes unless set. The service closes a batch that is
-    /// idle for 30.
+    /// The longest wait after a failed request; 30 s unless set, at least
+    /// [the first](Self::initial_backoff). A longer `Retry-After` is respected.
+    pub fn max_backoff(self, wait: Duration) -> Self {
+        self.set(|settings| settings.backoff_max = wait)
+    }
+
+    /// The longest time that an open batch goes without a request; 10 minutes unless set. The
+    /// service closes a batch that is idle for 30 minutes.
     pub fn keep_alive(self, time: Duration) -> Self {
         self.set(|settings| settings.keep_alive = time)
     }
 
-    /// How long requests may fail without a success before the run gives up; 5 minutes unless set. Time in which this
-    /// computer was suspended does not count.
+    /// How long one kind of request (creations, pushes, pulls) may fail without a success before
+    /// the run ends; 5 minutes unless set. Time in which this computer was suspended does not
+    /// count.
     pub fn outage_limit(self, time: Duration) -> Self {
         self.set(|settings| settings.outage = time)
     }
 
-    /// How long the service may make no progress before the run gives up; 15 minutes unless set. It has to be longer than
-    /// a chunk takes to compute. Time in which this computer was suspended does not count.
+    /// The same as long as the service has not responded even once: the host or the proxy is
+    /// probably wrong. 10 s unless set, and never longer than the
+    /// [outage limit](Self::outage_limit).
+    pub fn first_response_limit(self, time: Duration) -> Self {
+        self.set(|settings| settings.first_response = time)
+    }
+
+    /// How long the service may make no progress before the run ends; 15 minutes unless set. It has
+    /// to be longer than a chunk takes to compute. Time in which this computer was suspended does
+    /// not count.
+    ///
+    /// When the limit is reached while results may have been lost, their chunks are pushed again
+    /// first, as often as [set](Self::resubmissions).
     pub fn stall_limit(self, time: Duration) -> Self {
         self.set(|settings| settings.stall = time)
     }
 
-    /// How often a chunk is pushed again whose result does not come; 3 unless set. Then its records are listed as
-    /// unfinished.
+    /// How often a chunk is pushed again whose result is missing; 3 unless set. Then, if the
+    /// service proves to have nothing left, its records are listed as unfinished.
     pub fn resubmissions(self, times: u32) -> Self {
         self.set(|settings| settings.resubmissions = times)
     }
 
-    /// How sure to be before chunks are pushed again.
-    ///
-    /// `settle` (500 ms unless set): how long after a push without an answer the counters of the service are believed.
-    /// `confirm` (1 s): how long the service has to look idle before chunks without a result are taken for lost.
-    /// `patience` (1 min): the same where it does not say whether it is idle.
-    pub fn certainty(self, settle: Duration, confirm: Duration, patience: Duration) -> Self {
-        self.set(|settings| {
-            (settings.settle, settings.confirm, settings.patience) = (settle, confirm, patience)
-        })
+    /// How long after a push without a response the counters of the service are believed about it;
+    /// 500 ms unless set.
+    pub fn settle_time(self, time: Duration) -> Self {
+        self.set(|settings| settings.settle = time)
     }
 
-    /// Whether to open a new batch when the system closed the one in use, or when it takes chunks for known whose results
-    /// are lost. Yes unless set; never on an existing pipeline.
+    /// How long the service has to report that it is idle before missing results count as lost;
+    /// 1 s unless set.
+    pub fn confirm_time(self, time: Duration) -> Self {
+        self.set(|settings| settings.confirm = time)
+    }
+
+    /// Whether to open a new batch when the service closed the one in use, or when that takes
+    /// chunks for known whose results are lost. Yes unless set; never on an existing pipeline.
     pub fn reopen(self, reopen: bool) -> Self {
         self.set(|settings| settings.reopen = reopen)
     }
 
-    /// Whether to split chunks that are larger than the whole input buffer, or than a request may be. No unless set: such a
-    /// chunk is an error.
+    /// Whether to split chunks that are larger than the whole input buffer, or than a request may
+    /// be. No unless set: such a chunk is an error.
     pub fn split_large_chunks(self, split: bool) -> Self {
         self.set(|settings| settings.split = split)
     }
 
-    /// Whether to go on without chunks that the service refuses for good or that are too large. No unless set: the first
-    /// one ends the run. Their records are listed as unfinished in either case, and the run ends with an error.
+    /// Whether to continue without chunks that the service refuses for good or that are too large.
+    /// No unless set: the first one ends the run. Either way their records are listed as
+    /// unfinished, and the run ends with an error.
     pub fn skip_refused_chunks(self, skip: bool) -> Self {
         self.set(|settings| settings.keep_going = skip)
     }
 
-    /// What to do with the batch when the run ends in an error.
+    /// What to do with the batch when the run ends in an error; it is closed unless set.
     pub fn after_error(self, what: AfterError) -> Self {
         self.set(|settings| settings.after_error = what)
     }
 
-    /// The number of records in the source, for the estimate of the time left, where the source does not tell it.
+    /// The number of records in the source, for the estimate of the time left, if the source does
+    /// not know it.
     pub fn expect_records(mut self, records: u64) -> Self {
         self.total = Some(records);
         self
     }
 
-    /// Goes on where another run stopped, with the same input from its beginning: records that were delivered are passed
-    /// over.
+    /// Continues where another run stopped, with the same input from its beginning: records that
+    /// were delivered are passed over.
     ///
-    /// The batch of that run is taken over while it lives. It is emptied before anything is pushed, so that what it
-    /// computed in the meantime is not computed again; what the other run had pulled and not delivered is. Chunk ids and
-    /// sizes of chunks that were in flight stay the same.
+    /// The run takes over the batch of the other one while it lives. It first pulls what the batch
+    /// has, so that this is not computed again; what the other run had pulled and not delivered is.
+    /// Chunks that were in flight keep their ids and sizes.
     pub fn resume(mut self, checkpoint: Checkpoint) -> Self {
         self.resume = Some((checkpoint, false));
         self
@@ -291,7 +365,7 @@ impl<I, O> RunBuilder<I, O> {
 }
 
 impl<I, O: DeserializeOwned> RunBuilder<I, O> {
-    /// Starts the run. It needs a tokio runtime with time and IO, and works in a task of its own.
+    /// Starts the run, in a task of its own on the current tokio runtime, which needs time and IO.
     ///
     /// # Errors
     ///
@@ -303,12 +377,13 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
             Error::config("a run needs a tokio runtime to work in").with_source(error)
         })?;
         let Self {
-            place,
+            target,
             source,
             chunker,
             mut settings,
             resume,
             total,
+            bad_records,
             ..
         } = self;
         let known = resume.as_ref().map_or(0, |(checkpoint, from_there)| {
@@ -317,13 +392,14 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
         let total = total
             .or(source.length())
             .map(|total| total.saturating_sub(known));
-        let reader = source.open(&chunker)?;
-        let (calls, create, pipeline) = match place {
-            Place::New(create) => {
+        let keep_inputs = settings.needs_inputs;
+        let reader = source.open(&chunker, bad_records)?;
+        let (calls, create, pipeline) = match target {
+            Target::New(create) => {
                 let (calls, request) = create.into_parts();
                 (calls, Some(request?), None)
             }
-            Place::Existing(pipeline) => {
+            Target::Existing(pipeline) => {
                 settings.reopen = false;
                 pipeline.check_open()?;
                 (pipeline.calls().clone(), None, Some(pipeline))
@@ -362,8 +438,10 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
             create,
             pipeline,
             batch,
+            keep_inputs,
+            summary_only: chunker.asks_for_summary_only(),
         };
-        let task = runtime.spawn(Driver::new(parts));
+        let task = runtime.spawn(Driver::new(parts).drive());
         Ok(Run::new(shared, task))
     }
 }
@@ -371,12 +449,12 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
 fn check(checkpoint: &Checkpoint, service: Option<&str>) -> Result<()> {
     if !checkpoint.is_readable() {
         return Err(Error::input(
-            "the checkpoint is of a version that this version of the crate does not know",
+            "the checkpoint has a version that this version of the crate does not know",
         ));
     }
     match (checkpoint.service(), service) {
         (Some(then), Some(now)) if then != now => Err(Error::input(format!(
-            "the checkpoint belongs to a run of service `{then}`, and this one is of `{now}`"
+            "the checkpoint belongs to a run of service `{then}`, and this run is of `{now}`"
         ))),
         _ => Ok(()),
     }
@@ -390,11 +468,13 @@ where
     type Output = Result<Collected<O>, Incomplete<O>>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
-    /// Runs to the end, and gives all outcomes in the order of the input. They are all held in memory, beside the budget.
+    /// Runs to the end, and returns all outcomes in the order of the input. They are all held in
+    /// memory, beside the budget.
     ///
     /// # Errors
     ///
-    /// Why the run could not start, or ended before its work was done; with everything that was delivered until then.
+    /// The reason for which the run could not start, or ended before its work was done, together
+    /// with everything that was delivered.
     fn into_future(self) -> Self::IntoFuture {
         let run = self.start();
         Box::pin(async move {

@@ -1,22 +1,24 @@
-//! What a new process needs to resume a run.
+//! The checkpoint of a run.
 
 use serde::{Deserialize, Serialize};
 
 use super::machine::Position;
 
-/// Where a run stands, for another process to go on from: serialise it, keep it with the results, and give it to
-/// [`RunBuilder::resume`](super::RunBuilder::resume).
+/// The state of a run, for another process to resume it: serialise it, keep it with the results,
+/// and pass it to [`RunBuilder::resume`](super::RunBuilder::resume).
 ///
-/// It counts as delivered exactly what was taken out of the run when it was made. So write the results first and the
-/// checkpoint of just then after them, or both in one transaction; results that were written after the last
-/// checkpoint are delivered again by the resumed run.
+/// It counts as delivered exactly what was taken out of the run when it was made. So write the
+/// results first, then the checkpoint, or both in one transaction; a resumed run delivers again the
+/// results that were written after the last checkpoint.
 ///
-/// Its size depends on the number of chunks in flight, not on the length of the input.
+/// Its size is bounded by the number of [chunks in flight](super::RunBuilder::chunks_in_flight),
+/// whatever the length of the input and the order of results: it has at most one entry for each of
+/// them, and one for each chunk that the run has dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// For the day on which its shape changes.
+    /// The version of this format.
     version: u32,
-    /// The service, to notice a checkpoint that belongs to another run.
+    /// The service, to recognise a checkpoint of another run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     service: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,7 +26,7 @@ pub struct Checkpoint {
     position: Position,
 }
 
-/// The version that is written, and the only one that is read.
+/// The version that is written, and the only one that can be read.
 const VERSION: u32 = 1;
 
 impl Checkpoint {
@@ -42,13 +44,14 @@ impl Checkpoint {
         self.batch.as_deref()
     }
 
-    /// The number of the first record that was not delivered. Records before it are not needed any more; see
-    /// [`RunBuilder::resume_at`](super::RunBuilder::resume_at).
+    /// The number of the first record that was not delivered. Records before it are
+    /// not needed any more; see [`RunBuilder::resume_at`](super::RunBuilder::resume_at).
     pub fn first_open_record(&self) -> u64 {
         self.position.first_open()
     }
 
-    /// How many records of the source were delivered, which begins at the first or at the first open one.
+    /// How many records of the source were delivered. The source begins at the first record, or at
+    /// the first open one.
     pub(super) fn delivered_of_source(&self, from_first_open: bool) -> u64 {
         let skipped = if from_first_open {
             self.first_open_record()

@@ -3,10 +3,11 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use super::{Delivery, RecordError, Summary};
+use super::delivery::{Delivery, RecordError};
+use super::summary::Summary;
 use crate::error::Error;
 
-/// All that a run delivered, in the order of the input, with the run's account.
+/// Everything that a run delivered, in the order of the input, with the run's summary.
 #[derive(Debug)]
 pub struct Collected<O> {
     deliveries: Vec<Delivery<O>>,
@@ -29,8 +30,9 @@ impl<O> Collected<O> {
 
     /// The outcomes in the order of the input.
     ///
-    /// One a record, unless the run was incomplete or resumed: records without a result, or with one that was
-    /// delivered before, are left out. [`iter`](Self::iter) tells the numbers.
+    /// There is one for each record, unless the run was incomplete or resumed: records without a
+    /// result, or with one that was delivered before, are left out. [`iter`](Self::iter) has the
+    /// numbers.
     pub fn into_outcomes(self) -> Vec<Result<O, RecordError>> {
         self.deliveries
             .into_iter()
@@ -50,18 +52,18 @@ impl<O> Collected<O> {
             .collect()
     }
 
-    /// What was delivered, chunk by chunk, in the order of the input.
+    /// The deliveries, chunk by chunk, in the order of the input.
     pub fn deliveries(&self) -> &[Delivery<O>] {
         &self.deliveries
     }
 
-    /// The run's account.
+    /// The run's summary.
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
 }
 
-/// A run that ended before its work was done, with all that it delivered until then.
+/// A run that ended before its work was done, with everything that it delivered.
 pub struct Incomplete<O>(Box<(Error, Collected<O>)>);
 
 impl<O> Incomplete<O> {
@@ -74,12 +76,12 @@ impl<O> Incomplete<O> {
         Self::new(error, Collected::new(Vec::new(), Summary::of_nothing()))
     }
 
-    /// Why the run ended.
+    /// The reason for which the run ended.
     pub fn error(&self) -> &Error {
         &self.0.0
     }
 
-    /// What was delivered before, and the account of the rest.
+    /// Everything that was delivered, and the summary of the rest.
     pub fn collected(&self) -> &Collected<O> {
         &self.0.1
     }

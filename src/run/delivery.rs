@@ -1,4 +1,4 @@
-//! What a run delivers: the outcomes of a chunk's records.
+//! The outcomes that a run delivers, chunk by chunk.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,10 +7,31 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::machine::FailedRecords;
 use super::requests::{RawOutputs, RawResult};
+use crate::chunk::Chunk;
+use crate::error::{Error, Result};
 use crate::raw::record_message::RecordMessage;
-use crate::records::Outputs;
-use crate::records::{EachOutput, Unreadable};
+use crate::records::{EachOutput, Outputs, Unreadable};
+
+/// A result that waits for the consumer.
+pub(super) struct QueuedResult {
+    pub(super) first: u64,
+    pub(super) records: u64,
+    pub(super) chunk_id: String,
+    pub(super) outcome: QueuedOutcome,
+    /// Whether the service was asked to return no records.
+    pub(super) summary_only: bool,
+    /// The chunk's inputs, if the run keeps them.
+    pub(super) inputs: Option<Chunk>,
+}
+
+pub(super) enum QueuedOutcome {
+    /// From the service.
+    Result(RawResult),
+    /// The one record cannot be sent.
+    Rejected(Error),
+}
 
 /// The outcomes of the records of one chunk.
 ///
@@ -19,10 +40,12 @@ use crate::records::{EachOutput, Unreadable};
 pub struct Delivery<O> {
     chunk_id: String,
     first: u64,
+    records: u64,
     outcomes: Vec<Result<O, RecordError>>,
     warnings: Option<Vec<Option<RecordMessage>>>,
     process_times: Option<Vec<Option<f64>>>,
     summary_output: Option<Box<RawValue>>,
+    inputs: Option<Chunk>,
 }
 
 impl<O> Delivery<O> {
@@ -33,15 +56,18 @@ impl<O> Delivery<O> {
 
     /// The numbers of the records.
     pub fn records(&self) -> Range<u64> {
-        self.first..self.first + self.outcomes.len() as u64
+        self.first..self.first + self.records
     }
 
     /// The outcomes, one a record and in their order.
+    ///
+    /// There are none if the run asks for summaries alone, with `return_all_records` set to
+    /// `false`.
     pub fn outcomes(&self) -> &[Result<O, RecordError>] {
         &self.outcomes
     }
 
-    /// The outcomes, one a record and in their order.
+    /// The outcomes, one a record and in their order; see [`outcomes`](Self::outcomes).
     pub fn into_outcomes(self) -> Vec<Result<O, RecordError>> {
         self.outcomes
     }
@@ -53,10 +79,47 @@ impl<O> Delivery<O> {
 
     /// How many records have an error instead of an output.
     pub fn failed(&self) -> u64 {
-        self.outcomes
-            .iter()
-            .filter(|outcome| outcome.is_err())
-            .count() as u64
+        let FailedRecords {
+            at_service,
+            unreadable,
+            rejected,
+        } = self.failed_records();
+        at_service + unreadable + rejected
+    }
+
+    pub(super) fn failed_records(&self) -> FailedRecords {
+        let mut failed = FailedRecords::default();
+        for outcome in &self.outcomes {
+            match outcome {
+                Ok(_) => {}
+                Err(RecordError::Failed(_) | RecordError::NoOutput) => failed.at_service += 1,
+                Err(RecordError::Unreadable { .. }) => failed.unreadable += 1,
+                Err(RecordError::Rejected(_)) => failed.rejected += 1,
+            }
+        }
+        failed
+    }
+
+    /// The inputs of the records, read as `T`, one a record and in their order. `T` is whatever
+    /// has the names of the columns, as for the outputs.
+    ///
+    /// `None` unless the run [keeps them](super::RunBuilder::keep_inputs), and for a record that
+    /// could not be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if they cannot be read as `T`.
+    pub fn inputs<T: DeserializeOwned>(&self) -> Option<Result<Vec<T>>> {
+        let chunk = self.inputs.as_ref()?;
+        let inputs = Outputs::from_json(chunk.inputs())
+            .map_err(|error| Error::decode("inputs", &error.to_string()).with_source(error));
+        Some(inputs.map(|inputs| inputs.into_iter().flatten().collect()))
+    }
+
+    /// The inputs of the records as JSON, as they were sent: a table with a header row, or a list
+    /// of objects. See [`inputs`](Self::inputs).
+    pub fn inputs_json(&self) -> Option<&str> {
+        self.inputs.as_ref().map(Chunk::inputs)
     }
 
     /// The service's warning for a record, by the record's number.
@@ -84,8 +147,31 @@ fn entry<T>(list: Option<&[Option<T>]>, index: u64) -> Option<&T> {
 }
 
 impl<O: DeserializeOwned> Delivery<O> {
-    /// Reads a result. Whatever is wrong with it is the outcome of the records concerned.
-    pub(super) fn read(chunk_id: String, first: u64, records: u64, result: RawResult) -> Self {
+    /// Decodes a result. Whatever is wrong with it is the outcome of the records concerned.
+    pub(super) fn decode(queued: QueuedResult) -> Self {
+        let QueuedResult {
+            first,
+            records,
+            chunk_id,
+            outcome,
+            summary_only,
+            inputs,
+        } = queued;
+        let result = match outcome {
+            QueuedOutcome::Result(result) => result,
+            QueuedOutcome::Rejected(error) => {
+                return Self {
+                    chunk_id,
+                    first,
+                    records,
+                    outcomes: vec![Err(RecordError::Rejected(error))],
+                    warnings: None,
+                    process_times: None,
+                    summary_output: None,
+                    inputs,
+                };
+            }
+        };
         let RawResult {
             errors,
             outputs,
@@ -95,9 +181,10 @@ impl<O: DeserializeOwned> Delivery<O> {
             ..
         } = result;
         let count = usize::try_from(records).unwrap_or(usize::MAX);
-        let outputs = self::outputs::<O>(outputs.as_ref().map(RawOutputs::json), count);
+        let outputs = decode_outputs::<O>(outputs.as_ref().map(RawOutputs::json), count);
         let outcomes = match errors {
             None if outputs.len() == count => outputs,
+            None if summary_only && outputs.is_empty() => outputs,
             errors => {
                 let mut errors = errors.unwrap_or_default().into_iter();
                 let mut outputs = outputs.into_iter();
@@ -112,15 +199,20 @@ impl<O: DeserializeOwned> Delivery<O> {
         Self {
             chunk_id,
             first,
+            records,
             outcomes,
             warnings,
             process_times: process_time,
             summary_output,
+            inputs,
         }
     }
 }
 
-fn outputs<O: DeserializeOwned>(json: Option<&str>, count: usize) -> Vec<Result<O, RecordError>> {
+fn decode_outputs<O: DeserializeOwned>(
+    json: Option<&str>,
+    count: usize,
+) -> Vec<Result<O, RecordError>> {
     let Some(json) = json else { return Vec::new() };
     let some = |output: Option<O>| output.ok_or(RecordError::NoOutput);
     let outputs: Vec<_> = match Outputs::expect(count, json) {
@@ -140,8 +232,8 @@ fn outputs<O: DeserializeOwned>(json: Option<&str>, count: usize) -> Vec<Result<
             Err(error) => return unreadable(&error.to_string(), json, count),
         },
     };
-    // Without a common length nobody knows which output belongs to which record. None at all is what a
-    // summary without records looks like.
+    // Without a common length nobody knows which output belongs to which record. None at all is
+    // how a summary without records looks.
     if outputs.len() != count && !outputs.is_empty() {
         let why = format!(
             "the chunk has {count} records, and {} outputs came back",
@@ -169,31 +261,42 @@ fn unreadable<O>(why: &str, json: &str, count: usize) -> Vec<Result<O, RecordErr
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The service's error for it.
+    /// The service returned this error for it.
     Failed(RecordMessage),
-    /// The service gave neither an output nor an error.
+    /// The service returned neither an output nor an error.
     NoOutput,
-    /// Its output is there, and not what the output type expects.
+    /// Its output is not what the output type expects.
     Unreadable {
         /// What is wrong.
         why: String,
-        /// The output as it came. If the outputs of a whole chunk can't be read, the first of its records has the
-        /// text of all, and the others none.
+        /// The output as it came. If the outputs of a whole chunk cannot be read, the first of its
+        /// records has the text of all, and the others have an empty text.
         json: String,
     },
+    /// The record was not sent, because the source could not give it or it cannot be encoded.
+    /// Only with [`deliver_bad_records`](super::RunBuilder::deliver_bad_records).
+    Rejected(Error),
 }
 
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(message) => message.fmt(f),
-            Self::NoOutput => f.write_str("the service gave neither an output nor an error"),
-            Self::Unreadable { why, .. } => write!(f, "the output can't be read: {why}"),
+            Self::NoOutput => f.write_str("the service returned neither an output nor an error"),
+            Self::Unreadable { why, .. } => write!(f, "the output cannot be read: {why}"),
+            Self::Rejected(error) => write!(f, "the record was not sent: {error}"),
         }
     }
 }
 
-impl StdError for RecordError {}
+impl StdError for RecordError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Rejected(error) => error.source(),
+            _ => None,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -204,9 +307,38 @@ mod tests {
         volume: f64,
     }
 
+    fn queued(records: u64, result: RawResult, summary_only: bool) -> QueuedResult {
+        QueuedResult {
+            first: 100,
+            records,
+            chunk_id: "x".into(),
+            outcome: QueuedOutcome::Result(result),
+            summary_only,
+            inputs: None,
+        }
+    }
+
+    #[test]
+    fn summaries_alone_are_no_failures() {
+        for json in [
+            r#"{"summary_output": [["total"], [7]]}"#,
+            r#"{"outputs": []}"#,
+        ] {
+            let result = serde_json::from_str(json).unwrap();
+            let delivery = Delivery::<Volume>::decode(queued(2, result, true));
+            assert_eq!(delivery.records(), 100..102);
+            assert_eq!((delivery.outcomes().len(), delivery.failed()), (0, 0));
+        }
+        let result = serde_json::from_str(r#"{"errors": [null, "bad"]}"#).unwrap();
+        assert_eq!(
+            Delivery::<Volume>::decode(queued(2, result, true)).failed(),
+            2
+        );
+    }
+
     fn read(json: &str, records: u64) -> Vec<String> {
         let result: RawResult = serde_json::from_str(json).unwrap();
-        let delivery = Delivery::<Volume>::read("x".into(), 100, records, result);
+        let delivery = Delivery::<Volume>::decode(queued(records, result, false));
         assert_eq!(delivery.records(), 100..100 + records);
         let shown = |outcome: &Result<Volume, RecordError>| match outcome {
             Ok(volume) => volume.volume.to_string(),
@@ -218,7 +350,7 @@ mod tests {
 
     #[test]
     fn every_record_has_its_own_outcome() {
-        let none = "the service gave neither an output nor an error";
+        let none = "the service returned neither an output nor an error";
         let table: &[(&str, u64, &[&str])] = &[
             (
                 r#"{"outputs": [{"volume": 1}, {"volume": 2.5}]}"#,
@@ -266,9 +398,13 @@ mod tests {
 
     #[test]
     fn notes_are_found_by_the_number_of_the_record() {
-        let json = r#"{"outputs": [{"volume": 1}, {"volume": 2}], "warnings": [null, "odd"], "process_time": [1, 2.5]}"#;
-        let delivery =
-            Delivery::<Volume>::read("x".into(), 100, 2, serde_json::from_str(json).unwrap());
+        let json = r#"{
+            "outputs": [{"volume": 1}, {"volume": 2}],
+            "warnings": [null, "odd"],
+            "process_time": [1, 2.5]
+        }"#;
+        let result = serde_json::from_str(json).unwrap();
+        let delivery = Delivery::<Volume>::decode(queued(2, result, false));
         assert_eq!(delivery.warning(101).unwrap().to_string(), "odd");
         assert!(
             delivery.warning(100).is_none()

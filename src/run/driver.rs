@@ -1,28 +1,33 @@
 //! Performs what the machine decides: reads the source, sends requests, hands results over.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep};
 
-use super::ending;
-use super::machine::{Action, Call, Event, Key, Next, Op, Reply, RequestId, RunId, Time};
-use super::requests::{Answer, Brought, RawResult, Requests, facts, failure};
-use super::shared::{Shared, Waiting};
-use super::source::{Reader, split};
+use super::delivery::{QueuedOutcome, QueuedResult};
+use super::machine::{
+    Action, Event, Key, Next, Reply, Request, RequestId, RequestKind, RunId, Time,
+};
+use super::requests::{RawResult, Requests, Response, Returned, failure, observation};
+use super::shared::Shared;
+use super::source::{Read, Reader, split};
+use super::{error, log};
 use crate::batch::Pipeline;
 use crate::chunk::Chunk;
 use crate::error::{Error, ErrorKind};
 use crate::raw::types::{BatchTransition, CreateRequest};
 
-/// Chunks that are read in one go, before others on the same thread get their turn.
-const READS: u32 = 4;
+/// How long the source may be read before the network and others on the same thread get a turn.
+const READING_TIME: Duration = Duration::from_millis(1);
 
-/// What the driver is made of.
+/// The parts of a driver that the builder chooses.
 pub(super) struct Parts {
     pub(super) shared: Arc<Shared>,
     pub(super) requests: Requests,
@@ -30,60 +35,86 @@ pub(super) struct Parts {
     pub(super) create: Option<CreateRequest>,
     pub(super) pipeline: Option<Pipeline>,
     pub(super) batch: Option<String>,
+    /// Whether the inputs of a chunk are handed out with its result.
+    pub(super) keep_inputs: bool,
+    /// Whether chunks of the run before asked for their summary alone.
+    pub(super) summary_only: bool,
 }
 
-/// A run's one task. All it does by itself is to keep payloads and errors.
+/// A run's one task. By itself it only keeps payloads and errors.
 pub(super) struct Driver {
-    shared: Arc<Shared>,
-    requests: Requests,
+    parts: Parts,
     run: RunId,
-    reader: Box<dyn Reader>,
     reading: bool,
     stopping: bool,
-    create: Option<CreateRequest>,
-    pipeline: Option<Pipeline>,
     batch: Option<Arc<str>>,
-    /// What was read and has no result.
+    /// The chunks that were read and have no result.
     chunks: BTreeMap<Key, Chunk>,
-    /// Results that may not be delivered yet.
-    results: BTreeMap<Key, Waiting>,
-    flights: FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send>>>,
-    sleep: Pin<Box<Sleep>>,
-    /// The latest failure of each kind of request, and of the source.
-    errors: BTreeMap<Op, Error>,
+    /// The results that may not be delivered yet.
+    results: BTreeMap<Key, QueuedResult>,
+    in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Response> + Send>>>,
+    /// The latest failure of each kind of request, and when the first one in a row was.
+    failures: BTreeMap<RequestKind, (Error, Time)>,
     source_error: Option<Error>,
+}
+
+/// What woke the driver.
+enum Wake {
+    Response(Response),
+    Read(Option<Read>),
+    /// Time passed, or the consumer did something.
+    Other,
 }
 
 impl Driver {
     pub(super) fn new(parts: Parts) -> Self {
         let run = parts.shared.lock().machine.run_id();
         Self {
-            shared: parts.shared,
-            requests: parts.requests,
             run,
-            reader: parts.reader,
             reading: false,
             stopping: false,
-            create: parts.create,
-            pipeline: parts.pipeline,
-            batch: parts.batch.map(Arc::from),
+            batch: parts.batch.as_deref().map(Arc::from),
             chunks: BTreeMap::new(),
             results: BTreeMap::new(),
-            flights: FuturesUnordered::new(),
-            sleep: Box::pin(tokio::time::sleep_until(Instant::now())),
-            errors: BTreeMap::new(),
+            in_flight: FuturesUnordered::new(),
+            failures: BTreeMap::new(),
             source_error: None,
+            parts,
         }
     }
 
-    fn handle(&self, event: Event) {
-        self.shared.lock().machine.handle(self.shared.now(), event);
+    /// Drives the run to its end.
+    pub(super) async fn drive(mut self) {
+        let shared = Arc::clone(&self.parts.shared);
+        let mut sleep = pin!(tokio::time::sleep_until(Instant::now()));
+        let mut turn = std::time::Instant::now();
+        loop {
+            let wake_at = match self.act() {
+                Next::Over => return self.end(),
+                Next::Wait(wake_at) => wake_at,
+                Next::Do(_) => continue,
+            };
+            match self.wait(&shared, wake_at, sleep.as_mut()).await {
+                Wake::Response(response) => self.responded(response),
+                Wake::Read(read) => self.read(read),
+                Wake::Other => {}
+            }
+            // A source that is always ready would keep the network waiting on a runtime of one
+            // thread: the runtime looks at sockets and timers when its tasks have yielded.
+            if turn.elapsed() >= READING_TIME {
+                tokio::task::yield_now().await;
+                turn = std::time::Instant::now();
+            }
+        }
     }
 
     /// Performs actions until there is nothing to do but wait.
     fn act(&mut self) -> Next {
         loop {
-            let next = self.shared.lock().machine.next(self.shared.now());
+            let next = {
+                let shared = &self.parts.shared;
+                shared.lock().machine.next(shared.now())
+            };
             match next {
                 Next::Do(action) => self.perform(action),
                 rest => return rest,
@@ -91,27 +122,64 @@ impl Driver {
         }
     }
 
+    async fn wait(
+        &mut self,
+        shared: &Shared,
+        wake_at: Option<Time>,
+        mut sleep: Pin<&mut Sleep>,
+    ) -> Wake {
+        let wake_at = wake_at.and_then(|at| shared.started.checked_add(at));
+        if let Some(at) = wake_at.filter(|at| *at != sleep.deadline()) {
+            sleep.as_mut().reset(at);
+        }
+        let mut changed = pin!(shared.changed.notified());
+        let mut reported = false;
+        poll_fn(|cx| {
+            if let Poll::Ready(Some(response)) = self.in_flight.poll_next_unpin(cx) {
+                return Poll::Ready(Wake::Response(response));
+            }
+            if self.reading
+                && let Poll::Ready(read) = self.parts.reader.poll_read(cx)
+            {
+                return Poll::Ready(Wake::Read(read));
+            }
+            if wake_at.is_some() && sleep.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Wake::Other);
+            }
+            if !std::mem::replace(&mut reported, true) {
+                shared.report();
+            }
+            changed.as_mut().poll(cx).map(|()| Wake::Other)
+        })
+        .await
+    }
+
+    fn handle(&self, event: Event) {
+        let shared = &self.parts.shared;
+        shared.lock().machine.handle(shared.now(), event);
+    }
+
     fn perform(&mut self, action: Action) {
         match action {
             Action::Read { skip, cut } => {
-                self.reader.begin(skip, cut);
+                self.parts.reader.begin(skip, cut);
                 self.reading = true;
             }
             Action::StopReading => {
-                self.reader.stop();
+                self.parts.reader.stop();
                 (self.reading, self.stopping) = (true, true);
             }
             Action::Split(key) => self.split(key),
-            Action::Send { request, call } => self.send(request, call),
+            Action::Send { id, request } => self.send(id, request),
             Action::Deliver(key) => {
-                if let Some(waiting) = self.results.remove(&key) {
-                    let mut state = self.shared.lock();
-                    state.outbox.push_back(waiting);
-                    state.wake_consumer();
+                if let Some(result) = self.results.remove(&key) {
+                    self.parts.shared.lock().outbox.push_back(result);
+                    self.parts.shared.consumer.wake();
                 }
             }
             Action::Forget(key) => {
                 self.chunks.remove(&key);
+                self.results.remove(&key);
             }
         }
     }
@@ -137,50 +205,50 @@ impl Driver {
         self.handle(Event::Split { key, parts });
     }
 
-    fn send(&mut self, request: RequestId, call: Call) {
-        let op = call.op();
+    fn send(&mut self, id: RequestId, request: Request) {
+        let kind = request.kind();
         let batch = self.batch.clone().unwrap_or_default();
-        let requests = self.requests.clone();
+        let requests = self.parts.requests.clone();
         let run = self.run;
-        let create = self.create.clone();
-        let chunks = match &call {
-            Call::Push(keys) => keys
-                .iter()
-                .filter_map(|key| self.on_the_wire(*key))
-                .collect(),
+        let create = self.parts.create.clone();
+        let chunks = match &request {
+            Request::Push(keys) => keys.iter().filter_map(|&key| self.to_push(key)).collect(),
             _ => Vec::new(),
         };
-        self.flights.push(Box::pin(async move {
-            let mut status = None;
-            let outcome = match call {
-                Call::Create => match create {
-                    Some(create) => requests.create(create).await,
-                    None => Err(Error::state("the run has no service to create a batch for")),
+        self.in_flight.push(Box::pin(async move {
+            let done = |status| (Returned::Nothing, status);
+            let outcome = match request {
+                Request::Create => match create {
+                    Some(create) => requests.create(create).await.map(|batch| (batch, None)),
+                    None => Err(Error::state(
+                        "the run works on a batch that it did not create, and may open no other",
+                    )),
                 },
-                Call::Push(_) => requests.push(batch, chunks).await.map(|told| {
-                    status = Some(told);
-                    Brought::Nothing
-                }),
-                Call::Status => requests.status(batch).await.map(|told| {
-                    status = Some(told);
-                    Brought::Nothing
-                }),
-                Call::Pull(max) => requests.pull(batch, max, run).await.map(|(brought, told)| {
-                    status = told;
-                    brought
-                }),
-                Call::Close => requests
-                    .end(batch, BatchTransition::Closed)
+                Request::Push(_) => {
+                    let status = requests.push(batch, chunks).await;
+                    status.map(|status| done(Some(status)))
+                }
+                Request::Status => requests
+                    .status(batch)
                     .await
-                    .map(|_| Brought::Nothing),
-                Call::Cancel => requests
-                    .end(batch, BatchTransition::Cancelled)
-                    .await
-                    .map(|_| Brought::Nothing),
+                    .map(|status| done(Some(status))),
+                Request::Pull(max) => requests.pull(batch, max, run).await,
+                Request::Close => {
+                    let closed = requests.end(batch, BatchTransition::Closed).await;
+                    closed.map(|_| done(None))
+                }
+                Request::Cancel => {
+                    let cancelled = requests.end(batch, BatchTransition::Cancelled).await;
+                    cancelled.map(|_| done(None))
+                }
             };
-            Answer {
-                request,
-                op,
+            let (outcome, status) = match outcome {
+                Ok((returned, status)) => (Ok(returned), status),
+                Err(error) => (Err(error), None),
+            };
+            Response {
+                request: id,
+                kind,
                 status,
                 outcome,
             }
@@ -188,204 +256,171 @@ impl Driver {
     }
 
     /// The chunk under the id that it has in this run.
-    fn on_the_wire(&self, key: Key) -> Option<Chunk> {
+    fn to_push(&self, key: Key) -> Option<Chunk> {
         let chunk = self.chunks.get(&key)?.clone();
         let id = self.run.mint(key, chunk.records()).to_string();
         Some(chunk.with_id(id))
     }
 
-    fn take_in(&mut self, answer: Answer) {
-        let Answer {
+    fn responded(&mut self, response: Response) {
+        let Response {
             request,
-            op,
+            kind,
             status,
             outcome,
-        } = answer;
-        if let (Some(pipeline), Some(status)) = (&self.pipeline, &status) {
+        } = response;
+        if let (Some(pipeline), Some(status)) = (&self.parts.pipeline, &status) {
             pipeline.learn(status.batch_status.as_ref());
         }
-        let facts = status.as_ref().map(facts);
+        let observation = status.as_ref().map(observation);
+        let now = self.parts.shared.now();
+        if outcome.is_ok()
+            && let Some((_, since)) = self.failures.remove(&kind)
+        {
+            log::requests_work(kind, self.batch.as_deref(), now.saturating_sub(since));
+        }
         let outcome = match outcome {
-            Ok(Brought::Nothing) => Ok(Reply::Done),
-            Ok(Brought::Batch(id)) => {
-                log::created(&id);
+            Ok(Returned::Nothing) => Ok(Reply::Done),
+            Ok(Returned::Batch(id)) => {
+                log::batch_created(&id);
                 self.batch = Some(Arc::from(id.as_str()));
-                self.shared.lock().batches.push(id);
+                self.parts.shared.lock().batches.push(id);
                 Ok(Reply::Done)
             }
-            Ok(Brought::Results { ours, foreign }) => {
+            Ok(Returned::Results { ours, foreign }) => {
                 let mut results = Vec::with_capacity(ours.len());
-                for (pulled, result) in ours {
-                    if self.shared.lock().machine.wants(&pulled) {
-                        self.keep(pulled.key, pulled.records, result);
+                for (mut pulled, result) in ours {
+                    let wanted = self.parts.shared.lock().machine.wants(&pulled);
+                    // The same result may come twice in one response.
+                    if wanted && !self.results.contains_key(&pulled.key) {
+                        pulled.bytes += self.keep(pulled.key, pulled.records, result);
                     }
                     results.push(pulled);
                 }
                 Ok(Reply::Pulled { results, foreign })
             }
             Err(error) => {
-                let failure = failure(op, &error);
-                log::failed(&error);
-                self.errors.insert(op, error);
+                let failure = failure(kind, &error);
+                let since = self.failures.get(&kind).map(|(_, since)| *since);
+                log::request_failed(kind, self.batch.as_deref(), since.is_none(), &error);
+                self.failures.insert(kind, (error, since.unwrap_or(now)));
                 Err(failure)
             }
         };
-        self.handle(Event::Answered {
+        self.handle(Event::Response {
             request,
-            facts,
+            observation,
             outcome,
         });
     }
 
-    fn keep(&mut self, key: Key, records: u64, result: RawResult) {
-        let wire_id = || self.run.mint(key, records).to_string();
-        let chunk = self
-            .chunks
-            .remove(&key)
-            .filter(|_| self.reader.has_own_ids());
-        let chunk_id = chunk.map_or_else(wire_id, |chunk| chunk.id().to_owned());
+    /// Keeps a result until it may be delivered; the bytes that it takes besides its own.
+    fn keep(&mut self, first: Key, records: u64, result: RawResult) -> u64 {
+        let chunk = self.chunks.remove(&first);
+        let chunk_id = chunk
+            .as_ref()
+            .filter(|_| self.parts.reader.has_own_ids())
+            .map_or_else(
+                || self.run.mint(first, records).to_string(),
+                |chunk| chunk.id().to_owned(),
+            );
+        let summary_only = match &chunk {
+            Some(chunk) => chunk.asks_for_summary_only(),
+            None => self.parts.summary_only,
+        };
+        let inputs = chunk.filter(|_| self.parts.keep_inputs);
+        let bytes = inputs.as_ref().map_or(0, Chunk::wire_bytes);
+        let outcome = QueuedOutcome::Result(result);
         self.results.insert(
-            key,
-            Waiting {
-                key,
+            first,
+            QueuedResult {
+                first,
                 records,
                 chunk_id,
-                result,
+                outcome,
+                summary_only,
+                inputs,
             },
         );
+        bytes
     }
 
-    /// Reads on; true if something came of it.
-    fn read(&mut self, cx: &mut Context<'_>) -> bool {
-        let Poll::Ready(read) = self.reader.poll_chunk(cx) else {
-            return false;
-        };
+    fn read(&mut self, read: Option<Read>) {
         self.reading = self.stopping && read.is_some();
         let event = match read {
-            Some(Ok(chunk)) => {
+            Some(Read::Chunk(chunk)) => {
                 let (records, bytes) = (chunk.records(), chunk.wire_bytes());
-                let mut state = self.shared.lock();
-                self.chunks.insert(state.machine.next_record(), chunk);
-                state
-                    .machine
-                    .handle(self.shared.now(), Event::Read { records, bytes });
-                return true;
+                let next = self.parts.shared.lock().machine.next_record();
+                self.chunks.insert(next, chunk);
+                Event::Read { records, bytes }
             }
-            Some(Err(error)) => {
-                self.source_error = Some(error);
+            Some(Read::Rejected(error)) => {
+                let first = self.parts.shared.lock().machine.next_record();
+                self.results.insert(
+                    first,
+                    QueuedResult {
+                        first,
+                        records: 1,
+                        chunk_id: self.run.mint(first, 1).to_string(),
+                        outcome: QueuedOutcome::Rejected(error),
+                        summary_only: false,
+                        inputs: None,
+                    },
+                );
+                Event::Rejected
+            }
+            Some(Read::Failed { error, record }) => {
                 self.reading = false;
-                Event::SourceFailed
+                self.source_error = Some(error);
+                Event::SourceFailed { record }
             }
             None => Event::SourceEnded,
         };
         self.handle(event);
-        true
-    }
-
-    fn sleep(&mut self, wake: Option<Time>, cx: &mut Context<'_>) -> bool {
-        let Some(at) = wake.and_then(|wake| self.shared.started.checked_add(wake)) else {
-            return false;
-        };
-        if self.sleep.deadline() != at {
-            self.sleep.as_mut().reset(at);
-        }
-        self.sleep.as_mut().poll(cx).is_ready()
     }
 
     fn end(&mut self) {
-        let batch = self.batch.as_deref();
-        let mut state = self.shared.lock();
-        let account = state.machine.account();
-        if let (Some(pipeline), true) = (&self.pipeline, account.closed) {
-            pipeline.learn(Some(&ending::status(account)));
+        let mut state = self.parts.shared.lock();
+        if let Some(pipeline) = &self.parts.pipeline
+            && state.machine.open_batches().is_empty()
+        {
+            pipeline.learn(Some(&error::batch_status(state.machine.totals())));
         }
-        let error = ending::error(account, batch, &self.errors, self.source_error.take());
-        log::ended(account, batch);
-        state.error = error;
-    }
-}
-
-impl Future for Driver {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let mut reads = 0;
-        loop {
-            let wake = match this.act() {
-                Next::Over => {
-                    this.end();
-                    return Poll::Ready(());
-                }
-                Next::Wait(wake) => wake,
-                Next::Do(_) => continue,
-            };
-            if let Poll::Ready(Some(answer)) = this.flights.poll_next_unpin(cx) {
-                this.take_in(answer);
-                continue;
-            }
-            if this.reading && reads < READS && this.read(cx) {
-                reads += 1;
-                continue;
-            }
-            if this.sleep(wake, cx) {
-                continue;
-            }
-            this.shared.report();
-            if reads >= READS {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            if !this.shared.lock().take_changed(cx.waker()) {
-                return Poll::Pending;
-            }
-        }
+        let errors = self
+            .failures
+            .iter()
+            .map(|(kind, (error, _))| (*kind, error));
+        state.error = error::of_run(
+            state.machine.totals(),
+            self.batch.as_deref(),
+            &errors.collect(),
+            self.source_error.take(),
+        );
     }
 }
 
 impl Drop for Driver {
-    /// However the driver ends, also by a panic in the caller's iterator: nobody waits for it for ever.
+    /// However the driver ends, nobody waits for it for ever, and nobody takes that for success.
     fn drop(&mut self) {
         // Before the consumer learns of the end, so that it finds the final progress then.
-        self.shared.report();
-        let mut state = self.shared.lock();
-        state.over = true;
-        state.ended_at = Some(self.shared.now());
-        if state.machine.account().ending.is_none() && std::thread::panicking() {
-            let error = Error::new(
-                ErrorKind::Unfinished,
-                "the run's task panicked, perhaps in the source of the records",
-            );
+        self.parts.shared.report();
+        let mut state = self.parts.shared.lock();
+        state.ended_at = Some(self.parts.shared.now());
+        if state.machine.totals().ending.is_none() {
+            let why = match std::thread::panicking() {
+                true => "the run's task panicked, perhaps in the source of the records",
+                false => {
+                    "the run's task was dropped before its end: the tokio runtime that it was \
+                     started in has shut down"
+                }
+            };
+            let error = Error::new(ErrorKind::Unfinished, why);
             state.error = Some(match &self.batch {
                 Some(batch) => error.with_batch(&**batch),
                 None => error,
             });
         }
-        state.wake_consumer();
-    }
-}
-
-/// What the run itself tells to logs; requests tell of themselves.
-mod log {
-    use super::super::machine::Account;
-    use crate::error::Error;
-
-    pub(super) fn created(batch: &str) {
-        tracing::info!(cspark.batch.id = batch, "run has a new batch");
-    }
-
-    pub(super) fn failed(error: &Error) {
-        tracing::debug!(error = %error, "a request of the run failed");
-    }
-
-    pub(super) fn ended(account: &Account, batch: Option<&str>) {
-        tracing::info!(
-            cspark.batch.id = batch,
-            cspark.batch.closed = account.closed,
-            cspark.records.delivered = account.delivered.records,
-            cspark.resubmissions = account.resubmissions,
-            ending = ?account.ending,
-            "run is over"
-        );
+        drop(state);
+        self.parts.shared.consumer.wake();
     }
 }

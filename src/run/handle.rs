@@ -1,4 +1,4 @@
-//! A run that is under way, for its user.
+//! A run in progress, for its user.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,19 +11,25 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::checkpoint::Checkpoint;
+use super::collected::{Collected, Incomplete};
+use super::delivery::Delivery;
+use super::log;
 use super::machine::Event;
+use super::progress::Progress;
 use super::shared::Shared;
-use super::{Checkpoint, Collected, Delivery, Incomplete, Progress, Summary};
+use super::summary::Summary;
 use crate::error::Result;
 
-/// A run that is under way: a stream of [deliveries](Delivery), and the account of them.
+/// A run in progress: a stream of [deliveries](Delivery), and their [`Summary`].
 ///
-/// Work goes on in a task of its own, whether or not somebody waits for results, as far as the memory budget allows.
+/// The run works in a task of its own, whether or not somebody waits for results, as far as the
+/// memory budget allows.
 ///
-/// Dropping the run stops that task at once, with all requests that it has in flight. The batch stays open then, and closes
-/// by itself when it was idle for 30 minutes: nothing can be sent from a destructor that would surely arrive. To end a run
-/// early and leave nothing behind, [`cancel`](RunHandle::cancel) or [`finish`](RunHandle::finish) it and take what
-/// it still gives.
+/// Dropping it stops the task at once, with all requests in flight. The batch then stays open until
+/// the service closes it after 30 idle minutes, since a destructor cannot send a request that is
+/// sure to arrive. To end a run early and leave nothing behind, [`cancel`](RunHandle::cancel) or
+/// [`finish`](RunHandle::finish) it, and take the deliveries that remain.
 #[must_use = "a run stops when it is dropped"]
 pub struct Run<O> {
     shared: Arc<Shared>,
@@ -40,35 +46,39 @@ impl<O> Run<O> {
         }
     }
 
-    /// The account so far; final when the stream has ended.
+    /// The summary so far; final when the stream has ended.
     pub fn summary(&self) -> Summary {
         let elapsed = self.shared.now();
         let state = self.shared.lock();
         Summary::new(
-            state.machine.account(),
+            &state.machine,
             &state.batches,
             state.ended_at.unwrap_or(elapsed),
         )
     }
 
-    /// How far the run is, and a way to wait for changes of that.
+    /// How far the run is, as a receiver that also waits for changes.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.shared.progress.subscribe()
     }
 
-    /// A way to steer the run from elsewhere.
+    /// A handle that steers the run from elsewhere.
     pub fn handle(&self) -> RunHandle {
         RunHandle {
             shared: Arc::downgrade(&self.shared),
         }
     }
 
-    /// The batch that the run works with now, if there is one yet.
+    /// The id of the batch in use, if there is one yet.
     pub fn batch_id(&self) -> Option<String> {
         self.shared.lock().batches.last().cloned()
     }
 
-    /// Where the run stands: what was taken out of it counts as delivered, and nothing else.
+    /// A checkpoint from which another process can resume the run. It counts as delivered what was
+    /// taken out of the run, and nothing else.
+    ///
+    /// Keep the results first, then the checkpoint; write it beside the old one and rename it, since
+    /// a process may die in the middle of a write.
     ///
     /// ```no_run
     /// # use cspark_batches::run::Run;
@@ -76,8 +86,8 @@ impl<O> Run<O> {
     /// while let Some(delivery) = run.next().await {
     ///     let delivery = delivery?;
     ///     // Keep the results, then:
-    ///     let checkpoint = serde_json::to_vec(&run.checkpoint())?;
-    ///     std::fs::write("checkpoint.json", checkpoint)?;
+    ///     std::fs::write("checkpoint.new", serde_json::to_vec(&run.checkpoint())?)?;
+    ///     std::fs::rename("checkpoint.new", "checkpoint.json")?;
     /// }
     /// # Ok(())
     /// # }
@@ -94,19 +104,21 @@ impl<O> Run<O> {
 }
 
 impl<O: DeserializeOwned> Run<O> {
-    /// The next delivery; nothing when the run is over and everything was taken.
+    /// The next delivery; `None` when the run is over and everything was taken.
     ///
-    /// An error comes once and last: what was delivered before stays delivered, and [`summary`](Self::summary) lists
-    /// what came to no result. Dropping the future loses nothing.
+    /// An error comes once and last. What was delivered before stays delivered, and
+    /// [`summary`](Self::summary) lists the records without a result. Dropping the future loses
+    /// nothing.
     ///
     /// # Errors
     ///
-    /// Why the run ended before its work was done; see [the module](super#errors).
+    /// The reason for which the run ended before its work was done; see
+    /// [the module](super#errors).
     pub async fn next(&mut self) -> Option<Result<Delivery<O>>> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
-    /// Takes all deliveries and brings them into the order of the input.
+    /// Takes all deliveries, and sorts them in the order of the input.
     ///
     /// # Errors
     ///
@@ -128,23 +140,23 @@ impl<O: DeserializeOwned> Run<O> {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery<O>>>> {
-        let waiting = {
+        let queued = {
+            // Registered before looking, so that no wake-up is lost.
+            self.shared.consumer.register(cx.waker());
             let mut state = self.shared.lock();
             match state.outbox.pop_front() {
-                Some(waiting) => waiting,
-                None if state.over => return Poll::Ready(state.error.take().map(Err)),
-                None => {
-                    state.consumer_waits(cx.waker());
-                    return Poll::Pending;
+                Some(queued) => queued,
+                None if state.ended_at.is_some() => {
+                    state.log_end();
+                    return Poll::Ready(state.error.take().map(Err));
                 }
+                None => return Poll::Pending,
             }
         };
-        let key = waiting.key;
-        let delivery = Delivery::read(waiting.chunk_id, key, waiting.records, waiting.result);
-        self.shared.tell(Event::Taken {
-            key,
-            failed: delivery.failed(),
-        });
+        let key = queued.first;
+        let delivery = Delivery::decode(queued);
+        let failed = delivery.failed_records();
+        self.shared.handle(Event::Taken { key, failed });
         Poll::Ready(Some(Ok(delivery)))
     }
 }
@@ -160,13 +172,13 @@ impl<O: DeserializeOwned> Stream for Run<O> {
 impl<O> Drop for Run<O> {
     fn drop(&mut self) {
         self.task.abort();
-        let state = self.shared.lock();
-        if !state.over && state.machine.has_batch() {
-            let batch = state.batches.last().map(String::as_str);
-            tracing::warn!(
-                cspark.batch.id = batch,
-                "run dropped before its end; the batch stays open until it is idle for too long"
-            );
+        let mut state = self.shared.lock();
+        if state.ended_at.is_some() {
+            state.log_end();
+        } else if state.machine.has_batch()
+            && let Some(batch) = state.batches.last()
+        {
+            log::dropped(batch);
         }
     }
 }
@@ -179,41 +191,41 @@ impl<O> fmt::Debug for Run<O> {
     }
 }
 
-/// Steers a run from elsewhere. Cheap to clone; does nothing once the run is over or dropped.
+/// Steers a run from elsewhere. Cheap to clone. It does nothing once the run is over or dropped.
 #[derive(Clone)]
 pub struct RunHandle {
     shared: Weak<Shared>,
 }
 
 impl RunHandle {
-    /// Reads and pushes nothing more for now. What the service has is still pulled and delivered, and the batch is kept
-    /// from being closed as idle.
+    /// Stops reading and pushing for now. The run still pulls and delivers what the service has,
+    /// and keeps the batch from being closed as idle.
     pub fn pause(&self) {
-        self.tell(Event::Pause);
+        self.handle(Event::Pause);
     }
 
-    /// Goes on after a pause.
+    /// Ends a pause.
     pub fn unpause(&self) {
-        self.tell(Event::Resume);
+        self.handle(Event::Unpause);
     }
 
-    /// Reads no more input, and delivers the rest; then the batch is closed as usual.
+    /// Reads no more input, delivers the rest, and closes the batch as usual.
     ///
     /// It also ends a pause, since the rest may have to be pushed.
     pub fn finish(&self) {
-        self.tell(Event::Resume);
-        self.tell(Event::Finish);
+        self.handle(Event::Unpause);
+        self.handle(Event::Finish);
     }
 
-    /// Ends the run now and cancels the batch. Results that have come are still delivered; the stream then ends without an
-    /// error, and the summary lists the rest as unfinished.
+    /// Ends the run now, and cancels the batch. Results that were pulled are still delivered; then
+    /// the stream ends without an error, and the summary lists the rest as unfinished.
     pub fn cancel(&self) {
-        self.tell(Event::Cancel);
+        self.handle(Event::Cancel);
     }
 
-    fn tell(&self, event: Event) {
+    fn handle(&self, event: Event) {
         if let Some(shared) = self.shared.upgrade() {
-            shared.tell(event);
+            shared.handle(event);
         }
     }
 }

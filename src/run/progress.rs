@@ -11,20 +11,21 @@ use super::machine::{Count, Machine, Time};
 pub struct Progress {
     /// Read from the source.
     pub read: Count,
-    /// Taken by the service.
+    /// Accepted by the service.
     pub pushed: Count,
-    /// Computed: pulled, or waiting to be pulled by what the service last said.
+    /// Computed: pulled, or waiting to be pulled by the latest response.
     pub computed: Count,
-    /// Results that came.
+    /// Pulled from the service.
     pub pulled: Count,
-    /// Results that were taken out of the run.
+    /// Taken out of the run by the caller.
     pub delivered: Count,
-    /// Of the delivered records, those with an error instead of an output.
+    /// Delivered records without an output, for whatever reason.
     pub failed_records: u64,
-    /// The number of records that the run has to deliver, if the source tells it or the user did. What a run before had
-    /// delivered is not among them.
+    /// The number of records that the run has to deliver, if the source or the caller knows it.
+    /// It does not include what the run delivered that this one resumes.
     pub total_records: Option<u64>,
-    /// Bytes of memory that chunks and results take, and what reads and requests under way may bring.
+    /// Bytes of memory that chunks and results take, and that reads and requests in progress may
+    /// bring.
     pub bytes_in_flight: u64,
     /// The batch's input buffer.
     pub input_buffer: BufferLevel,
@@ -32,7 +33,7 @@ pub struct Progress {
     pub output_buffer: BufferLevel,
     /// Workers that compute, if the service says so.
     pub workers: Option<u64>,
-    /// Records whose results come in a second, lately.
+    /// Records pulled in a second, lately.
     pub records_per_second: f64,
     /// The time left at this rate, if the number of records is known.
     pub remaining: Option<Duration>,
@@ -42,7 +43,7 @@ pub struct Progress {
     pub is_over: bool,
 }
 
-/// What is in a buffer of the service's, in bytes, as far as it says so.
+/// The level of one of the service's buffers in bytes, as far as the service reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BufferLevel {
@@ -54,22 +55,22 @@ pub struct BufferLevel {
 
 impl Progress {
     pub(super) fn new(machine: &Machine, rate: &mut Rate, total: Option<u64>, now: Time) -> Self {
-        let (account, latest) = (machine.account(), machine.latest());
-        let pulled = account.pulled;
-        rate.saw(now, pulled.records);
+        let (totals, latest) = (machine.totals(), machine.latest());
+        let pulled = totals.pulled;
+        rate.sample(now, pulled.records);
         let records_per_second = rate.per_second();
         let left = total.map(|total| total.saturating_sub(pulled.records));
         let left = left.filter(|_| records_per_second > 0.0);
         Self {
-            read: account.read,
-            pushed: account.pushed,
+            read: totals.read,
+            pushed: totals.pushed,
             computed: Count {
                 records: pulled.records + latest.records_available.unwrap_or(0),
                 chunks: pulled.chunks + latest.chunks_available.unwrap_or(0),
             },
             pulled,
-            delivered: account.delivered,
-            failed_records: account.failed,
+            delivered: totals.delivered,
+            failed_records: totals.failed + totals.unreadable + totals.rejected,
             total_records: total,
             bytes_in_flight: machine.memory_in_use(),
             input_buffer: BufferLevel {
@@ -86,12 +87,12 @@ impl Progress {
                 Duration::try_from_secs_f64(left as f64 / records_per_second).ok()
             }),
             elapsed: now,
-            is_over: account.ending.is_some(),
+            is_over: totals.ending.is_some(),
         }
     }
 }
 
-/// The rate over the last part of the run.
+/// The rate over the latest part of the run.
 #[derive(Debug, Default)]
 pub(super) struct Rate {
     samples: VecDeque<(Time, u64)>,
@@ -100,7 +101,7 @@ pub(super) struct Rate {
 impl Rate {
     const SAMPLES: usize = 20;
 
-    fn saw(&mut self, now: Time, records: u64) {
+    fn sample(&mut self, now: Time, records: u64) {
         // The longer the run, the longer the part, so that a rate doesn't jump with each pull.
         let apart = (now / 100).max(Duration::from_millis(200));
         match self.samples.back() {
@@ -127,11 +128,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_that_of_late() {
+    fn the_rate_is_the_latest_one() {
         let mut rate = Rate::default();
         assert_eq!(rate.per_second(), 0.0);
         for second in 0..100 {
-            rate.saw(
+            rate.sample(
                 Duration::from_secs(second),
                 if second < 50 { 0 } else { (second - 50) * 1000 },
             );

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::machine::{BatchState, Facts, Failure, Op, Pulled, RequestId, RunId, What};
+use super::machine::{
+    BatchState, Failure, FailureKind, Observation, PulledChunk, RequestId, RequestKind, RunId,
+};
 use crate::batch::{Calls, NullLists, RawPulled};
 use crate::chunk::Chunk;
 use crate::chunk::push_body;
@@ -33,21 +35,21 @@ impl<'de> serde::Deserialize<'de> for RawOutputs {
     }
 }
 
-/// What became of a request.
-pub(super) struct Answer {
+/// The end of a request.
+pub(super) struct Response {
     pub(super) request: RequestId,
-    pub(super) op: Op,
+    pub(super) kind: RequestKind,
     pub(super) status: Option<Status>,
-    pub(super) outcome: Result<Brought>,
+    pub(super) outcome: Result<Returned>,
 }
 
-/// What a request that succeeded brought.
-pub(super) enum Brought {
+/// What a successful request returned.
+pub(super) enum Returned {
     Nothing,
     /// A new batch, by its id.
     Batch(String),
     Results {
-        ours: Vec<(Pulled, RawResult)>,
+        ours: Vec<(PulledChunk, RawResult)>,
         foreign: u64,
     },
 }
@@ -59,9 +61,9 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    pub(super) async fn create(self, request: CreateRequest) -> Result<Brought> {
+    pub(super) async fn create(self, request: CreateRequest) -> Result<Returned> {
         let (id, _) = self.calls.create(&request).await?;
-        Ok(Brought::Batch(id))
+        Ok(Returned::Batch(id))
     }
 
     pub(super) async fn push(self, id: Arc<str>, chunks: Vec<Chunk>) -> Result<Status> {
@@ -83,7 +85,7 @@ impl Requests {
         id: Arc<str>,
         max: u32,
         run: RunId,
-    ) -> Result<(Brought, Option<Status>)> {
+    ) -> Result<(Returned, Option<Status>)> {
         let received = self.calls.pull(&id, NonZeroU32::new(max)).await?;
         let pulled = RawPulled::decode(received.bytes(), NullLists::Drop)
             .map_err(|error| received.undecodable(error))?;
@@ -96,10 +98,11 @@ impl Requests {
                 .and_then(|id| run.read(id))
             {
                 Some((key, records)) => {
-                    let result = slim(result.map_outputs(|json| RawOutputs(json.into())));
-                    let bytes = size(&result);
+                    let result = result.map_outputs(|json| RawOutputs(json.into()));
+                    let result = drop_null_lists(result);
+                    let bytes = memory_size(&result);
                     ours.push((
-                        Pulled {
+                        PulledChunk {
                             key,
                             records,
                             bytes,
@@ -110,23 +113,23 @@ impl Requests {
                 None => foreign += 1,
             }
         }
-        Ok((Brought::Results { ours, foreign }, pulled.status))
+        Ok((Returned::Results { ours, foreign }, pulled.status))
     }
 }
 
-/// Drops lists that say nothing.
-fn slim(mut result: RawResult) -> RawResult {
-    fn said<T>(list: Option<Vec<Option<T>>>) -> Option<Vec<Option<T>>> {
+/// Drops lists of nulls.
+fn drop_null_lists(mut result: RawResult) -> RawResult {
+    fn not_null<T>(list: Option<Vec<Option<T>>>) -> Option<Vec<Option<T>>> {
         list.filter(|entries| entries.iter().any(Option::is_some))
     }
-    result.errors = said(result.errors);
-    result.warnings = said(result.warnings);
-    result.process_time = said(result.process_time);
+    result.errors = not_null(result.errors);
+    result.warnings = not_null(result.warnings);
+    result.process_time = not_null(result.process_time);
     result
 }
 
 /// About the memory that a result takes, in bytes.
-fn size(result: &RawResult) -> u64 {
+fn memory_size(result: &RawResult) -> u64 {
     fn messages(list: Option<&Vec<Option<crate::raw::record_message::RecordMessage>>>) -> usize {
         let entries = list.map_or(&[][..], Vec::as_slice);
         size_of_val(entries)
@@ -153,8 +156,8 @@ fn size(result: &RawResult) -> u64 {
     all as u64
 }
 
-/// What an answer says of the batch.
-pub(super) fn facts(status: &Status) -> Facts {
+/// The state of the batch by a response.
+pub(super) fn observation(status: &Status) -> Observation {
     let state = match status.batch_status {
         None | Some(BatchStatus::Created | BatchStatus::InProgress | BatchStatus::Unknown(_)) => {
             BatchState::Live
@@ -167,7 +170,7 @@ pub(super) fn facts(status: &Status) -> Facts {
         Some(BatchStatus::Failed) => BatchState::Failed,
         Some(BatchStatus::Cancelled) => BatchState::Cancelled,
     };
-    Facts {
+    Observation {
         state,
         chunks_available: status.chunks_available,
         chunks_submitted: status.chunks_submitted,
@@ -184,26 +187,29 @@ pub(super) fn facts(status: &Status) -> Facts {
 }
 
 /// What a failed request means for the run.
-pub(super) fn failure(op: Op, error: &Error) -> Failure {
-    let what = match error.kind() {
-        ErrorKind::NotFound => What::Gone,
-        ErrorKind::TooLarge => What::TooLarge,
-        ErrorKind::Refused if op == Op::Push && error.status() == Some(413) => What::TooLarge,
-        ErrorKind::Refused | ErrorKind::State => What::Refused,
-        _ if error.may_have_been_processed() => What::Unknown,
-        ErrorKind::RateLimited => What::Busy,
-        ErrorKind::Service if error.status().is_some() => What::Busy,
+pub(super) fn failure(kind: RequestKind, error: &Error) -> Failure {
+    let meaning = match error.kind() {
+        ErrorKind::NotFound => FailureKind::Gone,
+        ErrorKind::TooLarge => FailureKind::TooLarge,
+        ErrorKind::Refused if kind == RequestKind::Push && error.status() == Some(413) => {
+            FailureKind::TooLarge
+        }
+        ErrorKind::Refused | ErrorKind::State => FailureKind::Refused,
+        _ if error.may_have_been_processed() => FailureKind::Unknown,
+        ErrorKind::RateLimited => FailureKind::Busy,
+        ErrorKind::Service if error.status().is_some() => FailureKind::Busy,
         // No connection, or no token for now.
-        _ if error.is_transient() => What::NotTaken,
+        _ if error.is_transient() => FailureKind::NotSent,
         ErrorKind::Unauthorized
         | ErrorKind::Forbidden
         | ErrorKind::Config
         | ErrorKind::Input
-        | ErrorKind::Redirect => What::Fatal,
-        _ => What::Unknown,
+        | ErrorKind::Redirect => FailureKind::Fatal,
+        _ => FailureKind::Unknown,
     };
     Failure {
-        what,
+        kind: meaning,
+        responded: error.status().is_some(),
         retry_after: error.retry_after(),
     }
 }
@@ -226,111 +232,115 @@ mod tests {
         };
         let table = [
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Unauthorized, 401, false, false),
-                What::Fatal,
+                FailureKind::Fatal,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Forbidden, 403, false, false),
-                What::Fatal,
+                FailureKind::Fatal,
             ),
             (
-                Op::Pull,
+                RequestKind::Pull,
                 with(ErrorKind::NotFound, 404, false, false),
-                What::Gone,
+                FailureKind::Gone,
             ),
             (
-                Op::Pull,
+                RequestKind::Pull,
                 with(ErrorKind::NotFound, 410, false, false),
-                What::Gone,
+                FailureKind::Gone,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Refused, 400, false, false),
-                What::Refused,
+                FailureKind::Refused,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Refused, 409, false, false),
-                What::Refused,
+                FailureKind::Refused,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Refused, 413, false, false),
-                What::TooLarge,
+                FailureKind::TooLarge,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Refused, 422, false, false),
-                What::Refused,
+                FailureKind::Refused,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Timeout, 408, true, true),
-                What::Unknown,
+                FailureKind::Unknown,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::RateLimited, 429, true, false),
-                What::Busy,
+                FailureKind::Busy,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Service, 500, true, true),
-                What::Unknown,
+                FailureKind::Unknown,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Service, 503, true, false),
-                What::Busy,
+                FailureKind::Busy,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Service, 504, true, true),
-                What::Unknown,
+                FailureKind::Unknown,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 with(ErrorKind::Decode, 200, true, true),
-                What::Unknown,
+                FailureKind::Unknown,
             ),
             (
-                Op::Pull,
+                RequestKind::Pull,
                 with(ErrorKind::TooLarge, 200, false, true),
-                What::TooLarge,
+                FailureKind::TooLarge,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 Error::new(ErrorKind::Connect, "x").with_transient(true),
-                What::NotTaken,
+                FailureKind::NotSent,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 Error::new(ErrorKind::Interrupted, "x")
                     .with_transient(true)
                     .with_may_have_been_processed(true),
-                What::Unknown,
+                FailureKind::Unknown,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 Error::new(ErrorKind::Service, "no access token").with_transient(true),
-                What::NotTaken,
+                FailureKind::NotSent,
             ),
             (
-                Op::Push,
+                RequestKind::Push,
                 Error::new(ErrorKind::Unauthorized, "no access token"),
-                What::Fatal,
+                FailureKind::Fatal,
             ),
-            (Op::Status, Error::input("bad id"), What::Fatal),
+            (
+                RequestKind::Status,
+                Error::input("bad id"),
+                FailureKind::Fatal,
+            ),
         ];
         for (op, error, expected) in table {
-            assert_eq!(failure(op, &error).what, expected, "{error:?}");
+            assert_eq!(failure(op, &error).kind, expected, "{error:?}");
         }
         let error = with(ErrorKind::RateLimited, 429, true, false)
             .with_retry_after(Some(Duration::from_secs(3)));
         assert_eq!(
-            failure(Op::Push, &error).retry_after,
+            failure(RequestKind::Push, &error).retry_after,
             Some(Duration::from_secs(3))
         );
     }

@@ -1,24 +1,17 @@
-//! What a run's driver and its consumer share.
+//! The state that a run's driver and its consumer share.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 
-use tokio::sync::watch;
+use futures_util::task::AtomicWaker;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::machine::{Event, Key, Machine, Time};
+use super::delivery::QueuedResult;
+use super::log;
+use super::machine::{Event, Machine, Time};
 use super::progress::{Progress, Rate};
-use super::requests::RawResult;
 use crate::error::Error;
-
-/// A result that waits for the consumer.
-pub(super) struct Waiting {
-    pub(super) key: Key,
-    pub(super) records: u64,
-    pub(super) chunk_id: String,
-    pub(super) result: RawResult,
-}
 
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -27,25 +20,24 @@ pub(super) struct Shared {
     pub(super) total: Option<u64>,
     pub(super) service: Option<String>,
     pub(super) progress: watch::Sender<Progress>,
+    /// Wakes the driver when the machine has handled an event of the consumer's.
+    pub(super) changed: Notify,
+    pub(super) consumer: AtomicWaker,
 }
 
 pub(super) struct State {
     pub(super) machine: Machine,
-    /// Bounded by the memory budget: nothing is in it that is not charged there.
-    pub(super) outbox: VecDeque<Waiting>,
+    /// The memory budget bounds it: every entry is charged there.
+    pub(super) outbox: VecDeque<QueuedResult>,
     /// The ids of the batches, in order.
     pub(super) batches: Vec<String>,
-    /// The driver has stopped.
-    pub(super) over: bool,
-    /// When that was.
+    /// When the driver stopped.
     pub(super) ended_at: Option<Time>,
-    /// What the consumer is told at the end.
+    /// The error that the stream ends with.
     pub(super) error: Option<Error>,
+    /// Whether the end of the run was logged.
+    end_is_logged: bool,
     rate: Rate,
-    /// The machine heard of something that the driver has not looked at.
-    changed: bool,
-    driver: Option<Waker>,
-    consumer: Option<Waker>,
 }
 
 impl Shared {
@@ -60,13 +52,10 @@ impl Shared {
                 machine,
                 outbox: VecDeque::new(),
                 batches: batch.into_iter().collect(),
-                over: false,
                 ended_at: None,
                 error: None,
+                end_is_logged: false,
                 rate: Rate::default(),
-                changed: false,
-                driver: None,
-                consumer: None,
             }),
             started: Instant::now(),
             total,
@@ -75,6 +64,8 @@ impl Shared {
                 total_records: total,
                 ..Progress::default()
             }),
+            changed: Notify::new(),
+            consumer: AtomicWaker::new(),
         }
     }
 
@@ -87,16 +78,9 @@ impl Shared {
     }
 
     /// An event from the consumer's side.
-    pub(super) fn tell(&self, event: Event) {
-        let waker = {
-            let mut state = self.lock();
-            state.machine.handle(self.now(), event);
-            state.changed = true;
-            state.driver.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+    pub(super) fn handle(&self, event: Event) {
+        self.lock().machine.handle(self.now(), event);
+        self.changed.notify_one();
         self.report();
     }
 
@@ -106,12 +90,12 @@ impl Shared {
             let State { machine, rate, .. } = &mut *self.lock();
             Progress::new(machine, rate, self.total, self.now())
         };
-        // Not told under the lock, since a reader may hold the old one and ask for the lock. So two
+        // Sent without the lock, since a reader may hold the old one and ask for the lock. So two
         // may come in the wrong order.
-        self.progress.send_if_modified(|told| {
-            let is_newer = progress.elapsed >= told.elapsed;
+        self.progress.send_if_modified(|current| {
+            let is_newer = progress.elapsed >= current.elapsed;
             if is_newer {
-                *told = progress;
+                *current = progress;
             }
             is_newer
         });
@@ -119,22 +103,11 @@ impl Shared {
 }
 
 impl State {
-    /// Whether something happened that the driver has to look at; if not, the waker is kept.
-    pub(super) fn take_changed(&mut self, waker: &Waker) -> bool {
-        if std::mem::take(&mut self.changed) {
-            return true;
-        }
-        self.driver = Some(waker.clone());
-        false
-    }
-
-    pub(super) fn consumer_waits(&mut self, waker: &Waker) {
-        self.consumer = Some(waker.clone());
-    }
-
-    pub(super) fn wake_consumer(&mut self) {
-        if let Some(waker) = self.consumer.take() {
-            waker.wake();
+    /// Logs the end of the run, once: when the consumer has taken everything, or is gone.
+    pub(super) fn log_end(&mut self) {
+        if !std::mem::replace(&mut self.end_is_logged, true) {
+            let batch = self.batches.last().map(String::as_str);
+            log::ended(&self.machine, batch, self.error.as_ref());
         }
     }
 }

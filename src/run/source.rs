@@ -1,4 +1,4 @@
-//! Where a run's records come from, and how they become chunks.
+//! The source of a run's records, and how they become chunks.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -16,10 +16,10 @@ use crate::chunk::Splitter;
 use crate::chunk::{Chunk, Chunker};
 use crate::error::{Error, Result};
 
-/// Records of type `I`, or chunks that are made already, from an iterator or an async stream.
+/// Records of type `I`, or prepared chunks, from an iterator or an async stream.
 ///
-/// Plain iterators of records need none of this: a run takes them as they are. A `Source` is for async streams, for
-/// records whose reading can fail, and for prepared chunks.
+/// A run takes a plain iterator of records as it is. A `Source` is for async streams, for records
+/// whose reading can fail, and for prepared chunks.
 ///
 /// ```
 /// use cspark_batches::run::Source;
@@ -31,8 +31,9 @@ use crate::error::{Error, Result};
 /// # let _: Source<Policy> = policies;
 /// ```
 ///
-/// A source is read only as fast as memory and service allow, and within an async task: an iterator that waits for a slow
-/// disk or network keeps a worker thread of the runtime busy, so feed those through a stream.
+/// A source is read only as fast as memory and service allow, and within an async task: an iterator
+/// that waits for a slow disk or network blocks a worker thread of the runtime, so pass those as a
+/// stream.
 #[must_use = "a source is read by a run"]
 pub struct Source<I> {
     open: Open,
@@ -40,9 +41,9 @@ pub struct Source<I> {
     of: PhantomData<fn() -> I>,
 }
 
-type Open = Box<dyn FnOnce(&Chunker) -> Result<Box<dyn Reader>> + Send>;
+type Open = Box<dyn FnOnce(&Chunker, BadRecords) -> Result<Box<dyn Reader>> + Send>;
 
-/// What a run can read: any iterator over records, or a [`Source`].
+/// The input of a run: any iterator over records, or a [`Source`].
 pub trait IntoSource<I> {
     /// The source.
     fn into_source(self) -> Source<I>;
@@ -76,8 +77,12 @@ impl<I: Serialize + Send + 'static> Source<I> {
         Self::try_records(records)
     }
 
-    /// Records from an iterator that may fail. The first failure ends the input: what came before it is delivered, then
-    /// the run ends with an error that has the failure as its source.
+    /// Records from an iterator that may fail.
+    ///
+    /// The first failure ends the input: the records before it are delivered, then the run ends
+    /// with an error that has the failure as its source. With
+    /// [`deliver_bad_records`](super::RunBuilder::deliver_bad_records), each failure counts as one
+    /// record, and is its outcome.
     pub fn try_records<T, E>(records: T) -> Self
     where
         T: IntoIterator<Item = Result<I, E>>,
@@ -104,16 +109,17 @@ impl<I: Serialize + Send + 'static> Source<I> {
     {
         let length = exact(&records);
         Self {
-            open: Box::new(move |chunker| {
+            open: Box::new(move |chunker, bad_records| {
                 let splitter = chunker.splitter(length)?;
                 Ok(Box::new(Records {
                     records: Box::pin(records),
                     chunker: chunker.clone(),
                     splitter,
+                    bad_records,
                     skip: 0,
                     cut: Cut::Free,
                     begun: false,
-                    ended: false,
+                    end: None,
                     failure: None,
                 }))
             }),
@@ -126,8 +132,8 @@ impl<I: Serialize + Send + 'static> Source<I> {
 impl Source<Chunk> {
     /// Prepared chunks from an iterator.
     ///
-    /// On the wire they go by ids of the run's, which a resumed run can make again; results come back with the chunks'
-    /// own ids.
+    /// On the wire they have ids of the run, which a resumed run can mint again; results come back
+    /// with the chunks' own ids.
     pub fn chunks<T>(chunks: T) -> Self
     where
         T: IntoIterator<Item = Chunk>,
@@ -144,13 +150,13 @@ impl Source<Chunk> {
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
         Self {
-            open: Box::new(move |_| {
+            open: Box::new(move |_, _| {
                 Ok(Box::new(Prepared {
                     chunks: Box::pin(chunks),
                     waiting: VecDeque::new(),
                     skip: 0,
                     cut: Cut::Free,
-                    ended: false,
+                    end: None,
                 }))
             }),
             length: None,
@@ -160,12 +166,12 @@ impl Source<Chunk> {
 }
 
 impl<I> Source<I> {
-    /// The number of records, if the source tells it.
+    /// The number of records, if the source knows it.
     pub(super) fn length(&self) -> Option<u64> {
         self.length
     }
 
-    /// The same source, read by what `wrap` makes of its reader.
+    /// The same source with its reader wrapped.
     #[cfg(feature = "blocking")]
     pub(crate) fn map_reader<F>(self, wrap: F) -> Self
     where
@@ -174,13 +180,17 @@ impl<I> Source<I> {
     {
         let open = self.open;
         Self {
-            open: Box::new(move |chunker| Ok(wrap(open(chunker)?))),
+            open: Box::new(move |chunker, bad_records| Ok(wrap(open(chunker, bad_records)?))),
             ..self
         }
     }
 
-    pub(super) fn open(self, chunker: &Chunker) -> Result<Box<dyn Reader>> {
-        (self.open)(chunker)
+    pub(super) fn open(
+        self,
+        chunker: &Chunker,
+        bad_records: BadRecords,
+    ) -> Result<Box<dyn Reader>> {
+        (self.open)(chunker, bad_records)
     }
 }
 
@@ -204,16 +214,39 @@ pub(crate) trait Reader: Send {
     /// Asks for one more chunk, after so many records that are passed over.
     fn begin(&mut self, skip: u64, cut: Cut);
 
-    /// The source is to be read no further; what is begun is still given.
+    /// Reads the source no further; the chunk that is begun is still given.
     fn stop(&mut self);
 
-    /// Whether the chunks came with ids of the caller's.
+    /// Whether the chunks have ids of the caller's.
     fn has_own_ids(&self) -> bool {
         false
     }
 
-    /// The chunk that was asked for; nothing at the end.
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk>>>;
+    /// The chunk that was asked for, or what came in its place; `None` at the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>>;
+}
+
+/// What a source gave.
+#[derive(Debug)]
+pub(crate) enum Read {
+    Chunk(Chunk),
+    /// A record that cannot be sent, which is its outcome.
+    Rejected(Error),
+    /// The source failed; with `record`, because of a record that cannot be sent.
+    Failed {
+        error: Error,
+        record: bool,
+    },
+}
+
+/// What to do about a record that cannot be read or sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BadRecords {
+    /// The source ends there.
+    #[default]
+    EndTheRun,
+    /// It is the outcome of the record.
+    AreDelivered,
 }
 
 /// Reads records.
@@ -221,12 +254,26 @@ struct Records<S> {
     records: Pin<Box<S>>,
     chunker: Chunker,
     splitter: Splitter,
+    bad_records: BadRecords,
     skip: u64,
     cut: Cut,
     /// The columns are known.
     begun: bool,
-    ended: bool,
+    end: Option<End>,
+    /// A record that cannot be sent, or the failure of the source; what was read before it comes
+    /// first.
     failure: Option<Error>,
+}
+
+/// Why a source is read no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It has no more.
+    Reached,
+    /// The run wants no more.
+    Stopped,
+    /// It failed.
+    Failed,
 }
 
 impl<S> Records<S> {
@@ -237,7 +284,7 @@ impl<S> Records<S> {
         }
         let encoded = match self.cut {
             _ if self.skip > 0 => {
-                // The first record tells the columns, or is their header row and no record.
+                // The first record shows the columns, or is their header row and no record.
                 if self.splitter.push_until(record, 1)?.is_some() {
                     self.skip -= 1;
                 }
@@ -259,6 +306,24 @@ impl<S> Records<S> {
         self.begun = true;
         Ok(encoded.and_then(|encoded| self.chunker.to_chunk(encoded)))
     }
+
+    /// A record that cannot be read or sent.
+    fn reject(&mut self, error: Error) {
+        match self.bad_records {
+            BadRecords::AreDelivered if self.skip > 0 => self.skip -= 1,
+            BadRecords::AreDelivered => self.failure = Some(error),
+            BadRecords::EndTheRun => {
+                self.failure = Some(error);
+                self.end = Some(End::Failed);
+            }
+        }
+    }
+
+    /// The chunk that is begun.
+    fn rest(&mut self) -> Option<Chunk> {
+        let rest = self.splitter.finish()?;
+        self.chunker.to_chunk(rest)
+    }
 }
 
 impl<S, I, E> Reader for Records<S>
@@ -274,50 +339,65 @@ where
             self.skip = self.skip.saturating_sub(self.splitter.pending() as u64);
             drop(self.splitter.finish());
         }
+        if self.skip > 0 && self.end.is_none() && self.failure.take().is_some() {
+            self.skip -= 1;
+        }
     }
 
     fn stop(&mut self) {
-        self.ended = true;
+        self.end.get_or_insert(End::Stopped);
     }
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk>>> {
-        while !self.ended {
-            let chunk = match ready!(self.records.as_mut().poll_next(cx)) {
-                Some(Ok(record)) => self.push(&record),
-                Some(Err(error)) => Err(unreadable(error)),
-                None => break,
-            };
-            match chunk {
-                Ok(None) => {}
-                Ok(Some(chunk)) => return Poll::Ready(Some(Ok(chunk))),
-                Err(error) => {
-                    self.ended = true;
-                    // What was read before the failure is still to be delivered.
-                    self.failure = Some(error);
-                }
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
+        while self.end.is_none() && self.failure.is_none() {
+            match ready!(self.records.as_mut().poll_next(cx)) {
+                Some(Ok(record)) => match self.push(&record) {
+                    Ok(None) => {}
+                    Ok(Some(chunk)) => return Poll::Ready(Some(Read::Chunk(chunk))),
+                    Err(error) => self.reject(error),
+                },
+                Some(Err(error)) => self.reject(unreadable(error)),
+                None => self.end = Some(End::Reached),
             }
         }
-        self.ended = true;
-        let rest = self
-            .splitter
-            .finish()
-            .and_then(|rest| self.chunker.to_chunk(rest));
-        Poll::Ready(rest.map(Ok).or_else(|| self.failure.take().map(Err)))
+        // What was read before is still to be delivered.
+        if let Some(chunk) = self.rest() {
+            return Poll::Ready(Some(Read::Chunk(chunk)));
+        }
+        Poll::Ready(match (self.failure.take(), self.end) {
+            (Some(error), Some(End::Failed)) => Some(Read::Failed {
+                error,
+                record: true,
+            }),
+            (Some(error), _) => Some(Read::Rejected(error)),
+            (None, end) => too_short(self.skip, end),
+        })
     }
 }
 
-/// Gives prepared chunks.
+/// The failure of a source that ended before the records that a resumed run passes over.
+fn too_short(skip: u64, end: Option<End>) -> Option<Read> {
+    (skip > 0 && end == Some(End::Reached)).then(|| Read::Failed {
+        error: Error::input(format!(
+            "the input ends {skip} records before the place at which the checkpoint resumes; \
+             resume with the same input"
+        )),
+        record: false,
+    })
+}
+
+/// Reads prepared chunks.
 struct Prepared<S> {
     chunks: Pin<Box<S>>,
     /// Parts of a chunk that was split.
     waiting: VecDeque<Chunk>,
     skip: u64,
     cut: Cut,
-    ended: bool,
+    end: Option<End>,
 }
 
 impl<S> Prepared<S> {
-    /// Takes a chunk, or what of it is wanted now.
+    /// Takes a chunk, or the part of it that is wanted now.
     fn take(&mut self, chunk: Chunk) -> Option<Chunk> {
         let chunk = match self.skip {
             0 => chunk,
@@ -361,32 +441,35 @@ where
     }
 
     fn stop(&mut self) {
-        self.ended = true;
+        self.end.get_or_insert(End::Stopped);
     }
 
     fn has_own_ids(&self) -> bool {
         true
     }
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk>>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
         loop {
             let chunk = match self.waiting.pop_front() {
                 Some(chunk) => chunk,
-                None if self.ended => return Poll::Ready(None),
+                None if self.end.is_some() => return Poll::Ready(too_short(self.skip, self.end)),
                 None => match ready!(self.chunks.as_mut().poll_next(cx)) {
                     Some(Ok(chunk)) => chunk,
                     Some(Err(error)) => {
-                        self.ended = true;
-                        return Poll::Ready(Some(Err(unreadable(error))));
+                        self.end = Some(End::Failed);
+                        return Poll::Ready(Some(Read::Failed {
+                            error: unreadable(error),
+                            record: false,
+                        }));
                     }
                     None => {
-                        self.ended = true;
-                        return Poll::Ready(None);
+                        self.end = Some(End::Reached);
+                        continue;
                     }
                 },
             };
             if let Some(chunk) = self.take(chunk) {
-                return Poll::Ready(Some(Ok(chunk)));
+                return Poll::Ready(Some(Read::Chunk(chunk)));
             }
         }
     }

@@ -1,94 +1,112 @@
-//! What is known of the service's buffers, and what may therefore be pushed.
+//! The service's buffers by the latest responses, and what may therefore be pushed.
 
-use super::event::{Facts, RequestId, Time};
+use super::event::{Observation, RequestId, Time};
 
-/// A push that the last answer need not have counted.
-#[derive(Clone, Copy, Debug)]
-struct Unseen {
-    request: RequestId,
+/// A push that the latest response need not have counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Uncounted {
+    push: RequestId,
     bytes: u64,
-    /// The number of the first request issued after this push was answered.
+    /// The number of the first request that was issued after the response to this push.
     settled: Option<RequestId>,
 }
 
-/// The input and the output buffer by what the latest answer said.
-#[derive(Debug, Default)]
+/// The input and the output buffer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Buffers {
-    /// Bytes that the input buffer takes, and the request whose answer said so.
+    /// Bytes that the input buffer takes, and the request whose response said so.
     input: Option<(u64, RequestId)>,
     /// When it said so.
     input_at: Time,
+    /// The same of the output buffer.
     output: Option<(u64, RequestId)>,
     output_tight: bool,
     /// The largest input buffer seen, in bytes.
     capacity: u64,
-    /// Whether `capacity` counts what is in the buffer as well.
+    /// Whether `capacity` includes what was in the buffer.
     capacity_counts_used: bool,
-    unseen: Vec<Unseen>,
+    /// At most the pushes in flight and those since the latest response about the input buffer.
+    uncounted: Vec<Uncounted>,
 }
 
 impl Buffers {
-    pub(super) fn pushed(&mut self, request: RequestId, bytes: u64) {
-        self.unseen.push(Unseen {
-            request,
+    /// A push is sent.
+    pub(super) fn pushed(&mut self, push: RequestId, bytes: u64) {
+        self.uncounted.push(Uncounted {
+            push,
             bytes,
             settled: None,
         });
     }
 
-    /// A push was answered, or its answer was lost: requests from `next` on see what came of it.
-    pub(super) fn settled(&mut self, request: RequestId, next: RequestId) {
-        if let Some(push) = self.unseen.iter_mut().find(|push| push.request == request) {
-            push.settled = Some(next);
+    /// A push was accepted, or its response was lost: requests from `next` on count it.
+    pub(super) fn settled(&mut self, push: RequestId, next: RequestId) {
+        if self.input.is_none() {
+            // The first response about the buffer will count it.
+            return self.not_accepted(push);
+        }
+        if let Some(uncounted) = self.uncounted.iter_mut().find(|other| other.push == push) {
+            uncounted.settled = Some(next);
         }
     }
 
-    /// A push was surely not taken.
-    pub(super) fn not_taken(&mut self, request: RequestId) {
-        self.unseen.retain(|push| push.request != request);
+    /// A push was not accepted.
+    pub(super) fn not_accepted(&mut self, push: RequestId) {
+        self.uncounted.retain(|other| other.push != push);
     }
 
-    /// Takes over what the answer to `request` says.
-    pub(super) fn saw(&mut self, now: Time, request: RequestId, facts: &Facts) {
-        if let Some(remaining) = facts.input_remaining {
-            let total = remaining.saturating_add(facts.input_used.unwrap_or(0));
+    /// A response about the batch. `asked`: it is the one that was requested to learn about the
+    /// input buffer.
+    pub(super) fn observe(
+        &mut self,
+        now: Time,
+        request: RequestId,
+        observation: &Observation,
+        asked: bool,
+    ) {
+        if let Some(remaining) = observation.input_remaining {
+            let total = remaining.saturating_add(observation.input_used.unwrap_or(0));
             self.capacity = self.capacity.max(total);
-            self.capacity_counts_used |= facts.input_used.is_some();
-            // An answer overtaken by a later one says nothing new. A service that has shown no buffer at all yet
-            // (nothing used, nothing left) has not set it up.
+            self.capacity_counts_used |= observation.input_used.is_some();
+            // A response that a later one has overtaken says nothing new. A service that has shown
+            // no buffer at all yet (nothing used, nothing left) has not set it up.
             if self.capacity > 0 && self.input.is_none_or(|(_, latest)| latest < request) {
                 self.input = Some((remaining, request));
                 self.input_at = now;
-                self.unseen.retain(|push| {
-                    push.request != request && push.settled.is_none_or(|next| next > request)
+                self.uncounted.retain(|push| {
+                    push.push != request && push.settled.is_none_or(|next| next > request)
                 });
             }
+        } else if asked {
+            // The service no longer says it.
+            self.input = None;
+            self.uncounted.retain(|push| push.settled.is_none());
         }
-        if let Some(remaining) = facts.output_remaining
+        if let Some(remaining) = observation.output_remaining
             && self.output.is_none_or(|(_, latest)| latest < request)
         {
             self.output = Some((remaining, request));
-            // Nine tenths full. Where the used bytes are not said, only a full one can be told.
-            self.output_tight = match facts.output_used {
+            // Nine tenths full. Without the used bytes, only a full buffer can be recognised.
+            self.output_tight = match observation.output_used {
                 Some(used) => used > 0 && used / 9 >= remaining,
-                None => remaining == 0 && facts.chunks_available != Some(0),
+                None => remaining == 0 && observation.chunks_available != Some(0),
             };
         }
     }
 
-    /// Bytes that surely fit into the input buffer; `None` if the service has not said.
+    /// Bytes that are sure to fit into the input buffer; `None` if the service does not say.
     pub(super) fn room(&self) -> Option<u64> {
         let (remaining, _) = self.input?;
-        Some(remaining.saturating_sub(self.unseen.iter().map(|push| push.bytes).sum()))
+        Some(remaining.saturating_sub(self.uncounted.iter().map(|push| push.bytes).sum()))
     }
 
-    /// When the room was last heard of.
+    /// When the service last said it.
     pub(super) fn room_as_of(&self) -> Time {
         self.input_at
     }
 
-    /// The size of the whole input buffer, if a chunk of `bytes` can never fit into it. `idle` says that nothing of ours
-    /// is in it.
+    /// The size of the whole input buffer, if a chunk of `bytes` can never fit into it. `idle`:
+    /// nothing of this run is in it.
     pub(super) fn too_small_for(&self, bytes: u64, idle: bool) -> Option<u64> {
         (self.capacity > 0 && bytes > self.capacity && (self.capacity_counts_used || idle))
             .then_some(self.capacity)
@@ -99,7 +117,7 @@ impl Buffers {
         self.output_tight
     }
 
-    /// A pull found nothing, so there is nothing that pulling first could help.
+    /// A pull returned nothing, so pulling first cannot help.
     pub(super) fn nothing_to_pull(&mut self) {
         self.output_tight = false;
     }
@@ -114,68 +132,69 @@ impl Buffers {
 mod tests {
     use super::*;
 
-    fn facts(used: u64, remaining: u64) -> Facts {
-        Facts {
+    fn observation(used: u64, remaining: u64) -> Observation {
+        Observation {
             input_used: Some(used),
             input_remaining: Some(remaining),
-            ..Facts::default()
+            ..Observation::default()
         }
     }
 
     #[test]
-    fn a_push_counts_until_an_answer_must_have_seen_it() {
+    fn a_push_counts_until_a_response_must_have_counted_it() {
         let mut buffers = Buffers::default();
         assert_eq!(buffers.room(), None);
-        buffers.saw(Time::ZERO, 1, &facts(0, 1000));
+        buffers.observe(Time::ZERO, 1, &observation(0, 1000), false);
         buffers.pushed(2, 300);
         assert_eq!(buffers.room(), Some(700));
         // Request 3 was sent while the push was under way; it may or may not count it.
         buffers.settled(2, 4);
-        buffers.saw(Time::ZERO, 3, &facts(300, 700));
+        buffers.observe(Time::ZERO, 3, &observation(300, 700), false);
         assert_eq!(buffers.room(), Some(400), "on the safe side");
-        buffers.saw(Time::ZERO, 4, &facts(300, 700));
+        buffers.observe(Time::ZERO, 4, &observation(300, 700), false);
         assert_eq!(buffers.room(), Some(700));
-        buffers.saw(Time::ZERO, 3, &facts(0, 1000));
+        buffers.observe(Time::ZERO, 3, &observation(0, 1000), false);
         assert_eq!(
             buffers.room(),
             Some(700),
-            "an overtaken answer changes nothing"
+            "an overtaken response changes nothing"
         );
     }
 
     #[test]
-    fn a_pushs_own_answer_counts_it() {
+    fn a_pushs_own_response_counts_it() {
         let mut buffers = Buffers::default();
-        buffers.saw(Time::ZERO, 1, &facts(0, 1000));
+        buffers.observe(Time::ZERO, 1, &observation(0, 1000), false);
         buffers.pushed(2, 300);
         buffers.pushed(3, 100);
         buffers.settled(2, 4);
-        buffers.saw(Time::ZERO, 2, &facts(300, 700));
+        buffers.observe(Time::ZERO, 2, &observation(300, 700), false);
         assert_eq!(
             buffers.room(),
             Some(600),
             "only the other push is left to count"
         );
-        buffers.not_taken(3);
+        buffers.not_accepted(3);
         assert_eq!(buffers.room(), Some(700));
     }
 
     #[test]
     fn capacity_is_the_most_ever_seen() {
         let mut buffers = Buffers::default();
-        buffers.saw(Time::ZERO, 1, &facts(0, 0));
+        buffers.observe(Time::ZERO, 1, &observation(0, 0), false);
         assert_eq!(buffers.room(), None, "not set up yet");
-        buffers.saw(Time::ZERO, 2, &facts(600, 300));
+        buffers.observe(Time::ZERO, 2, &observation(600, 300), false);
         assert_eq!(buffers.too_small_for(900, false), None);
         assert_eq!(buffers.too_small_for(901, false), Some(900));
         let mut silent = Buffers::default();
-        silent.saw(
+        silent.observe(
             Time::ZERO,
             1,
-            &Facts {
+            &Observation {
                 input_remaining: Some(300),
-                ..Facts::default()
+                ..Observation::default()
             },
+            false,
         );
         assert_eq!(
             silent.too_small_for(400, false),
@@ -186,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nearly_full_output_buffer_is_told() {
+    fn a_nearly_full_output_buffer_is_recognised() {
         for (used, remaining, tight) in [
             (0, 0, false),
             (0, 10, false),
@@ -195,17 +214,40 @@ mod tests {
             (100, 0, true),
         ] {
             let mut buffers = Buffers::default();
-            let facts = Facts {
+            let observation = Observation {
                 output_used: Some(used),
                 output_remaining: Some(remaining),
-                ..Facts::default()
+                ..Observation::default()
             };
-            buffers.saw(Time::ZERO, 1, &facts);
+            buffers.observe(Time::ZERO, 1, &observation, false);
             assert_eq!(
                 buffers.output_tight(),
                 tight,
                 "{used} used, {remaining} left"
             );
         }
+    }
+
+    #[test]
+    fn the_list_of_pushes_does_not_grow_with_a_service_that_never_tells() {
+        let mut buffers = Buffers::default();
+        for push in 1..1000 {
+            buffers.pushed(push, 10);
+            buffers.settled(push, push + 1);
+            buffers.observe(Time::ZERO, push, &Observation::default(), false);
+            assert!(buffers.uncounted.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_service_that_stops_telling_counts_as_one_that_does_not() {
+        let mut buffers = Buffers::default();
+        buffers.observe(Time::ZERO, 1, &observation(0, 1000), false);
+        buffers.pushed(2, 900);
+        buffers.settled(2, 3);
+        buffers.observe(Time::ZERO, 3, &Observation::default(), false);
+        assert_eq!(buffers.room(), Some(100));
+        buffers.observe(Time::ZERO, 4, &Observation::default(), true);
+        assert_eq!(buffers.room(), None);
     }
 }

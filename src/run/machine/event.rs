@@ -1,11 +1,12 @@
-//! What the machine is told, and what it asks for.
+//! The vocabulary of the machine: the events that go in and the actions that come out.
 
 use std::time::Duration;
 
 /// Time since the run began. The machine has no clock of its own.
 pub(crate) type Time = Duration;
 
-/// Names a chunk within the run: the number of its first record, counted from 0 over the whole input.
+/// Names a chunk within the run: the number of its first record, counted from 0 over the whole
+/// input.
 ///
 /// It orders the chunks as the input does, and it stays unique when a chunk is split.
 pub(crate) type Key = u64;
@@ -16,114 +17,135 @@ pub(crate) type RequestId = u64;
 /// Something happened.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Event {
-    /// The source gave a chunk, in answer to [`Action::Read`].
+    /// The source gave a chunk, in response to [`Action::Read`].
     Read {
         /// Records in it, at least one.
         records: u64,
         /// Bytes of its encoding.
         bytes: u64,
     },
-    /// The source has no more records (or was told to stop).
+    /// The source gave a record that cannot be sent, and that is the record's outcome. It answers
+    /// [`Action::Read`] as well.
+    Rejected,
+    /// The source has no more records, or it was stopped.
     SourceEnded,
-    /// The source failed, or gave a record that can't be encoded.
-    SourceFailed,
-    /// A chunk was split, in answer to [`Action::Split`]: records and encoded bytes of each part, in order.
+    /// The source failed, and with it the run ends once the records before are delivered.
+    SourceFailed {
+        /// Whether a record was read that cannot be sent.
+        record: bool,
+    },
+    /// A chunk was split, in response to [`Action::Split`].
     Split {
         /// The chunk that was split.
         key: Key,
-        /// Its parts. Fewer than two mean that it can't be split.
+        /// Records and encoded bytes of each part, in order. Fewer than two parts mean that the
+        /// chunk cannot be split.
         parts: Vec<(u64, u64)>,
     },
     /// A request ended.
-    Answered {
+    Response {
         /// Which one.
         request: RequestId,
-        /// What the answer said about the batch, where it said anything.
-        facts: Option<Facts>,
-        /// What came of it.
+        /// The state of the batch, if the response carries it.
+        observation: Option<Observation>,
+        /// Whether the request succeeded.
         outcome: Result<Reply, Failure>,
     },
-    /// The consumer took the result of a chunk, so its memory is free again.
+    /// The consumer took a result.
     Taken {
-        /// Which one.
+        /// The chunk.
         key: Key,
-        /// How many of its records came back as the service's errors or could not be decoded.
-        failed: u64,
+        /// Its records without an output.
+        failed: FailedRecords,
     },
-    /// Read and push nothing more for now.
+    /// Read and push nothing for now.
     Pause,
-    /// Go on after a pause.
-    Resume,
-    /// Read nothing more; deliver what has been read.
+    /// The pause is over.
+    Unpause,
+    /// Read no more input, and deliver the rest.
     Finish,
-    /// Stop now and cancel the batch.
+    /// End the run now, and cancel the batch.
     Cancel,
 }
 
-/// What a request that succeeded brought.
+/// The records of a result that have no output, by the reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FailedRecords {
+    /// The service returned an error, or nothing at all.
+    pub(crate) at_service: u64,
+    /// The output is not what the caller's type expects.
+    pub(crate) unreadable: u64,
+    /// The record could not be sent.
+    pub(crate) rejected: u64,
+}
+
+/// What a successful request returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// It was done: created, pushed, told, closed.
+    /// Nothing besides the success.
     Done,
     /// The results of a pull.
     Pulled {
         /// Results whose ids belong to this run.
-        results: Vec<Pulled>,
-        /// Results with ids of somebody else.
+        results: Vec<PulledChunk>,
+        /// The number of results with other ids.
         foreign: u64,
     },
 }
 
 /// One chunk's result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pulled {
-    /// First record, from the chunk's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PulledChunk {
+    /// The first record, from the chunk's id.
     pub(crate) key: Key,
-    /// Number of records, from the chunk's id.
+    /// The number of records, from the chunk's id.
     pub(crate) records: u64,
     /// Bytes that the result occupies.
     pub(crate) bytes: u64,
 }
 
-/// Why a request did not succeed, as far as the run has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Failure {
-    /// What it means.
-    pub(crate) what: What,
+    /// What it means for the run.
+    pub(crate) kind: FailureKind,
     /// How long the service asked to wait.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the service, or a gateway before it, responded at all.
+    pub(crate) responded: bool,
 }
 
 /// What a failed request means for the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
-    /// The service has not seen it (no connection), and a later try may do.
-    NotTaken,
-    /// Nobody knows whether the service took it: no answer, a broken one, or one from a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum FailureKind {
+    /// The request did not reach the service, and a later one may.
+    NotSent,
+    /// The service may or may not have processed it: no response, a broken one, or one from a
+    /// gateway.
     Unknown,
-    /// The service answered that it did not take it, for now (429, 503).
+    /// The service did not process it, for now (429, 503).
     Busy,
-    /// The service answered that it did not take it (400, 409, 422 and their like): the batch takes no more, the chunk is
-    /// bad or there already, or the buffer is full; the codes are not published.
+    /// The service did not process it (400, 409, 422 and the like): the batch takes no more, the
+    /// chunk is bad or known already, or the buffer is full. The status codes are not published.
     Refused,
-    /// The request (413) or the answer (the client's own limit) was too large.
+    /// The request (413) or the response (the client's own limit) is too large.
     TooLarge,
-    /// There is no such batch, service or tenant (404, 410).
+    /// The batch, the service or the tenant does not exist (404, 410).
     Gone,
-    /// The credentials were refused, or nothing else that a later try could change (401, 403, settings).
+    /// No later request can succeed: the credentials or the settings are wrong (401, 403).
     Fatal,
 }
 
-/// What an answer says about the batch. Any of it may be missing.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Facts {
+/// The state of the batch by one response. Any field may be missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Observation {
     /// The batch's state.
     pub(crate) state: BatchState,
     /// Results that wait to be pulled.
     pub(crate) chunks_available: Option<u64>,
-    /// Chunks that the service has taken since the batch was created.
+    /// Chunks that the service has accepted since the batch was created.
     pub(crate) chunks_submitted: Option<u64>,
-    /// Records that the service has taken since the batch was created.
+    /// Records that the service has accepted since the batch was created.
     pub(crate) records_submitted: Option<u64>,
     /// Chunks computed since the batch was created.
     pub(crate) chunks_completed: Option<u64>,
@@ -144,16 +166,16 @@ pub(crate) struct Facts {
 }
 
 /// The batch's state, as far as it matters to the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum BatchState {
-    /// Created, in progress, or a state that we don't know.
+    /// Created, in progress, or a state that the crate does not know.
     #[default]
     Live,
-    /// All that was pushed is computed. Says nothing about whether more can be pushed.
+    /// Everything that was pushed is computed; more may be pushed.
     Completed,
     /// Closed by a user.
     Closed,
-    /// Closed by the service, which found it idle.
+    /// Closed by the service because it was idle.
     TimedOut,
     /// Failed.
     Failed,
@@ -162,53 +184,53 @@ pub(crate) enum BatchState {
 }
 
 /// Something to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
-    /// Skip `skip` records of the source, then read one chunk. One at a time.
+    /// Skip `skip` records of the source, then read one chunk. One read at a time.
     Read {
         /// Records to pass over, because their results are known.
         skip: u64,
         /// Where the chunk has to end.
         cut: Cut,
     },
-    /// Read no further: hand over what is begun, then say that the source ended.
+    /// Read no further: hand over the chunk that is begun, then report that the source ended.
     StopReading,
     /// Encode a chunk anew as two.
     Split(Key),
     /// Send a request.
     Send {
-        /// Its number, for [`Event::Answered`].
-        request: RequestId,
-        /// What to ask.
-        call: Call,
+        /// Its number, for [`Event::Response`].
+        id: RequestId,
+        /// The request.
+        request: Request,
     },
     /// Hand the result of a chunk to the consumer.
     Deliver(Key),
-    /// Drop a chunk that came to no result.
+    /// Drop a chunk that has no result.
     Forget(Key),
 }
 
 /// Where a chunk that is read has to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Cut {
-    /// As the settings for chunks say.
+    /// Where the settings for chunks say.
     Free,
-    /// As the settings say, but after this many records at the latest.
+    /// Where the settings say, but after this many records at the latest.
     AtMost(u64),
     /// After exactly this many records.
     Exactly(u64),
 }
 
 /// A request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Request {
     /// Create a batch.
     Create,
-    /// Push these chunks in one request.
+    /// Push these chunks, all or none.
     Push(Vec<Key>),
     /// Pull up to so many chunks.
     Pull(u32),
-    /// Ask for the status.
+    /// Get the status.
     Status,
     /// Close the batch.
     Close,
@@ -216,28 +238,28 @@ pub(crate) enum Call {
     Cancel,
 }
 
-impl Call {
-    pub(crate) fn op(&self) -> Op {
+impl Request {
+    pub(crate) fn kind(&self) -> RequestKind {
         match self {
-            Call::Create => Op::Create,
-            Call::Push(_) => Op::Push,
-            Call::Pull(_) => Op::Pull,
-            Call::Status => Op::Status,
-            Call::Close | Call::Cancel => Op::End,
+            Request::Create => RequestKind::Create,
+            Request::Push(_) => RequestKind::Push,
+            Request::Pull(_) => RequestKind::Pull,
+            Request::Status => RequestKind::Status,
+            Request::Close | Request::Cancel => RequestKind::End,
         }
     }
 }
 
-/// The kinds of requests, for whatever is kept apart by kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Op {
+/// The kinds of requests, for what is kept apart by kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum RequestKind {
     /// Creating a batch.
     Create,
     /// Pushing chunks.
     Push,
     /// Pulling results.
     Pull,
-    /// Asking for the status.
+    /// Getting the status.
     Status,
     /// Closing or cancelling.
     End,
@@ -255,31 +277,44 @@ pub(crate) enum Next {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ending {
     /// The input ended and all of it is accounted for.
     Complete,
     /// The caller cancelled it.
     Cancelled,
-    /// The source failed; what it gave before was delivered.
+    /// The source failed; the records before were delivered.
     SourceFailed,
-    /// A request was refused in a way that no later try can change.
-    Denied(Op),
-    /// The batch, service or tenant is not there.
-    NotFound(Op),
-    /// Requests failed for longer than allowed.
-    Outage(Op),
-    /// The service did not get on for longer than allowed.
+    /// The source of a resumed run ended before records that the run before has read.
+    SourceTooShort {
+        /// The records that it gave.
+        records: u64,
+        /// The records that it has to give at least.
+        expected: u64,
+    },
+    /// The service refused a request for good.
+    Denied(RequestKind),
+    /// The batch, the service or the tenant does not exist.
+    NotFound(RequestKind),
+    /// Requests failed for longer than the outage limit.
+    Outage(RequestKind),
+    /// The service never responded at all.
+    Unreachable(RequestKind),
+    /// The service made no progress for longer than the stall limit.
     Stalled,
+    /// More records failed than the failure limit allows.
+    TooManyFailures,
+    /// Not one output of the first chunk is what the caller's type expects.
+    Unreadable,
     /// The batch failed.
     BatchFailed,
     /// Somebody else cancelled the batch.
     BatchCancelled,
     /// Somebody else closed the batch.
     BatchClosed,
-    /// The service closed the batch, and no new one may be opened (or new ones are closed as well).
+    /// The service closed the batch, and the run may not open another, or others are closed too.
     BatchTimedOut,
-    /// The service refused these records, although they fit.
+    /// The service refused this chunk although it fits.
     Refused(Key),
     /// A chunk is larger than the whole input buffer.
     Oversized {
@@ -287,20 +322,33 @@ pub(crate) enum Ending {
         key: Key,
         /// Its size in bytes.
         bytes: u64,
-        /// What the input buffer holds, in bytes.
+        /// The size of the input buffer in bytes.
         capacity: u64,
     },
 }
 
-/// Why a chunk came to no result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Ending {
+    /// Why this chunk has no result when the run ends in this way.
+    pub(super) fn reason_for(self, chunk: Key) -> Reason {
+        match self {
+            Ending::Refused(key) if key == chunk => Reason::Refused,
+            Ending::Oversized { key, .. } if key == chunk => Reason::Oversized,
+            ending => Reason::Ended(ending),
+        }
+    }
+}
+
+/// Why records have no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reason {
     /// The run ended before.
     Ended(Ending),
-    /// The service refused it, although it fits.
+    /// The record was read from the source and cannot be sent.
+    Rejected,
+    /// The service refused the chunk although it fits.
     Refused,
-    /// It is larger than the service's whole input buffer.
+    /// The chunk is larger than the service's whole input buffer.
     Oversized,
-    /// Its result did not come, nor did it after it had been pushed again as often as allowed.
+    /// The service has no result of the chunk, although it was pushed as often as allowed.
     Lost,
 }

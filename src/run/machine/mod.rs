@@ -1,431 +1,474 @@
 //! The decisions of a run, without IO, clock or payloads.
 //!
-//! The driver tells what happened ([`Machine::handle`]) and asks what to do ([`Machine::next`]) until there is nothing to do but wait. Chunks are
-//! known by their first record and their sizes; the driver keeps the bytes.
+//! The driver reports what happened ([`Machine::handle`]) and asks what to do ([`Machine::next`])
+//! until there is nothing to do but wait. The machine knows chunks by their first record and their
+//! sizes; the driver keeps the bytes.
+//!
+//! ```text
+//!               input finished, an error, cancel              closed, or given up
+//!   Running ──────────────────────────────────────► Ending ───────────────────────► Over
+//!   (batch: see `batch`, chunks: see `chunks`)      (the batch is closed)
+//! ```
 //!
 //! | question | file |
 //! | --- | --- |
-//! | where does each chunk stand, how much memory is in use | `ledger` |
+//! | what may be read, and where does a chunk end | `input` |
+//! | what is the state of each chunk, how much memory is in use | `chunks` |
 //! | what fits into the service's buffers | `buffers` |
-//! | was a push taken whose answer was lost | `counters` |
-//! | is anything left at the service, or is what is missing lost | `drain` |
-//! | how long to wait between polls | `pace` |
-//! | how long to hold back after a failure, when to give up | `trouble` |
-//! | what a new process needs | `checkpoint`, `id` |
-//! | what to do with an event | `answers` |
-//! | what to do next | `decide` |
+//! | what may be pushed, and what became of a push | `push`, `counts` |
+//! | when to pull, and which results are missing | `pull`, `polling` |
+//! | what proves that the service has nothing left | `evidence` |
+//! | when is a batch created, left, closed | `batch` |
+//! | which request works, when to retry, when to give up | `requests` |
+//! | has the service stopped | `stall` |
+//! | what may be delivered | `delivery` |
+//! | what does a new process need | `position`, `chunk_id` |
+//!
+//! # Every run ends
+//!
+//! Let a *step* be an accepted push, a wanted result, a batch that is opened or left, or a rise in
+//! the service's count of completed chunks or records, counted at most once for each chunk or
+//! record that it accepted. Each chunk allows a bounded number of steps: it is pushed at most
+//! `1 + resubmissions` times for a missing result, and batches that give no result are replaced at
+//! most until the outage limit. Between two steps, whatever the service does:
+//!
+//! - A push or a creation that fails is repeated until the outage limit; then the run ends. So is
+//!   a pull. A status is not needed, and its failures end nothing.
+//! - Otherwise the clock of progress strikes at the latest `stall_limit + outage_limit` after the
+//!   last step (see [`stall`]), and when it strikes, the run ends, or chunks that may be lost are
+//!   pushed again, or a closed batch is left; no request is sent before the ones in flight have
+//!   ended, which the client's own time limit sees to.
+//! - A run that ends sends at most four requests to close its batch, or, if all work is done,
+//!   repeats them until the outage limit. It waits for no `Retry-After` that is longer.
+//!
+//! Time in which only the consumer, the source or a pause holds up the run does not count.
 
-mod answers;
+mod batch;
 mod buffers;
-mod checkpoint;
-mod counters;
-mod decide;
-mod drain;
+mod chunk_id;
+mod chunks;
+mod counts;
+mod delivery;
 mod event;
-mod id;
-mod ledger;
-mod pace;
-mod ranges;
+mod evidence;
+mod input;
+mod polling;
+mod position;
+mod pull;
+mod push;
+mod requests;
 mod settings;
-mod summary;
+mod stall;
 #[cfg(test)]
 mod tests;
-mod trouble;
+mod totals;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::collections::VecDeque;
 
-pub(crate) use self::checkpoint::Position;
+pub(crate) use self::chunk_id::RunId;
 pub(crate) use self::event::{
-    Action, BatchState, Call, Cut, Ending, Event, Facts, Failure, Key, Next, Op, Pulled, Reason,
-    Reply, RequestId, Time, What,
+    Action, BatchState, Cut, Ending, Event, FailedRecords, Failure, FailureKind, Key, Next,
+    Observation, PulledChunk, Reason, Reply, Request, RequestId, RequestKind, Time,
 };
-pub(crate) use self::id::RunId;
+pub(crate) use self::position::Position;
 pub use self::settings::AfterError;
 pub(crate) use self::settings::{Order, Settings};
-pub(crate) use self::summary::Account;
-pub use self::summary::{Count, Requests};
+pub(crate) use self::totals::Totals;
+pub use self::totals::{Count, RequestCounts};
 
-use self::buffers::Buffers;
-use self::counters::Counters;
-use self::drain::Drain;
-use self::ledger::{Chunk, Ledger, State};
-use self::pace::Pace;
-use self::ranges::Ranges;
-use self::trouble::Trouble;
+use self::batch::{Batch, Fruitless, Origin, Slot};
+use self::chunks::ChunkTable;
+use self::delivery::Delivery;
+use self::input::{Input, SourceState};
+use self::requests::{Patience, Requests};
+use self::stall::ProgressClock;
 
-/// Where the run stands as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where the run as a whole is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     Running,
-    /// The end is decided; the batch is being closed or cancelled.
-    Ending(Ending, Option<Cleanup>),
+    /// The end is decided; the batch is being closed or cancelled, unless it is to be left open.
+    Ending(Ending, Option<Close>),
     Over(Ending),
 }
 
 /// The last request of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cleanup {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Close {
     Close,
     Cancel,
 }
 
-/// Where the batch stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Batch {
-    None,
-    Creating,
-    Open,
-    /// Takes no more pushes; results are pulled as long as there are any.
-    Draining(Left),
-    /// Closed by us, because only a new one can compute what this one lost.
-    Retiring,
-    /// Left, and no other may follow.
-    Dead(Ending),
+/// What was decided on the way, and when to look again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Agenda {
+    actions: VecDeque<Action>,
+    wake: Option<Time>,
 }
 
-/// Why a batch takes no more pushes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
-    TimedOut,
-    ClosedElsewhere,
-    Gone,
+impl Agenda {
+    fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    fn wake_at(&mut self, at: Time) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
 }
 
-/// Where the source stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    Idle,
-    /// A read is under way; `stopping` says that it was told to come to an end.
-    Reading {
-        stopping: bool,
-    },
-    Ended {
-        failed: bool,
-    },
-}
-
-/// A request that has no answer yet.
-#[derive(Clone, Debug)]
-struct Flight {
-    call: Call,
-    issued: Time,
-    /// No push was under way when it was issued.
-    quiet: bool,
-    /// Pushes issued before it.
-    pushes_before: u64,
-}
-
-/// A push was refused; the next answer about the buffers tells why.
-#[derive(Clone, Debug)]
-struct Verdict {
-    /// Answers to requests from this one on count.
-    from: RequestId,
-    chunks: Vec<Key>,
-    bytes: u64,
-    failure: Failure,
+/// The sizes of chunks and results lately, and the limits learned from refusals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Sizes {
+    /// Bytes of the largest chunk.
+    chunk: u64,
+    /// Bytes of the largest result.
+    result: Option<u64>,
+    /// Bytes after which a push takes no further chunk.
+    push_limit: u64,
+    /// Chunks in one pull.
+    pull_limit: u32,
 }
 
 /// The state of a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Machine {
     settings: Settings,
     run: RunId,
     phase: Phase,
     paused: bool,
-    out: VecDeque<Action>,
-    wake: Option<Time>,
-
-    source: Source,
-    /// The first record that the source has not given.
-    next_record: u64,
-    /// The first record beyond what a read under way may give.
-    read_until: u64,
-    /// Records beyond `next_record` that need not be read.
-    covered: Ranges,
-    /// Cuts of the run that this one resumes.
-    cuts: BTreeMap<Key, (u64, bool)>,
-    /// The batch of the run that this one resumes still has to be emptied.
-    resuming: bool,
-    /// The batch is that of the run that this one resumes.
-    resumed: bool,
-    /// Records delivered.
-    done: Ranges,
-    /// Records of chunks that came to no result.
-    given_up: Ranges,
-    /// In input order: the next record to deliver.
-    next_delivery: u64,
-
-    ledger: Ledger,
-    /// Bytes of the largest chunks and results lately.
-    chunk_size: u64,
-    result_size: Option<u64>,
-
-    batch: Batch,
-    /// Batches in a row that the service closed before any result came from them.
-    fruitless: u32,
-    /// When the first of them was left.
-    fruitless_since: Option<Time>,
-    /// A result came from this batch.
-    fruitful: bool,
-    latest: Facts,
-    latest_from: RequestId,
-    buffers: Buffers,
-    counters: Counters,
-    drain: Drain,
-    pace: Pace,
-    trouble: Trouble,
-
-    flights: BTreeMap<RequestId, Flight>,
-    next_request: RequestId,
-    pushes_issued: u64,
-    doubt_since: Time,
-    verdict: Option<Verdict>,
-    want_status: bool,
-    /// When the last pull ended, and whether it left results to be pulled at once.
-    polled_at: Time,
-    poll_now: bool,
-    pull_limit: u32,
-    /// Bytes after which a push takes no further chunk.
-    push_limit: u64,
-    /// A lost answer may have carried results away.
-    loss_suspected: bool,
-    last_contact: Time,
-    progress_at: Time,
-    /// Only the service keeps the run from getting on.
-    watching: bool,
-    cleanups: u32,
-    cleanup_failed: bool,
-    account: Account,
+    input: Input,
+    chunks: ChunkTable,
+    delivery: Delivery,
+    slot: Slot,
+    fruitless: Fruitless,
+    requests: Requests,
+    progress: ProgressClock,
+    sizes: Sizes,
+    agenda: Agenda,
+    totals: Totals,
 }
 
 impl Machine {
-    /// A new run. `open` says that there is a batch already.
+    /// A new run; with `open`, on a batch that exists.
     pub(crate) fn new(settings: Settings, run: RunId, open: bool) -> Self {
+        Self::with_batch(settings, run, open.then_some(Origin::HandedIn))
+    }
+
+    fn with_batch(settings: Settings, run: RunId, batch: Option<Origin>) -> Self {
         let settings = settings.bounded();
-        let (min, max) = (settings.poll_min, settings.poll_max);
         Self {
+            run,
             phase: Phase::Running,
             paused: false,
-            out: VecDeque::new(),
-            wake: None,
-            source: Source::Idle,
-            next_record: 0,
-            read_until: 0,
-            covered: Ranges::default(),
-            cuts: BTreeMap::new(),
-            resuming: false,
-            resumed: false,
-            done: Ranges::default(),
-            given_up: Ranges::default(),
-            next_delivery: 0,
-            ledger: Ledger::default(),
-            chunk_size: 0,
-            result_size: None,
-            batch: if open { Batch::Open } else { Batch::None },
-            fruitless: 0,
-            fruitless_since: None,
-            fruitful: false,
-            latest: Facts::default(),
-            latest_from: 0,
-            buffers: Buffers::default(),
-            counters: Counters::default(),
-            drain: Drain::default(),
-            pace: Pace::new(min, max),
-            trouble: Trouble::new(run.seed()),
-            flights: BTreeMap::new(),
-            next_request: 1,
-            pushes_issued: 0,
-            doubt_since: Time::ZERO,
-            verdict: None,
-            want_status: open,
-            polled_at: Time::ZERO,
-            poll_now: open,
-            push_limit: settings.push_bytes,
-            pull_limit: settings.pull_chunks.max(1),
-            loss_suspected: false,
-            last_contact: Time::ZERO,
-            progress_at: Time::ZERO,
-            watching: false,
-            cleanups: 0,
-            cleanup_failed: false,
-            account: Account {
-                batches: u64::from(open),
-                closed: !open,
-                ..Account::default()
+            input: Input::default(),
+            chunks: ChunkTable::default(),
+            delivery: Delivery::default(),
+            slot: batch.map_or(Slot::Vacant, |origin| {
+                Slot::Live(Box::new(Batch::new(origin, &settings)))
+            }),
+            fruitless: Fruitless::default(),
+            requests: Requests::new(run.seed()),
+            progress: ProgressClock::default(),
+            sizes: Sizes {
+                chunk: 0,
+                result: None,
+                push_limit: settings.push_bytes,
+                pull_limit: settings.pull_chunks,
+            },
+            agenda: Agenda::default(),
+            totals: Totals {
+                batches: u64::from(batch.is_some()),
+                ..Totals::default()
             },
             settings,
-            run,
         }
     }
 
-    /// A run that goes on where another stopped. `open` says that the other's batch may still live; it is emptied before
-    /// anything is pushed, because what is in it need not be computed again. `source_at` is the number of the first record
-    /// that the source will give.
+    /// A run that continues where another stopped. With `open`, the other's batch may still live:
+    /// it is emptied before anything is pushed, because what is in it need not be computed again.
+    /// `source_at` is the number of the first record that the source will give.
     pub(crate) fn resume(
         settings: Settings,
         position: &Position,
         open: bool,
         source_at: u64,
     ) -> Self {
-        let mut machine = Self::new(settings, position.run, open);
-        machine.cuts = position.cuts();
-        machine.done = position
-            .done
-            .iter()
-            .map(|&(start, end)| start..end)
-            .collect();
-        machine.covered = machine.done.clone();
-        machine.next_delivery = machine.done.first_gap();
-        (machine.resuming, machine.resumed) = (open, open);
-        (machine.next_record, machine.read_until) = (source_at, source_at);
+        let mut machine =
+            Self::with_batch(settings, position.run, open.then_some(Origin::Unemptied));
+        let done = position.done();
+        machine.input = Input::resumed(source_at, done.clone(), position.cuts());
+        machine.delivery = Delivery::resumed(done);
         machine
     }
 
-    /// What to do next. Ask again after each action, after each event and when the waiting time is over.
+    /// What to do next. Ask again after each action, after each event, and when the time to wait
+    /// is over.
     pub(crate) fn next(&mut self, now: Time) -> Next {
-        if let Some(wake) = self.wake.take() {
-            self.woken(now, now.saturating_sub(wake));
+        if let Some(wake) = self.agenda.wake.take() {
+            // It is later than when the driver was to ask again: the computer was suspended, or
+            // the thread was busy. Nobody looked at the service in that time.
+            let late = now.saturating_sub(wake);
+            self.progress.resumed_late(now, late);
+            self.requests.resumed_late(now, late);
         }
         if let Some(action) = self.decide(now) {
             return Next::Do(action);
         }
         match self.phase {
             Phase::Over(_) => Next::Over,
-            _ => Next::Wait(self.wake.map(|at| at.max(now))),
+            _ => Next::Wait(self.agenda.wake.map(|at| at.max(now))),
         }
     }
 
-    /// It is later by this much than when the driver was to ask again: the computer was suspended, or the thread busy with
-    /// something else. Nobody looked at the service in that time, so it counts neither as a stall nor as an outage.
-    fn woken(&mut self, now: Time, late: Duration) {
-        self.progress_at = now.min(self.progress_at + late);
-        self.trouble.woken(now, late);
+    fn decide(&mut self, now: Time) -> Option<Action> {
+        self.offer();
+        if let Some(action) = self.agenda.actions.pop_front() {
+            return Some(action);
+        }
+        let mut action = None;
+        if self.phase == Phase::Running {
+            self.leave_when_empty(now);
+            self.repair(now);
+            let struck = self.watch_for_stall(now);
+            self.complete();
+            if self.phase == Phase::Running && !struck {
+                action = self
+                    .next_create(now)
+                    .or_else(|| self.next_retire(now))
+                    .or_else(|| self.next_push(now))
+                    .or_else(|| self.next_pull(now))
+                    .or_else(|| self.next_status(now))
+                    .or_else(|| self.next_read());
+            }
+        }
+        if let (None, Phase::Ending(ending, close)) = (&action, self.phase) {
+            action = self.next_close(now, ending, close);
+        }
+        // What was decided on the way comes first.
+        match self.agenda.actions.pop_front() {
+            Some(first) => {
+                self.agenda.actions.extend(action);
+                Some(first)
+            }
+            None => action,
+        }
     }
+
+    /// Takes in what happened.
+    pub(crate) fn handle(&mut self, now: Time, event: Event) {
+        match event {
+            Event::Read { records, bytes } => self.read_chunk(now, records, bytes),
+            Event::Rejected => self.read_rejected(now),
+            Event::SourceEnded => self.source_ended(now),
+            Event::SourceFailed { record } => self.source_failed(now, record),
+            Event::Split { key, parts } => self.split_chunk(key, &parts),
+            Event::Response {
+                request,
+                observation,
+                outcome,
+            } => self.responded(now, request, observation, outcome),
+            Event::Taken { key, failed } => self.taken(now, key, failed),
+            Event::Pause => self.paused = true,
+            Event::Unpause => {
+                self.paused = false;
+                self.progress.reset(now);
+            }
+            Event::Finish => self.stop_reading(),
+            Event::Cancel => self.cancel(),
+        }
+    }
+
+    fn responded(
+        &mut self,
+        now: Time,
+        id: RequestId,
+        observation: Option<Observation>,
+        outcome: Result<Reply, Failure>,
+    ) {
+        let Some(flight) = self.requests.finish(id) else {
+            return;
+        };
+        if outcome.is_ok() {
+            self.requests.succeeded(&flight);
+        }
+        match (&flight.request, outcome) {
+            (Request::Create, Ok(_)) => self.created(now),
+            (Request::Create, Err(failure)) => self.create_failed(now, failure),
+            (Request::Push(keys), Ok(_)) => self.push_accepted(now, id, keys),
+            (Request::Push(keys), Err(failure)) => self.push_failed(now, id, keys, failure),
+            (Request::Pull(_), Ok(Reply::Pulled { results, foreign })) => {
+                return self.pulled(now, id, &flight, (&results, foreign), observation.as_ref());
+            }
+            (Request::Pull(_), Ok(Reply::Done)) => {
+                return self.pulled(now, id, &flight, (&[], 0), observation.as_ref());
+            }
+            (&Request::Pull(max), Err(failure)) => self.pull_failed(now, max, failure),
+            (Request::Status, Ok(_)) => {
+                return self.observe(now, id, &flight, &observation.unwrap_or_default());
+            }
+            (Request::Status, Err(failure)) => self.status_failed(now, failure),
+            (Request::Close | Request::Cancel, outcome) => self.close_ended(now, outcome.err()),
+        }
+        if let Some(observation) = observation {
+            self.observe(now, id, &flight, &observation);
+        }
+    }
+
+    // Requests
+
+    /// Issues a request.
+    fn send(&mut self, now: Time, request: Request) -> Action {
+        self.totals.requests.add(request.kind());
+        let id = self.requests.issue(now, request.clone());
+        Action::Send { id, request }
+    }
+
+    /// Whether a request of this kind may be sent; if not yet, the machine wakes up when it may.
+    fn may_send(&mut self, now: Time, kind: RequestKind) -> bool {
+        let at = self.requests.not_before(kind);
+        if at > now {
+            self.agenda.wake_at(at);
+        }
+        at <= now
+    }
+
+    /// A request failed that the run cannot do without.
+    fn request_failed(&mut self, now: Time, kind: RequestKind, failure: Failure) {
+        match failure.kind {
+            FailureKind::Fatal => self.end(Ending::Denied(kind)),
+            FailureKind::Gone if kind == RequestKind::Create => self.end(Ending::NotFound(kind)),
+            FailureKind::Gone => self.batch_is_gone(kind),
+            _ => match self.note_failure(now, kind, failure) {
+                Patience::TryAgain => {}
+                Patience::Exhausted => self.end(Ending::Outage(kind)),
+                Patience::NoContact => self.end(Ending::Unreachable(kind)),
+            },
+        }
+    }
+
+    fn note_failure(&mut self, now: Time, kind: RequestKind, failure: Failure) -> Patience {
+        // The service asks the tenant to slow down, not only requests of this kind.
+        if let Some(wait) = failure.retry_after
+            && failure.kind == FailureKind::Busy
+            && kind != RequestKind::Push
+            && wait <= self.settings.outage
+            && self.phase == Phase::Running
+        {
+            self.requests.delay_all(now + wait);
+        }
+        self.requests.failed(now, kind, failure, &self.settings)
+    }
+
+    // The end
+
+    fn complete(&mut self) {
+        let emptying = self.batch().is_some_and(Batch::is_emptying);
+        if let Some(ending) = self.finished().filter(|_| !emptying) {
+            self.end(ending);
+        }
+    }
+
+    fn end(&mut self, ending: Ending) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let close = match (ending, self.settings.after_error) {
+            (Ending::Complete, _) => Some(Close::Close),
+            (Ending::Cancelled, _) | (_, AfterError::Cancel) => Some(Close::Cancel),
+            (_, AfterError::Close) => Some(Close::Close),
+            (_, AfterError::Leave) => None,
+        };
+        self.phase = Phase::Ending(ending, close);
+        self.requests.end_delays();
+        if let Some(batch) = self.batch_mut() {
+            batch.status_wanted = false;
+        }
+    }
+
+    fn cancel(&mut self) {
+        if let Phase::Ending(ending, _) = self.phase {
+            // The run waits for nothing but the close of its batch. What was tried is enough.
+            if self.requests.is_failing(RequestKind::End) {
+                self.phase = Phase::Ending(ending, None);
+            }
+        }
+        self.end(Ending::Cancelled);
+    }
+
+    fn over(&mut self, ending: Ending) {
+        self.phase = Phase::Over(ending);
+        self.totals.ending = Some(ending);
+        self.list_unfinished(ending);
+        self.offer();
+    }
+
+    // What others may know
 
     /// Mints and reads the ids of the chunks.
     pub(crate) fn run_id(&self) -> RunId {
         self.run
     }
 
-    /// Whether this is the result of a chunk that has none yet: the driver keeps it only then.
-    pub(crate) fn wants(&self, result: &Pulled) -> bool {
-        let range = result.key..result.key.saturating_add(result.records);
-        match self.ledger.get(result.key) {
-            Some(chunk) => {
-                chunk.records == result.records
-                    && !matches!(chunk.state(), State::Held | State::Offered)
-            }
-            // A result of the run that this one resumes, of records that have not been read here.
-            None => {
-                range.start >= self.read_until
-                    && range.start < range.end
-                    && !self.done.overlaps(&range)
-                    && !self.covered.overlaps(&range)
-            }
-        }
+    /// The totals of the run; complete once the run is over and its results are taken.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
     }
 
-    /// The counts of the run; complete once the run is over and its results are taken.
-    pub(crate) fn account(&self) -> &Account {
-        &self.account
+    /// The latest observation of the batch.
+    pub(crate) fn latest(&self) -> Observation {
+        self.batch()
+            .map(|batch| *batch.latest())
+            .unwrap_or_default()
     }
 
-    /// Bytes of the memory budget in use: encoded chunks, results, and what reads and pulls under way may bring.
-    pub(crate) fn memory_in_use(&self) -> u64 {
-        let reading = if matches!(self.source, Source::Reading { .. }) {
-            self.chunk_size
-        } else {
-            0
-        };
-        self.ledger.charged() + self.ledger.pushing_bytes() + reading + self.pulling()
-    }
-
-    /// The latest facts that the service told.
-    pub(crate) fn latest(&self) -> &Facts {
-        &self.latest
-    }
-
-    /// Whether there is a batch that another process could go on with.
+    /// Whether there is a batch that another process could continue with.
     pub(crate) fn has_batch(&self) -> bool {
-        matches!(
-            self.batch,
-            Batch::Open | Batch::Draining(Left::TimedOut | Left::ClosedElsewhere)
-        )
+        self.batch().is_some_and(Batch::can_be_pulled)
     }
 
     /// The number of the next record that the source gives.
     pub(crate) fn next_record(&self) -> u64 {
-        self.next_record
+        self.input.next_record
     }
 
-    /// Where the run stands, for a new process to go on from.
+    /// Where the run is, for a new process to continue from.
     pub(crate) fn position(&self) -> Position {
-        let done = self
-            .done
+        let done = &self.delivery.done;
+        let known = self
+            .input
+            .open_cuts()
+            .filter(|&(key, records, _)| !done.overlaps(&(key..key + records)));
+        let read = self
+            .chunks
             .iter()
-            .map(|range| (range.start, range.end))
-            .collect();
-        let mut position = Position {
-            run: self.run,
-            done,
-            chunks: Vec::new(),
-        };
-        // Results of the run before may lie beyond what was read here, so the two lists overlap.
-        let read = self.next_record;
-        let mut cuts: BTreeMap<_, _> = self
-            .cuts
-            .range(read..)
-            .map(|(&key, &cut)| (key, cut))
-            .collect();
-        cuts.retain(|&key, &mut (records, _)| !self.done.overlaps(&(key..key + records)));
-        cuts.extend(
-            self.ledger
-                .iter()
-                .map(|(key, chunk)| (key, (chunk.records, chunk.sent))),
-        );
-        for (key, (records, sent)) in cuts {
-            position.cut(key, records, sent);
-        }
-        position
+            .map(|(key, chunk)| (key, chunk.records, chunk.may_have_been_accepted()));
+        Position::new(self.run, done, known.chain(read))
     }
 
-    fn flights_of(&self, op: Op) -> impl Iterator<Item = &Flight> {
-        self.flights
-            .values()
-            .filter(move |flight| flight.call.op() == op)
-    }
+    // Memory
 
-    fn in_flight(&self, op: Op) -> usize {
-        self.flights_of(op).count()
-    }
-
-    /// The most chunks that the pulls in flight may bring.
-    fn chunks_asked_for(&self) -> u64 {
-        let asked = |flight: &Flight| match flight.call {
-            Call::Pull(max) => u64::from(max),
+    /// Bytes of the memory budget in use: encoded chunks, results, and what reads and pulls in
+    /// progress may bring.
+    pub(crate) fn memory_in_use(&self) -> u64 {
+        let reading = match self.input.source {
+            SourceState::Reading | SourceState::Stopping => self.sizes.chunk,
             _ => 0,
         };
-        self.flights_of(Op::Pull).map(asked).sum()
+        let pulling = self
+            .requests
+            .chunks_asked_for()
+            .saturating_mul(self.pull_cost());
+        self.chunks.charged() + self.chunks.pushing_bytes() + reading + pulling
     }
 
-    /// Bytes that the pulls in flight may bring.
-    fn pulling(&self) -> u64 {
-        self.chunks_asked_for().saturating_mul(self.pull_cost())
-    }
-
-    /// Bytes that one pulled chunk takes for a moment: in the answer, and taken out of it.
+    /// Bytes that one pulled chunk takes for a moment: in the response, and taken out of it.
     fn pull_cost(&self) -> u64 {
         self.expected_result().saturating_mul(2)
     }
 
     /// Bytes that a result will hardly exceed.
     fn expected_result(&self) -> u64 {
-        self.result_size.unwrap_or(self.chunk_size)
-    }
-
-    fn wake_at(&mut self, at: Time) {
-        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+        self.sizes.result.unwrap_or(self.sizes.chunk)
     }
 }
 

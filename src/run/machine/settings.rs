@@ -1,9 +1,11 @@
-//! What the user can set about a run's decisions.
+//! The settings of the machine.
 
 use std::time::Duration;
 
+use crate::backoff::Backoff;
+
 /// The order in which results are delivered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Order {
     /// As they come from the service.
     #[default]
@@ -12,15 +14,15 @@ pub(crate) enum Order {
     Input,
 }
 
-/// What to do with the batch when the run ends in an error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a run does with its batch when it ends in an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AfterError {
-    /// Close it: what was pushed is still computed and can be pulled.
+    /// Close it: the service still computes what was pushed, and it can be pulled.
     #[default]
     Close,
-    /// Cancel it: what was pushed is dropped.
+    /// Cancel it: the service drops what was pushed.
     Cancel,
-    /// Leave it open, for a resumed run to go on with.
+    /// Leave it open, for a resumed run to continue with.
     Leave,
 }
 
@@ -29,6 +31,8 @@ pub enum AfterError {
 pub(crate) struct Settings {
     /// Bytes of encoded chunks and results that the run may hold.
     pub(crate) memory: u64,
+    /// Chunks that the run may hold; it bounds the size of a checkpoint.
+    pub(crate) chunks: usize,
     /// Order of delivery.
     pub(crate) order: Order,
     /// Pushes in flight at a time.
@@ -47,27 +51,33 @@ pub(crate) struct Settings {
     pub(crate) poll_max: Duration,
     /// The longest time without a request to an open batch that expects no results.
     pub(crate) keep_alive: Duration,
-    /// How long to wait before the counters are trusted about a push whose answer was lost.
+    /// How long after a push without a response the service's counters are believed about it.
     pub(crate) settle: Duration,
-    /// How long a batch has to look drained before missing chunks are taken for lost.
+    /// How long the service has to report that it is idle before that counts.
     pub(crate) confirm: Duration,
-    /// The same where the status does not say whether anything is in process.
-    pub(crate) patience: Duration,
-    /// How often a lost chunk is pushed again.
+    /// How often a chunk is pushed again whose result is missing.
     pub(crate) resubmissions: u32,
-    /// How long requests may fail without a success before the run ends.
+    /// How long one kind of request may fail without a success.
     pub(crate) outage: Duration,
-    /// How long the service may make no progress before the run ends.
+    /// The same as long as the service has not responded at all.
+    pub(crate) first_response: Duration,
+    /// How long the service may make no progress.
     pub(crate) stall: Duration,
-    /// Whether a new batch may be opened after the service closed one.
+    /// Records without an output that are tolerated.
+    pub(crate) failures: Option<u64>,
+    /// Whether results are of use only with the inputs that this run has read.
+    pub(crate) needs_inputs: bool,
+    /// Whether to continue when no output of the first chunk can be read.
+    pub(crate) allow_unreadable: bool,
+    /// Whether a new batch may be opened in place of one that is closed.
     pub(crate) reopen: bool,
     /// Whether a chunk that is too large may be split.
     pub(crate) split: bool,
-    /// Whether the run goes on after the service refused a chunk for good.
+    /// Whether the run continues after the service refused a chunk for good.
     pub(crate) keep_going: bool,
     /// What to do with the batch after an error.
     pub(crate) after_error: AfterError,
-    /// The first wait after a failure; doubled with each further one.
+    /// The first wait after a failure; it doubles with each further one.
     pub(crate) backoff_min: Duration,
     /// The longest wait after a failure.
     pub(crate) backoff_max: Duration,
@@ -77,21 +87,25 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             memory: 32 << 20,
+            chunks: 1 << 14,
             order: Order::Arrival,
             pushes: 4,
             pulls: 2,
             push_bytes: 1 << 20,
             push_chunks: 100,
             pull_chunks: 100,
-            poll_min: Duration::from_millis(20),
+            poll_min: Duration::from_millis(50),
             poll_max: Duration::from_secs(5),
             keep_alive: Duration::from_secs(10 * 60),
             settle: Duration::from_millis(500),
             confirm: Duration::from_secs(1),
-            patience: Duration::from_secs(60),
             resubmissions: 3,
             outage: Duration::from_secs(5 * 60),
+            first_response: Duration::from_secs(10),
             stall: Duration::from_secs(15 * 60),
+            failures: None,
+            needs_inputs: false,
+            allow_unreadable: false,
             reopen: true,
             split: false,
             keep_going: false,
@@ -103,7 +117,15 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// With times that can be added to any other: what is meant as never comes late enough.
+    pub(super) fn backoff(&self) -> Backoff {
+        Backoff {
+            first: self.backoff_min,
+            longest: self.backoff_max,
+        }
+    }
+
+    /// Makes the settings safe to compute with: durations that can be added to any other, limits
+    /// of at least one, a longest wait that is not below the shortest.
     pub(super) fn bounded(mut self) -> Self {
         const LATE_ENOUGH: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
         for time in [
@@ -112,14 +134,21 @@ impl Settings {
             &mut self.keep_alive,
             &mut self.settle,
             &mut self.confirm,
-            &mut self.patience,
             &mut self.outage,
+            &mut self.first_response,
             &mut self.stall,
             &mut self.backoff_min,
             &mut self.backoff_max,
         ] {
             *time = LATE_ENOUGH.min(*time);
         }
+        self.poll_max = self.poll_max.max(self.poll_min);
+        self.backoff_max = self.backoff_max.max(self.backoff_min);
+        self.pushes = self.pushes.max(1);
+        self.pulls = self.pulls.max(1);
+        self.chunks = self.chunks.max(1);
+        self.push_chunks = self.push_chunks.max(1);
+        self.pull_chunks = self.pull_chunks.max(1);
         self
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::service::{Repeated, Traits};
 use super::sim::{Fault, Sim, World};
 use crate::run::machine::{
-    Account, AfterError, BatchState, Ending, Event, Op, Order, Reason, Settings, What,
+    AfterError, BatchState, Ending, Event, FailureKind, Order, Reason, RequestKind, Settings,
+    Totals,
 };
 
 fn ms(n: u64) -> Duration {
@@ -54,20 +55,20 @@ fn calm() -> World {
     }
 }
 
-fn play(sim: &mut Sim) -> Account {
+fn play(sim: &mut Sim) -> Totals {
     let account = sim.play();
     sim.check_account(&account);
     account
 }
 
-fn run(world: World) -> (Account, Sim) {
+fn run(world: World) -> (Totals, Sim) {
     let mut sim = Sim::new(world, 1);
     let account = play(&mut sim);
     (account, sim)
 }
 
 #[track_caller]
-fn complete(account: &Account) {
+fn complete(account: &Totals) {
     assert_eq!(
         (account.ending, account.unfinished.as_slice()),
         (Some(Ending::Complete), [].as_slice()),
@@ -107,11 +108,11 @@ fn no_input_needs_no_batch() {
 #[test]
 fn an_ambiguous_push_is_settled_by_the_counters() {
     for (fault, pushes) in [
-        (Fault::After(What::Unknown), 10),
-        (Fault::Before(What::Unknown), 11),
+        (Fault::After(FailureKind::Unknown), 10),
+        (Fault::Before(FailureKind::Unknown), 11),
     ] {
         let (account, _) = run(World {
-            script: vec![(Op::Push, 3..4, fault)],
+            script: vec![(RequestKind::Push, 3..4, fault)],
             ..calm()
         });
         complete(&account);
@@ -124,7 +125,7 @@ fn an_ambiguous_push_is_settled_by_the_counters() {
 fn without_counters_the_same_id_is_pushed_again() {
     for repeated in [Repeated::Computed, Repeated::Ignored, Repeated::Refused] {
         let mut world = World {
-            script: vec![(Op::Push, 3..4, Fault::After(What::Unknown))],
+            script: vec![(RequestKind::Push, 3..4, Fault::After(FailureKind::Unknown))],
             ..calm()
         };
         // Nothing is told that could decide; the chunk takes long, so that no result tells either.
@@ -155,7 +156,7 @@ fn without_counters_the_same_id_is_pushed_again() {
 #[test]
 fn a_result_settles_a_doubt_as_well() {
     let mut world = World {
-        script: vec![(Op::Push, 3..4, Fault::After(What::Unknown))],
+        script: vec![(RequestKind::Push, 3..4, Fault::After(FailureKind::Unknown))],
         ..calm()
     };
     world.traits.tells = [true, false, false, false, true, true, true];
@@ -214,10 +215,14 @@ fn an_id_that_the_batch_takes_for_known_is_computed_in_another_batch() {
 
 #[test]
 fn a_full_input_buffer_is_waiting_whatever_the_code() {
-    for what in [What::Busy, What::Refused, What::TooLarge] {
+    for what in [
+        FailureKind::Busy,
+        FailureKind::Refused,
+        FailureKind::TooLarge,
+    ] {
         // The service says that there is room, but refuses once; then that it is full.
         let mut world = World {
-            script: vec![(Op::Push, 4..5, Fault::Before(what))],
+            script: vec![(RequestKind::Push, 4..5, Fault::Before(what))],
             ..calm()
         };
         world.traits.input_buffer = 2_500;
@@ -228,7 +233,7 @@ fn a_full_input_buffer_is_waiting_whatever_the_code() {
 
 #[test]
 fn a_chunk_that_is_refused_though_it_fits_ends_the_run_or_is_left_out() {
-    let script = vec![(Op::Push, 2..6, Fault::Before(What::Refused))];
+    let script = vec![(RequestKind::Push, 2..6, Fault::Before(FailureKind::Refused))];
     let settings = Settings {
         pushes: 1,
         push_chunks: 1,
@@ -371,12 +376,12 @@ fn what_somebody_else_does_to_the_batch_ends_the_run() {
 
 #[test]
 fn refusals_that_nothing_can_change_end_the_run() {
-    for op in [Op::Create, Op::Push, Op::Pull, Op::Status] {
+    for op in [RequestKind::Create, RequestKind::Push, RequestKind::Pull] {
         for (what, ending) in [
-            (What::Fatal, Ending::Denied(op)),
-            (What::Gone, Ending::NotFound(op)),
+            (FailureKind::Fatal, Ending::Denied(op)),
+            (FailureKind::Gone, Ending::NotFound(op)),
         ] {
-            let from = u64::from(op == Op::Pull);
+            let from = u64::from(op == RequestKind::Pull);
             let mut sim = Sim::new(
                 World {
                     script: vec![(op, from..u64::MAX, Fault::Before(what))],
@@ -392,31 +397,39 @@ fn refusals_that_nothing_can_change_end_the_run() {
 
 #[test]
 fn an_outage_is_ridden_out_within_its_deadline() {
-    for op in [Op::Create, Op::Push, Op::Pull, Op::Status, Op::End] {
-        for what in [What::NotTaken, What::Busy, What::Unknown] {
-            let from = u64::from(op == Op::Push || op == Op::Pull);
-            let (account, _) = run(World {
-                script: vec![(op, from..from + 8, Fault::Before(what))],
-                ..calm()
-            });
-            complete(&account);
+    for kind in [
+        RequestKind::Create,
+        RequestKind::Push,
+        RequestKind::Pull,
+        RequestKind::End,
+    ] {
+        for what in [
+            FailureKind::NotSent,
+            FailureKind::Busy,
+            FailureKind::Unknown,
+        ] {
+            let from = u64::from(kind == RequestKind::Push || kind == RequestKind::Pull);
             let mut world = World {
-                script: vec![(op, from..u64::MAX, Fault::Before(what))],
+                script: vec![(kind, from..from + 8, Fault::Before(what))],
                 ..calm()
             };
+            world.settings.first_response = secs(300);
+            complete(&run(world.clone()).0);
+            world.script = vec![(kind, from..u64::MAX, Fault::Before(what))];
             world.settings.outage = secs(60);
             let mut sim = Sim::new(world, 1);
-            let account = sim.play();
-            let ending = if op == Op::End {
-                Ending::Complete
-            } else {
-                Ending::Outage(op)
+            let totals = sim.play();
+            let contacted = !(kind == RequestKind::Create && what == FailureKind::NotSent);
+            let ending = match kind {
+                RequestKind::End => Ending::Complete,
+                _ if contacted => Ending::Outage(kind),
+                _ => Ending::Unreachable(kind),
             };
-            assert_eq!(account.ending, Some(ending), "{op:?} {what:?}");
+            assert_eq!(totals.ending, Some(ending), "{kind:?} {what:?}");
             assert_eq!(
-                account.closed,
-                op == Op::Create || op != Op::End,
-                "{op:?} {what:?}"
+                sim.machine.open_batches().is_empty(),
+                kind != RequestKind::End,
+                "{kind:?} {what:?}"
             );
             assert!(
                 (secs(50)..secs(80)).contains(&sim.done_at),
@@ -425,6 +438,24 @@ fn an_outage_is_ridden_out_within_its_deadline() {
             );
         }
     }
+}
+
+#[test]
+fn a_service_that_never_responds_is_given_up_in_seconds() {
+    let world = World {
+        script: vec![(
+            RequestKind::Create,
+            0..u64::MAX,
+            Fault::Before(FailureKind::NotSent),
+        )],
+        ..calm()
+    };
+    let (totals, sim) = run(world);
+    assert_eq!(
+        totals.ending,
+        Some(Ending::Unreachable(RequestKind::Create))
+    );
+    assert!(sim.done_at < secs(15), "{:?}", sim.done_at);
 }
 
 #[test]
@@ -450,14 +481,14 @@ fn limits_may_be_as_good_as_none() {
     let most = Duration::MAX;
     let mut world = World {
         script: vec![
-            (Op::Push, 1..3, Fault::Before(What::NotTaken)),
-            (Op::Push, 5..7, Fault::After(What::Unknown)),
-            (Op::Pull, 2..4, Fault::After(What::Unknown)),
+            (RequestKind::Push, 1..3, Fault::Before(FailureKind::NotSent)),
+            (RequestKind::Push, 5..7, Fault::After(FailureKind::Unknown)),
+            (RequestKind::Pull, 2..4, Fault::After(FailureKind::Unknown)),
         ],
         ..calm()
     };
     let settings = &mut world.settings;
-    (settings.stall, settings.outage, settings.patience) = (most, most, most);
+    (settings.stall, settings.outage) = (most, most);
     (settings.keep_alive, settings.poll_max) = (most, most);
     complete(&run(world.clone()).0);
     // Who sets these has to wait, but gets no worse.
@@ -484,7 +515,7 @@ fn a_computer_that_stood_still_is_no_stall() {
 fn a_computer_that_stood_still_is_no_outage() {
     for at in (0..4_000).step_by(100).map(ms) {
         let mut world = World {
-            script: vec![(Op::Push, 1..6, Fault::Before(What::NotTaken))],
+            script: vec![(RequestKind::Push, 1..6, Fault::Before(FailureKind::NotSent))],
             ..calm()
         };
         world.settings.outage = secs(60);
@@ -554,7 +585,7 @@ fn a_pause_stops_pushes_and_keeps_the_batch() {
         1,
     );
     sim.tell(ms(220), Event::Pause);
-    sim.tell(secs(7200), Event::Resume);
+    sim.tell(secs(7200), Event::Unpause);
     let account = play(&mut sim);
     complete(&account);
     assert_eq!(account.batches, 1);
@@ -576,7 +607,7 @@ fn a_failed_source_delivers_what_it_gave() {
         },
         1,
     );
-    sim.tell(ms(220), Event::SourceFailed);
+    sim.tell(ms(220), Event::SourceFailed { record: false });
     let account = sim.play();
     assert_eq!(account.ending, Some(Ending::SourceFailed));
     assert!(
@@ -594,15 +625,22 @@ fn after_an_error_the_batch_is_treated_as_set() {
     ];
     for (after_error, state) in table {
         let mut world = World {
-            script: vec![(Op::Push, 3..u64::MAX, Fault::Before(What::Fatal))],
+            script: vec![(
+                RequestKind::Push,
+                3..u64::MAX,
+                Fault::Before(FailureKind::Fatal),
+            )],
             ..calm()
         };
         world.settings.after_error = after_error;
         let mut sim = Sim::new(world, 1);
         let account = sim.play();
-        assert_eq!(account.ending, Some(Ending::Denied(Op::Push)));
+        assert_eq!(account.ending, Some(Ending::Denied(RequestKind::Push)));
         assert_eq!(sim.service.batches[0].state, state);
-        assert_eq!(account.closed, state != BatchState::Live);
+        assert_eq!(
+            sim.machine.open_batches().is_empty(),
+            state != BatchState::Live
+        );
     }
 }
 

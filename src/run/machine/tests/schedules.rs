@@ -40,7 +40,6 @@ fn world(seed: u64, crashes: bool) -> World {
             push_chunks: r.within(1, 20) as usize,
             pull_chunks: r.within(1, 30) as u32,
             keep_alive: ms(60_000),
-            patience: ms(30_000),
             resubmissions: 20,
             outage: ms(3_600_000),
             stall: ms(600_000),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::random::Random;
-use crate::run::machine::{BatchState, Facts, Key, Pulled, Time};
+use crate::run::machine::{BatchState, Key, Observation, PulledChunk, Time};
 
 /// What the service does with an id that it already has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(super) struct Batch {
     pub(super) state: BatchState,
     input: VecDeque<Item>,
     computing: u64,
-    output: VecDeque<Pulled>,
+    output: VecDeque<PulledChunk>,
     submitted: u64,
     records: u64,
     completed: u64,
@@ -151,7 +151,11 @@ impl Service {
     }
 
     /// Starts what can be computed: the chunks, each with the time that it takes.
-    pub(super) fn start(&mut self, nth: usize, random: &mut Random) -> Vec<(Duration, Pulled)> {
+    pub(super) fn start(
+        &mut self,
+        nth: usize,
+        random: &mut Random,
+    ) -> Vec<(Duration, PulledChunk)> {
         let batch = &mut self.batches[nth];
         let alive = match batch.state {
             BatchState::TimedOut => self.traits.finishes_after_timeout,
@@ -166,7 +170,7 @@ impl Service {
         {
             batch.computing += 1;
             let growth = random.within(self.traits.growth.0, self.traits.growth.1);
-            let result = Pulled {
+            let result = PulledChunk {
                 key: item.key,
                 records: item.records,
                 bytes: (item.bytes * growth / 100).max(1),
@@ -178,7 +182,7 @@ impl Service {
         started
     }
 
-    pub(super) fn finish(&mut self, batch: usize, result: Pulled, random: &mut Random) {
+    pub(super) fn finish(&mut self, batch: usize, result: PulledChunk, random: &mut Random) {
         let batch = &mut self.batches[batch];
         batch.computing -= 1;
         if matches!(batch.state, BatchState::Failed | BatchState::Cancelled) {
@@ -197,13 +201,13 @@ impl Service {
         batch.output.insert(at, result);
     }
 
-    pub(super) fn pull(&mut self, batch: usize, max: u32) -> Vec<Pulled> {
+    pub(super) fn pull(&mut self, batch: usize, max: u32) -> Vec<PulledChunk> {
         let output = &mut self.batches[batch].output;
         let n = output.len().min(max as usize);
         output.drain(..n).collect()
     }
 
-    pub(super) fn facts(&self, batch: usize) -> Facts {
+    pub(super) fn facts(&self, batch: usize) -> Observation {
         let batch = &self.batches[batch];
         let [
             available,
@@ -215,7 +219,7 @@ impl Service {
             workers,
         ] = self.traits.tells;
         let output_used = batch.output_used();
-        Facts {
+        Observation {
             state: batch.state,
             chunks_available: available.then_some(batch.output.len() as u64),
             chunks_submitted: submitted.then_some(batch.submitted),

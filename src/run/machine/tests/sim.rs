@@ -6,12 +6,15 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::ops::Range;
 use std::time::Duration;
 
+use rangemap::RangeSet;
+
 use super::random::Random;
 use super::service::{Pushed, Repeated, Service, Traits};
-use crate::run::machine::ranges::Ranges;
+
 use crate::run::machine::{
-    Account, Action, BatchState, Call, Cut, Event, Facts, Failure, Key, Machine, Next, Op, Order,
-    Pulled, Reply, RequestId, RunId, Settings, Time, What,
+    Action, BatchState, Cut, Event, FailedRecords, Failure, FailureKind, Key, Machine, Next,
+    Observation, Order, PulledChunk, Reply, Request, RequestId, RequestKind, RunId, Settings, Time,
+    Totals,
 };
 
 /// The world around the run.
@@ -32,7 +35,7 @@ pub(super) struct World {
     pub(super) faults: u64,
     pub(super) faults_until: Time,
     /// Faults by plan: which requests of a kind (counted from 0) meet which.
-    pub(super) script: Vec<(Op, Range<u64>, Fault)>,
+    pub(super) script: Vec<(RequestKind, Range<u64>, Fault)>,
     /// How many pulls lose the results that they carry.
     pub(super) lose_results: u64,
     /// How often a process dies and another resumes.
@@ -44,9 +47,9 @@ pub(super) struct World {
 #[derive(Clone, Debug)]
 enum Happening {
     Source,
-    Arrives(u32, RequestId, Call, Option<usize>),
-    Answer(u32, RequestId, Option<Facts>, Result<Reply, Failure>),
-    Computed(usize, Pulled),
+    Arrives(u32, RequestId, Request, Option<usize>),
+    Answer(u32, RequestId, Option<Observation>, Result<Reply, Failure>),
+    Computed(usize, PulledChunk),
     Consumer,
     Crash,
     Told(Event),
@@ -58,9 +61,9 @@ enum Happening {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
     /// The service does not get to see it.
-    Before(What),
+    Before(FailureKind),
     /// The service does what it was asked for, but the client is told otherwise.
-    After(What),
+    After(FailureKind),
 }
 
 /// One run of a schedule.
@@ -86,7 +89,7 @@ pub(super) struct Sim {
     chunk_sizes: BTreeMap<Key, u64>,
     outbox: VecDeque<Key>,
     consumer_busy: bool,
-    pub(super) delivered: Ranges,
+    pub(super) delivered: RangeSet<u64>,
     last_delivered: Option<Key>,
     /// What the latest answer said about the input buffer: request, bytes left.
     room: Option<(RequestId, u64)>,
@@ -125,7 +128,7 @@ impl Sim {
             chunk_sizes: BTreeMap::new(),
             outbox: VecDeque::new(),
             consumer_busy: false,
-            delivered: Ranges::default(),
+            delivered: RangeSet::default(),
             last_delivered: None,
             room: None,
             pushing: BTreeMap::new(),
@@ -179,7 +182,7 @@ impl Sim {
     }
 
     /// Plays until the run is over and its results are taken.
-    pub(super) fn play(&mut self) -> Account {
+    pub(super) fn play(&mut self) -> Totals {
         let mut steps = 0u64;
         loop {
             steps += 1;
@@ -226,7 +229,7 @@ impl Sim {
             self.check_memory();
         }
         self.done_at = self.now;
-        self.machine.account().clone()
+        self.machine.totals().clone()
     }
 
     fn perform(&mut self, action: Action) {
@@ -257,7 +260,7 @@ impl Sim {
                 self.chunk_sizes.insert(key + half, records - half);
                 self.machine.handle(self.now, Event::Split { key, parts });
             }
-            Action::Send { request, call } => self.send(request, call),
+            Action::Send { id, request } => self.send(id, request),
             Action::Deliver(key) => {
                 if self.world.settings.order == Order::Input {
                     assert!(self.last_delivered < Some(key), "out of order: {key}");
@@ -290,9 +293,9 @@ impl Sim {
         }
     }
 
-    fn send(&mut self, request: RequestId, call: Call) {
+    fn send(&mut self, request: RequestId, call: Request) {
         self.requests += 1;
-        if let Call::Push(keys) = &call {
+        if let Request::Push(keys) = &call {
             let bytes: u64 = keys.iter().map(|key| self.payloads[key].0).sum();
             // Promise 5: nothing is pushed that does not fit, by what the last answer said.
             if let Some((_, room)) = self.room {
@@ -344,8 +347,13 @@ impl Sim {
                 );
                 self.delivered.insert(key..key + records);
                 self.drop_payload(key);
-                self.machine
-                    .handle(self.now, Event::Taken { key, failed: 0 });
+                self.machine.handle(
+                    self.now,
+                    Event::Taken {
+                        key,
+                        failed: FailedRecords::default(),
+                    },
+                );
                 self.wake_consumer();
             }
             Happening::Crash => self.crash(),
@@ -396,20 +404,21 @@ impl Sim {
     }
 
     /// A request reaches the service, or a fault on the way.
-    fn arrive(&mut self, life: u32, request: RequestId, call: Call, batch: Option<usize>) {
+    fn arrive(&mut self, life: u32, request: RequestId, call: Request, batch: Option<usize>) {
         let failure = |what| Failure {
-            what,
+            kind: what,
             retry_after: None,
+            responded: what != FailureKind::NotSent,
         };
         let faulty = self.now < self.world.faults_until && self.random.percent(self.world.faults);
         let late = self.now + self.random.time(self.world.latency);
-        let seen = self.seen.entry(call.op() as u8).or_default();
+        let seen = self.seen.entry(call.kind() as u8).or_default();
         let nth = std::mem::replace(seen, *seen + 1);
         let planned = self
             .world
             .script
             .iter()
-            .find(|(op, which, _)| *op == call.op() && which.contains(&nth));
+            .find(|(op, which, _)| *op == call.kind() && which.contains(&nth));
         if let Some(&(_, _, fault)) = planned {
             let what = match fault {
                 Fault::Before(what) => what,
@@ -426,24 +435,28 @@ impl Sim {
         if faulty {
             let fault = self.random.within(0, 5);
             let (at, failure) = match fault {
-                0 => (late, failure(What::NotTaken)),
-                1 => (late, failure(What::Busy)),
+                0 => (late, failure(FailureKind::NotSent)),
+                1 => (late, failure(FailureKind::Busy)),
                 2 => {
                     let wait = Duration::from_millis(self.random.within(1, 3000));
                     (
                         late,
                         Failure {
-                            what: What::Busy,
+                            kind: FailureKind::Busy,
                             retry_after: Some(wait),
+                            responded: true,
                         },
                     )
                 }
                 // Lost on the way there, after a long or a short wait.
-                3 => (late + Duration::from_secs(10), failure(What::Unknown)),
+                3 => (
+                    late + Duration::from_secs(10),
+                    failure(FailureKind::Unknown),
+                ),
                 // Lost on the way back.
                 _ => {
                     drop(self.serve(&call, batch));
-                    (late, failure(What::Unknown))
+                    (late, failure(FailureKind::Unknown))
                 }
             };
             return self.plan(at, Happening::Answer(life, request, None, Err(failure)));
@@ -456,7 +469,7 @@ impl Sim {
             self.world.lose_results -= 1;
             return self.plan(
                 late,
-                Happening::Answer(life, request, None, Err(failure(What::Unknown))),
+                Happening::Answer(life, request, None, Err(failure(FailureKind::Unknown))),
             );
         }
         self.plan(late, Happening::Answer(life, request, facts, outcome));
@@ -464,21 +477,22 @@ impl Sim {
 
     fn serve(
         &mut self,
-        call: &Call,
+        call: &Request,
         batch: Option<usize>,
-    ) -> (Option<Facts>, Result<Reply, Failure>) {
-        if *call == Call::Create {
+    ) -> (Option<Observation>, Result<Reply, Failure>) {
+        if *call == Request::Create {
             self.service.create(self.now);
             return (None, Ok(Reply::Done));
         }
         let refused = |what| {
             Err(Failure {
-                what,
+                kind: what,
                 retry_after: None,
+                responded: what != FailureKind::NotSent,
             })
         };
         let Some(nth) = batch else {
-            return (None, refused(What::Gone));
+            return (None, refused(FailureKind::Gone));
         };
         let traits = self.service.traits.clone();
         let batch = &mut self.service.batches[nth];
@@ -486,15 +500,15 @@ impl Sim {
             batch.state = BatchState::TimedOut;
         }
         let counts = match call {
-            Call::Push(_) => traits.activity[0],
-            Call::Pull(_) => traits.activity[1],
+            Request::Push(_) => traits.activity[0],
+            Request::Pull(_) => traits.activity[1],
             _ => traits.activity[2],
         };
         if counts {
             batch.last_activity = self.now;
         }
         let outcome = match call {
-            Call::Push(keys) => {
+            Request::Push(keys) => {
                 let chunks: Vec<_> = keys
                     .iter()
                     .map(|key| {
@@ -513,17 +527,18 @@ impl Sim {
                     Pushed::Full => {
                         return (
                             None,
-                            refused(
-                                self.random
-                                    .pick(&[What::Busy, What::Refused, What::TooLarge]),
-                            ),
+                            refused(self.random.pick(&[
+                                FailureKind::Busy,
+                                FailureKind::Refused,
+                                FailureKind::TooLarge,
+                            ])),
                         );
                     }
-                    Pushed::Known => return (None, refused(What::Refused)),
-                    Pushed::Closed => return (None, refused(What::Refused)),
+                    Pushed::Known => return (None, refused(FailureKind::Refused)),
+                    Pushed::Closed => return (None, refused(FailureKind::Refused)),
                 }
             }
-            Call::Pull(max) => {
+            Request::Pull(max) => {
                 let results = self.service.pull(nth, *max);
                 self.compute(nth);
                 Ok(Reply::Pulled {
@@ -531,15 +546,15 @@ impl Sim {
                     foreign: 0,
                 })
             }
-            Call::Close => {
+            Request::Close => {
                 batch.state = BatchState::Closed;
                 return (None, Ok(Reply::Done));
             }
-            Call::Cancel => {
+            Request::Cancel => {
                 batch.state = BatchState::Cancelled;
                 return (None, Ok(Reply::Done));
             }
-            Call::Status | Call::Create => Ok(Reply::Done),
+            Request::Status | Request::Create => Ok(Reply::Done),
         };
         (Some(self.service.facts(nth)), outcome)
     }
@@ -548,7 +563,7 @@ impl Sim {
         &mut self,
         life: u32,
         request: RequestId,
-        facts: Option<Facts>,
+        facts: Option<Observation>,
         outcome: Result<Reply, Failure>,
     ) {
         if life != self.life {
@@ -575,9 +590,9 @@ impl Sim {
         }
         self.machine.handle(
             self.now,
-            Event::Answered {
+            Event::Response {
                 request,
-                facts,
+                observation: facts,
                 outcome,
             },
         );
@@ -586,14 +601,14 @@ impl Sim {
     /// The process dies; another one goes on from the checkpoint.
     fn crash(&mut self) {
         if matches!(self.machine.next(self.now), Next::Over)
-            || self.machine.account().ending.is_some()
+            || self.machine.totals().ending.is_some()
         {
             return;
         }
         let text = serde_json::to_string(&self.machine.position()).expect("serialise");
         let position = serde_json::from_str(&text).expect("deserialise");
         let open = self.machine.has_batch() && !self.random.percent(self.world.forgets_batch);
-        self.resubmissions += self.machine.account().resubmissions;
+        self.resubmissions += self.machine.totals().resubmissions;
         self.machine = Machine::resume(self.world.settings.clone(), &position, open, 0);
         self.life += 1;
         (self.read, self.reading, self.stopping) = (0, None, false);
@@ -620,7 +635,7 @@ impl Sim {
     }
 
     /// Checks at the end what can only be checked there.
-    pub(super) fn check_account(&self, account: &Account) {
+    pub(super) fn check_account(&self, account: &Totals) {
         let mut all = self.delivered.clone();
         for (records, _) in &account.unfinished {
             assert!(
@@ -630,7 +645,9 @@ impl Sim {
             all.insert(records.clone());
         }
         // Promise 1: nothing is missing.
-        let whole: Ranges = std::iter::once(0..self.read).collect();
+        let whole: RangeSet<u64> = std::iter::once(0..self.read)
+            .filter(|read| !read.is_empty())
+            .collect();
         assert_eq!(all, whole, "{account:?}");
         if !self.crashed {
             assert_eq!(
@@ -649,6 +666,6 @@ impl Sim {
                 assert_eq!(twice, 0);
             }
         }
-        assert!(account.closed);
+        assert!(self.machine.open_batches().is_empty());
     }
 }

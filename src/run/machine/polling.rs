@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::event::Time;
 
-/// The part of the elapsed time that a poll may come too late.
+/// The part of the elapsed time by which a poll may come too late.
 const LATE: u32 = 64;
 /// Pulls with results over which the rate is taken.
 const WINDOW: usize = 16;
@@ -29,8 +29,8 @@ pub(super) struct Load {
 }
 
 /// The history of results, as far as waits depend on it.
-#[derive(Debug)]
-pub(super) struct Pace {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Polling {
     min: Duration,
     max: Duration,
     /// Since when the service has had something of ours without a break.
@@ -42,7 +42,7 @@ pub(super) struct Pace {
     sojourn: Option<Duration>,
 }
 
-impl Pace {
+impl Polling {
     pub(super) fn new(min: Duration, max: Duration) -> Self {
         Self {
             min,
@@ -155,8 +155,8 @@ mod tests {
         Duration::from_millis(n)
     }
 
-    fn pace() -> Pace {
-        let mut pace = Pace::new(ms(20), ms(5_000));
+    fn pace() -> Polling {
+        let mut pace = Polling::new(ms(20), ms(5_000));
         pace.busy(ms(0), true);
         pace
     }

@@ -1,61 +1,91 @@
-//! What a new process needs to go on where this one stopped.
+//! What a new process needs to continue where this one stopped.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use rangemap::RangeSet;
 use serde::{Deserialize, Serialize};
 
+use super::chunk_id::RunId;
 use super::event::Key;
-use super::id::RunId;
-use super::ranges::Ranges;
 
-/// More chunks than any memory budget lets be in flight.
+/// No record has a higher number: ids have room for 62 bits.
+const LAST: u64 = 1 << 62;
+/// More chunks than a run holds.
 const MOST_CUTS: u64 = 1 << 20;
 
-/// Where a run stands, by the consumer's view: what it took is delivered, all else is not.
+/// Where a run is, from the consumer's view: what the consumer took is delivered, all else is not.
 ///
-/// Its size depends on the number of chunks in flight, not on the length of the input.
+/// Its size is bounded by the number of chunks that a run may hold, whatever the order of results:
+/// between two ranges of delivered records lies a chunk that the run holds or has dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// Mints the ids.
     pub(crate) run: RunId,
-    /// Records that were delivered, as sorted ranges (start, end).
-    pub(crate) done: Vec<(u64, u64)>,
+    /// Delivered records, as sorted ranges (start, end).
+    done: Vec<(u64, u64)>,
     /// Chunks that were cut from the source and are not delivered.
-    pub(crate) chunks: Vec<Cuts>,
+    chunks: Vec<Cuts>,
 }
 
 /// Chunks of equal size that follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Cuts {
+struct Cuts {
     /// The first record of the first of them.
-    pub(crate) first: u64,
+    first: u64,
     /// Records in each.
-    pub(crate) records: u64,
+    records: u64,
     /// How many there are.
-    pub(crate) times: u64,
+    times: u64,
     /// Whether they may have been pushed.
-    pub(crate) sent: bool,
+    sent: bool,
 }
 
 impl Position {
-    /// The number of the first record that was not delivered. A source may begin there.
-    pub(crate) fn first_open(&self) -> u64 {
+    /// `chunks`: first record, number of records, and whether the service may have the chunk.
+    pub(super) fn new(
+        run: RunId,
+        done: &RangeSet<u64>,
+        chunks: impl Iterator<Item = (Key, u64, bool)>,
+    ) -> Self {
+        let mut position = Self {
+            run,
+            done: done.iter().map(|range| (range.start, range.end)).collect(),
+            chunks: Vec::new(),
+        };
+        let sorted: BTreeMap<Key, (u64, bool)> = chunks
+            .map(|(key, records, sent)| (key, (records, sent)))
+            .collect();
+        for (first, (records, sent)) in sorted {
+            position.cut(first, records, sent);
+        }
+        position
+    }
+
+    /// The delivered records. A position comes from outside, so nonsense in it is left out.
+    pub(super) fn done(&self) -> RangeSet<u64> {
         self.done
             .iter()
             .map(|&(start, end)| start..end)
-            .collect::<Ranges>()
-            .first_gap()
+            .filter(|range: &Range<u64>| !range.is_empty() && range.end <= LAST)
+            .collect()
+    }
+
+    /// The number of the first record that was not delivered. A source may begin there.
+    pub(crate) fn first_open(&self) -> u64 {
+        self.done().get(&0).map_or(0, |range| range.end)
     }
 
     /// How many records were delivered.
     pub(crate) fn delivered(&self) -> u64 {
-        self.done.iter().fold(0u64, |sum, &(start, end)| {
-            sum.saturating_add(end.saturating_sub(start))
-        })
+        self.done()
+            .iter()
+            .map(|range| range.end - range.start)
+            .fold(0, u64::saturating_add)
     }
 
-    /// Adds a chunk that was cut; chunks come in the order of the input.
-    pub(super) fn cut(&mut self, first: Key, records: u64, sent: bool) {
+    /// Adds a chunk; chunks come in the order of the input.
+    fn cut(&mut self, first: Key, records: u64, sent: bool) {
         if let Some(last) = self.chunks.last_mut()
             && last.records == records
             && last.sent == sent
@@ -72,9 +102,7 @@ impl Position {
         });
     }
 
-    /// The cuts one by one: first record to (records, sent).
-    ///
-    /// A checkpoint comes from outside, so nonsense in it (overlaps, overflow) is left out rather than believed.
+    /// The chunks one by one: first record to (records, sent). Overlaps and overflows are left out.
     pub(super) fn cuts(&self) -> BTreeMap<Key, (u64, bool)> {
         let mut cuts = BTreeMap::new();
         let mut end = 0;
@@ -87,6 +115,9 @@ impl Position {
                 let Some(next) = first.checked_add(group.records) else {
                     break;
                 };
+                if next > LAST {
+                    break;
+                }
                 if first >= end {
                     cuts.insert(first, (group.records, group.sent));
                     end = next;

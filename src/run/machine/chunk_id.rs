@@ -8,7 +8,7 @@ use uuid::{Builder, Uuid};
 /// An id is a UUID (version 8) whose bits are the run's random bits with the first record number and the number of records
 /// laid over them. So an id is minted once, a resumed run mints the same ones without having stored them, and
 /// an id can be read back into the records that it stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct RunId(Uuid);
 

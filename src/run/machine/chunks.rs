@@ -1,0 +1,391 @@
+//! The table of chunks: the state of each one, and the memory that all of them take.
+//!
+//! ```text
+//!                 split            counters: not accepted
+//!            ┌─────────────┐   ┌──────────────────────────────┐
+//!            ▼             │   ▼                              │
+//! read ──► Ready ──► Splitting │        no response           │
+//!            │  ▲              └─────────────────────── InDoubt
+//!            │  └───────────────┐ refused, not sent      ▲  │
+//!            ▼                  │                        │  │ a result, the counters,
+//!         Pushing ──────────────┴────────────────────────┘  │ or "known already"
+//!            │ accepted                                     │
+//!            ▼                                              │
+//!        AtService ◄────────────────────────────────────────┘
+//!            │    └── missing: to Ready again, for this batch or another
+//!            ▼ its result is pulled
+//!          Held ──► Offered ──► taken by the consumer
+//! ```
+//!
+//! A result may also overtake the response to its push: then a chunk goes to `Held` from `Pushing`,
+//! from `InDoubt`, or from `Ready` if it is about to be pushed again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::event::{Key, RequestId, Time};
+
+/// The state of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum ChunkState {
+    /// The driver encodes it anew, as two.
+    Splitting,
+    /// It waits to be pushed.
+    Ready(Attempt),
+    /// It is in a push that has no response yet.
+    Pushing(Attempt),
+    /// It is in this push, whose response was lost: the service may or may not have it.
+    InDoubt(RequestId),
+    /// The service accepted it.
+    AtService {
+        /// When it was accepted, or pushed, until that is known.
+        since: Time,
+        /// Whether something may have lost its result.
+        loss: Loss,
+    },
+    /// Its result is here, but may not be delivered yet.
+    Held,
+    /// Its result was handed to the consumer, who has not taken it yet.
+    Offered,
+}
+
+/// How a chunk is pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Attempt {
+    /// Together with others: the service does not have it.
+    First,
+    /// In a push of its own, because the service refused a push with it.
+    Alone {
+        /// How often it was refused alone.
+        refusals: u32,
+    },
+    /// Again under the same id: the service may have it, or have had it.
+    Again {
+        /// Whether this batch has it.
+        presence: Presence,
+        /// How often it was refused alone.
+        refusals: u32,
+    },
+}
+
+impl Attempt {
+    /// A repetition in the batch that may have the chunk.
+    pub(super) const REPEAT: Self = Self::Again {
+        presence: Presence::Possible,
+        refusals: 0,
+    };
+
+    /// Whether it goes into a push of its own.
+    pub(super) fn is_alone(self) -> bool {
+        match self {
+            Self::First => false,
+            Self::Alone { .. } => true,
+            Self::Again { presence, refusals } => presence == Presence::Possible || refusals > 0,
+        }
+    }
+
+    /// Whether the service may compute the chunk a second time.
+    pub(super) fn may_compute_twice(self) -> bool {
+        matches!(
+            self,
+            Self::Again {
+                presence: Presence::Possible | Presence::Elsewhere,
+                ..
+            }
+        )
+    }
+
+    /// Whether the batch may have the chunk.
+    pub(super) fn may_be_known(self) -> bool {
+        matches!(
+            self,
+            Self::Again {
+                presence: Presence::Possible | Presence::Denied,
+                ..
+            }
+        )
+    }
+
+    /// The same after one more refusal, and how many there were.
+    pub(super) fn refused(self, alone: bool) -> (Self, u32) {
+        let refusals = match self {
+            Self::First => 0,
+            Self::Alone { refusals } | Self::Again { refusals, .. } => refusals + u32::from(alone),
+        };
+        let next = match self {
+            Self::First | Self::Alone { .. } => Self::Alone { refusals },
+            Self::Again { presence, .. } => Self::Again { presence, refusals },
+        };
+        (next, refusals)
+    }
+}
+
+/// Whether a batch has a chunk that is pushed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Presence {
+    /// It may.
+    Possible,
+    /// Its counters say that it does not.
+    Denied,
+    /// It does not, but another batch may have computed the chunk.
+    Elsewhere,
+}
+
+/// Whether something may have lost the result of an accepted chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Loss {
+    /// Nothing that the run has seen.
+    Unexplained,
+    /// A pull without a response may have carried it; or the chunk was pushed again, and the
+    /// service may ignore that.
+    Possible,
+    /// The service refused the chunk as known.
+    Known,
+}
+
+/// One chunk.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Chunk {
+    pub(super) records: u64,
+    /// Bytes of the encoding.
+    pub(super) bytes: u64,
+    /// Bytes of the memory budget that it takes now.
+    charge: u64,
+    state: ChunkState,
+    /// How often it was pushed again because its result was missing.
+    pub(super) resubmissions: u32,
+    /// The same in this batch.
+    pub(super) repairs: u32,
+    /// Whether the totals count it as pushed.
+    pub(super) counted: bool,
+}
+
+impl Chunk {
+    pub(super) fn new(records: u64, bytes: u64, charge: u64, attempt: Attempt) -> Self {
+        Self {
+            records,
+            bytes,
+            charge,
+            state: ChunkState::Ready(attempt),
+            resubmissions: 0,
+            repairs: 0,
+            counted: false,
+        }
+    }
+
+    pub(super) fn state(&self) -> ChunkState {
+        self.state
+    }
+
+    /// Whether its result is here.
+    pub(super) fn has_result(&self) -> bool {
+        matches!(self.state, ChunkState::Held | ChunkState::Offered)
+    }
+
+    /// Whether the service may have it, or have had it.
+    pub(super) fn may_have_been_accepted(&self) -> bool {
+        match self.state {
+            ChunkState::Ready(attempt) => matches!(attempt, Attempt::Again { .. }),
+            ChunkState::Splitting => false,
+            _ => true,
+        }
+    }
+}
+
+/// All chunks that were read and not yet taken by the consumer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct ChunkTable {
+    chunks: BTreeMap<Key, Chunk>,
+    ready: BTreeSet<Key>,
+    held: BTreeSet<Key>,
+    splitting: usize,
+    pushing: usize,
+    in_doubt: usize,
+    at_service: usize,
+    offered: usize,
+    charged: u64,
+    ready_bytes: u64,
+    pushing_bytes: u64,
+}
+
+impl ChunkTable {
+    pub(super) fn insert(&mut self, key: Key, chunk: Chunk) {
+        self.remove(key);
+        self.charged += chunk.charge;
+        self.enter(key, chunk.state, chunk.bytes);
+        self.chunks.insert(key, chunk);
+    }
+
+    pub(super) fn remove(&mut self, key: Key) -> Option<Chunk> {
+        let chunk = self.chunks.remove(&key)?;
+        self.charged -= chunk.charge;
+        self.leave(key, chunk.state, chunk.bytes);
+        Some(chunk)
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Chunk> {
+        self.chunks.get(&key)
+    }
+
+    /// For the counts of a chunk; its state and charge change through [`set`](Self::set) and
+    /// [`arrived`](Self::arrived).
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Chunk> {
+        self.chunks.get_mut(&key)
+    }
+
+    pub(super) fn state(&self, key: Key) -> Option<ChunkState> {
+        self.chunks.get(&key).map(Chunk::state)
+    }
+
+    pub(super) fn set(&mut self, key: Key, state: ChunkState) {
+        let Some(chunk) = self.chunks.get_mut(&key) else {
+            return;
+        };
+        let old = std::mem::replace(&mut chunk.state, state);
+        let bytes = chunk.bytes;
+        self.leave(key, old, bytes);
+        self.enter(key, state, bytes);
+    }
+
+    /// The result is here: it takes the place of the encoding.
+    pub(super) fn arrived(&mut self, key: Key, bytes: u64) {
+        if let Some(chunk) = self.chunks.get_mut(&key) {
+            self.charged = self.charged - chunk.charge + bytes;
+            chunk.charge = bytes;
+            self.set(key, ChunkState::Held);
+        }
+    }
+
+    fn enter(&mut self, key: Key, state: ChunkState, bytes: u64) {
+        match state {
+            ChunkState::Splitting => self.splitting += 1,
+            ChunkState::Ready(_) => {
+                self.ready.insert(key);
+                self.ready_bytes += bytes;
+            }
+            ChunkState::Pushing(_) => {
+                self.pushing += 1;
+                self.pushing_bytes += bytes;
+            }
+            ChunkState::InDoubt(_) => self.in_doubt += 1,
+            ChunkState::AtService { .. } => self.at_service += 1,
+            ChunkState::Held => drop(self.held.insert(key)),
+            ChunkState::Offered => self.offered += 1,
+        }
+    }
+
+    fn leave(&mut self, key: Key, state: ChunkState, bytes: u64) {
+        match state {
+            ChunkState::Splitting => self.splitting -= 1,
+            ChunkState::Ready(_) => {
+                self.ready.remove(&key);
+                self.ready_bytes -= bytes;
+            }
+            ChunkState::Pushing(_) => {
+                self.pushing -= 1;
+                self.pushing_bytes -= bytes;
+            }
+            ChunkState::InDoubt(_) => self.in_doubt -= 1,
+            ChunkState::AtService { .. } => self.at_service -= 1,
+            ChunkState::Held => drop(self.held.remove(&key)),
+            ChunkState::Offered => self.offered -= 1,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Bytes of the chunks that wait to be pushed.
+    pub(super) fn ready_bytes(&self) -> u64 {
+        self.ready_bytes
+    }
+
+    /// Bytes of the chunks in pushes that have no response yet: the requests hold them once more.
+    pub(super) fn pushing_bytes(&self) -> u64 {
+        self.pushing_bytes
+    }
+
+    /// Bytes of the memory budget in use.
+    pub(super) fn charged(&self) -> u64 {
+        self.charged
+    }
+
+    /// Chunks that the service has, or may have.
+    pub(super) fn outstanding(&self) -> u64 {
+        (self.pushing + self.in_doubt + self.at_service) as u64
+    }
+
+    /// Chunks without a result.
+    pub(super) fn unfinished(&self) -> usize {
+        self.chunks.len() - self.held.len() - self.offered
+    }
+
+    pub(super) fn in_doubt(&self) -> usize {
+        self.in_doubt
+    }
+
+    pub(super) fn offered(&self) -> usize {
+        self.offered
+    }
+
+    /// Whether a chunk waits to be pushed.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The chunks that wait to be pushed and how, in the order of the input.
+    pub(super) fn ready(&self) -> impl Iterator<Item = (Key, &Chunk, Attempt)> {
+        self.ready
+            .iter()
+            .filter_map(|key| match self.chunks.get(key) {
+                Some(chunk) => match chunk.state {
+                    ChunkState::Ready(attempt) => Some((*key, chunk, attempt)),
+                    _ => None,
+                },
+                None => None,
+            })
+    }
+
+    /// The first result that waits for its turn.
+    pub(super) fn first_held(&self) -> Option<Key> {
+        self.held.first().copied()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &Chunk)> {
+        self.chunks.iter().map(|(key, chunk)| (*key, chunk))
+    }
+
+    /// The keys of all chunks in a state that `is` accepts.
+    pub(super) fn keys(&self, is: impl Fn(ChunkState) -> bool) -> Vec<Key> {
+        self.iter()
+            .filter(|(_, chunk)| is(chunk.state))
+            .map(|(key, _)| key)
+            .collect()
+    }
+
+    /// The chunks that the service accepted and that have no result.
+    pub(super) fn at_service(&self) -> Vec<Key> {
+        self.keys(|state| matches!(state, ChunkState::AtService { .. }))
+    }
+
+    /// The bytes of these chunks.
+    pub(super) fn bytes_of(&self, keys: &[Key]) -> u64 {
+        keys.iter()
+            .filter_map(|&key| self.get(key))
+            .map(|chunk| chunk.bytes)
+            .sum()
+    }
+
+    /// Something happened that may have lost the result of any accepted chunk.
+    pub(super) fn suspect_losses(&mut self) {
+        for chunk in self.chunks.values_mut() {
+            if let ChunkState::AtService {
+                loss: loss @ Loss::Unexplained,
+                ..
+            } = &mut chunk.state
+            {
+                *loss = Loss::Possible;
+            }
+        }
+    }
+}
