@@ -171,8 +171,9 @@ fn builder(spark: &Client, schedule: &Schedule) -> RunBuilder<Cylinder, Volume> 
         .memory(schedule.memory)
         .pushes_in_flight(schedule.pushes)
         .pulls_in_flight(schedule.pulls)
-        .push_size(schedule.push_size.0, schedule.push_size.1)
-        .pull_chunks(schedule.pull_chunks)
+        .max_push_bytes(schedule.push_size.0)
+        .max_push_chunks(schedule.push_size.1)
+        .max_pull_chunks(schedule.pull_chunks)
         .resubmissions(50);
     if schedule.order {
         run.in_input_order()
@@ -237,8 +238,8 @@ async fn run(
             if !summary.is_complete() {
                 return Err(format!("{summary:?}"));
             }
-            if let Some(batch) = &summary.left_open {
-                return Err(format!("batch {batch} was left open"));
+            if !summary.left_open.is_empty() {
+                return Err(format!("left open: {:?}", summary.left_open));
             }
         }
         let text = serde_json::to_string(&run.checkpoint()).map_err(|error| error.to_string())?;

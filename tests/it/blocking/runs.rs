@@ -24,9 +24,12 @@ fn client(emulator: &Emulator) -> Client {
 fn quick<I, O>(run: RunBuilder<I, O>) -> RunBuilder<I, O> {
     let ms = Duration::from_millis;
     run.chunk_size(40)
-        .poll_interval(ms(1), ms(20))
-        .backoff(ms(1), ms(20))
-        .certainty(ms(5), ms(5), ms(50))
+        .min_poll_interval(ms(1))
+        .max_poll_interval(ms(20))
+        .initial_backoff(ms(1))
+        .max_backoff(ms(20))
+        .settle_time(ms(5))
+        .confirm_time(ms(5))
 }
 
 fn volumes(run: &mut Run<Volume>) -> usize {

@@ -68,9 +68,12 @@ pub(crate) fn settings(emulator: &Emulator) -> ClientBuilder {
 /// Makes all waits of a run as short as loopback allows.
 pub(crate) fn quick<I, O>(run: RunBuilder<I, O>) -> RunBuilder<I, O> {
     let ms = Duration::from_millis;
-    run.poll_interval(ms(1), ms(20))
-        .backoff(ms(1), ms(20))
-        .certainty(ms(5), ms(5), ms(50))
+    run.min_poll_interval(ms(1))
+        .max_poll_interval(ms(20))
+        .initial_backoff(ms(1))
+        .max_backoff(ms(20))
+        .settle_time(ms(5))
+        .confirm_time(ms(5))
         .outage_limit(Duration::from_secs(30))
         .stall_limit(Duration::from_secs(30))
 }
