@@ -23,8 +23,8 @@ use crate::chunk::Chunker;
 use crate::error::{Error, Result};
 use crate::raw::types::SummaryRequest;
 
-/// A run that is not started yet: set options, then [`start`](Self::start) it to stream the results,
-/// or `.await` it to have them all at once.
+/// A run that is not started yet: set options, then [`start`](Self::start) it to stream the
+/// results, or `.await` it to have them all at once.
 #[must_use = "nothing runs before it is started or awaited"]
 pub struct RunBuilder<I, O> {
     target: Target,
@@ -44,10 +44,11 @@ enum Target {
 }
 
 impl Batches {
-    /// Runs records through a batch that is created for them and closed at the end: any amount of data, in bounded memory,
-    /// with nothing lost. See [`run`](super).
+    /// Runs records through a batch that is created for them and closed at the end: any amount of
+    /// data, in bounded memory, with nothing lost. See [`run`](super).
     ///
-    /// `I` is the type of the records (`_` where it can be inferred), `O` what the outputs of one record are read into.
+    /// `I` is the type of the records (`_` where it can be inferred), `O` what the outputs of one
+    /// record are read into.
     pub fn run<I, O>(
         &self,
         service: impl TryInto<ServiceUri, Error: Into<Error>>,
@@ -64,8 +65,9 @@ impl Batches {
 impl Pipeline {
     /// Runs records through this batch, and closes it at the end; see [`run`](super).
     ///
-    /// The run takes the batch for itself: results that are not of its own chunks are dropped, and counted as
-    /// [foreign](crate::run::Summary::foreign). It opens no other batch in the place of this one.
+    /// The run takes the batch for itself: results that are not of its own chunks are dropped, and
+    /// counted as [foreign](crate::run::Summary::foreign). It opens no other batch in the place of
+    /// this one.
     pub fn run<I, O>(&self, records: impl IntoSource<I>) -> RunBuilder<I, O> {
         RunBuilder::existing(self.clone(), records.into_source())
     }
@@ -141,7 +143,8 @@ impl<I, O> RunBuilder<I, O> {
     /// Options for the batches that the run creates.
     ///
     /// ```no_run
-    /// # fn example(spark: cspark_batches::Client, records: Vec<std::collections::BTreeMap<String, f64>>) {
+    /// # use std::collections::BTreeMap;
+    /// # fn example(spark: cspark_batches::Client, records: Vec<BTreeMap<String, f64>>) {
     /// let run = spark
     ///     .batches()
     ///     .run::<_, serde_json::Value>("my-folder/my-service", records)
@@ -290,8 +293,8 @@ impl<I, O> RunBuilder<I, O> {
     /// to be longer than a chunk takes to compute. Time in which this computer was suspended does
     /// not count.
     ///
-    /// When the limit is reached while results may have been lost, their chunks are pushed again
-    /// first, as often as [set](Self::resubmissions).
+    /// When the limit is reached while results may have been lost and the service does not say that
+    /// it works, their chunks are pushed again first, as often as [set](Self::resubmissions).
     pub fn stall_limit(self, time: Duration) -> Self {
         self.set(|settings| settings.stall = time)
     }
@@ -369,9 +372,10 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if a setting is wrong or the checkpoint belongs to something else,
-    /// [`ErrorKind::State`](crate::ErrorKind::State) if the pipeline takes no chunks,
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is no tokio runtime. No request is made before.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if a setting is wrong or the checkpoint
+    /// belongs to something else, [`ErrorKind::State`](crate::ErrorKind::State) if the pipeline
+    /// takes no chunks, [`ErrorKind::Config`](crate::ErrorKind::Config) if there is no tokio
+    /// runtime. No request is made before.
     pub fn start(self) -> Result<Run<O>> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
             Error::config("a run needs a tokio runtime to work in").with_source(error)

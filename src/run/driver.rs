@@ -53,8 +53,10 @@ pub(super) struct Driver {
     /// The results that may not be delivered yet.
     results: BTreeMap<Key, QueuedResult>,
     in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Response> + Send>>>,
-    /// The latest failure of each kind of request, and when the first one in a row was.
-    failures: BTreeMap<RequestKind, (Error, Time)>,
+    /// The latest failure of each kind of request.
+    failures: BTreeMap<RequestKind, Error>,
+    /// Since when a kind of request fails.
+    failing_since: BTreeMap<RequestKind, Time>,
     source_error: Option<Error>,
 }
 
@@ -78,6 +80,7 @@ impl Driver {
             results: BTreeMap::new(),
             in_flight: FuturesUnordered::new(),
             failures: BTreeMap::new(),
+            failing_since: BTreeMap::new(),
             source_error: None,
             parts,
         }
@@ -275,7 +278,7 @@ impl Driver {
         let observation = status.as_ref().map(observation);
         let now = self.parts.shared.now();
         if outcome.is_ok()
-            && let Some((_, since)) = self.failures.remove(&kind)
+            && let Some(since) = self.failing_since.remove(&kind)
         {
             log::requests_work(kind, self.batch.as_deref(), now.saturating_sub(since));
         }
@@ -301,9 +304,10 @@ impl Driver {
             }
             Err(error) => {
                 let failure = failure(kind, &error);
-                let since = self.failures.get(&kind).map(|(_, since)| *since);
-                log::request_failed(kind, self.batch.as_deref(), since.is_none(), &error);
-                self.failures.insert(kind, (error, since.unwrap_or(now)));
+                let first = !self.failing_since.contains_key(&kind);
+                log::request_failed(kind, self.batch.as_deref(), first, &error);
+                self.failing_since.entry(kind).or_insert(now);
+                self.failures.insert(kind, error);
                 Err(failure)
             }
         };
@@ -386,14 +390,10 @@ impl Driver {
         {
             pipeline.learn(Some(&error::batch_status(state.machine.totals())));
         }
-        let errors = self
-            .failures
-            .iter()
-            .map(|(kind, (error, _))| (*kind, error));
         state.error = error::of_run(
             state.machine.totals(),
             self.batch.as_deref(),
-            &errors.collect(),
+            &self.failures,
             self.source_error.take(),
         );
     }

@@ -10,7 +10,7 @@ use crate::raw::types::BatchStatus;
 pub(super) fn of_run(
     totals: &Totals,
     batch: Option<&str>,
-    failures: &BTreeMap<RequestKind, &Error>,
+    failures: &BTreeMap<RequestKind, Error>,
     source: Option<Error>,
 ) -> Option<Error> {
     let unfinished: u64 = totals
@@ -21,7 +21,7 @@ pub(super) fn of_run(
     let of_batch = batch.map_or_else(String::new, |batch| format!(" of batch {batch}"));
     let ended = |kind, why: &str| Error::new(kind, format!("the run{of_batch} ended: {why}"));
     let of_request = |kind: RequestKind, what: &str| match failures.get(&kind) {
-        Some(&last) => ended(last.kind(), &format!("{what}: {last}"))
+        Some(last) => ended(last.kind(), &format!("{what}: {last}"))
             .with_source(last.clone())
             .with_transient(last.is_transient())
             .with_retry_after(last.retry_after()),

@@ -77,12 +77,14 @@ impl<O> Run<O> {
     /// A checkpoint from which another process can resume the run. It counts as delivered what was
     /// taken out of the run, and nothing else.
     ///
-    /// Keep the results first, then the checkpoint; write it beside the old one and rename it, since
-    /// a process may die in the middle of a write.
+    /// Keep the results first, then the checkpoint; write it beside the old one and rename it,
+    /// since a process may die in the middle of a write.
     ///
     /// ```no_run
     /// # use cspark_batches::run::Run;
-    /// # async fn example(mut run: Run<serde_json::Value>) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(
+    /// #     mut run: Run<serde_json::Value>,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
     /// while let Some(delivery) = run.next().await {
     ///     let delivery = delivery?;
     ///     // Keep the results, then:

@@ -16,8 +16,10 @@
 //!     premium: f64,
 //! }
 //!
-//! # async fn example(spark: cspark_batches::Client, policies: Vec<Policy>) -> cspark_batches::Result<()> {
-//! let mut run = spark.batches().run::<Policy, Premium>("my-folder/term-life", policies).chunk_size(200).start()?;
+//! # use cspark_batches::{Client, Result};
+//! # async fn example(spark: Client, policies: Vec<Policy>) -> Result<()> {
+//! let run = spark.batches().run::<Policy, Premium>("my-folder/term-life", policies);
+//! let mut run = run.chunk_size(200).start()?;
 //! while let Some(delivery) = run.next().await {
 //!     for (record, outcome) in delivery?.iter() {
 //!         match outcome {
@@ -71,8 +73,8 @@
 //!    else cancelled or closed, and the statuses 401, 403 and 404, end the run with an error that
 //!    names the batch. What was delivered stays delivered.
 //! 8. **The batch is closed** at every orderly end of a run; after an error it is closed, cancelled
-//!    or left open, as [set](RunBuilder::after_error). Dropping a [`Run`] stops its work at once and
-//!    leaks no task; the batch is then left to its idle time-out, and its id is logged.
+//!    or left open, as [set](RunBuilder::after_error). Dropping a [`Run`] stops its work at once
+//!    and leaks no task; the batch is then left to its idle time-out, and its id is logged.
 //! 9. **Every run ends.** If the service makes no progress for longer than
 //!    [a limit](RunBuilder::stall_limit), the run ends with an error that says what is outstanding.
 //!    Waiting for the consumer or for the source is no stall.
@@ -92,14 +94,14 @@
 //!
 //! # Errors
 //!
-//! The error that ends a stream has the [kind](crate::ErrorKind) of the request that failed for good
-//! (`Unauthorized`, `Forbidden`, `NotFound`, or that of the last failure when the outage limit was
-//! reached), or one of these: [`BatchEnded`](crate::ErrorKind::BatchEnded),
-//! [`Stalled`](crate::ErrorKind::Stalled), [`Refused`](crate::ErrorKind::Refused) for a chunk that the
-//! service does not accept, [`Input`](crate::ErrorKind::Input) if the source or a record is at fault,
-//! [`Decode`](crate::ErrorKind::Decode) if no output of the first chunk can be read, and
-//! [`Unfinished`](crate::ErrorKind::Unfinished) if the run did all it could and some records have no
-//! result.
+//! The error that ends a stream has the [kind](crate::ErrorKind) of the request that failed for
+//! good (`Unauthorized`, `Forbidden`, `NotFound`, or that of the last failure when the outage limit
+//! was reached), or one of these: [`BatchEnded`](crate::ErrorKind::BatchEnded),
+//! [`Stalled`](crate::ErrorKind::Stalled), [`Refused`](crate::ErrorKind::Refused) for a chunk that
+//! the service does not accept, [`Input`](crate::ErrorKind::Input) if the source or a record is at
+//! fault, [`Decode`](crate::ErrorKind::Decode) if no output of the first chunk can be read, and
+//! [`Unfinished`](crate::ErrorKind::Unfinished) if the run did all it could and some records have
+//! no result.
 //!
 //! # Logs
 //!

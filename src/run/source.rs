@@ -120,6 +120,7 @@ impl<I: Serialize + Send + 'static> Source<I> {
                     cut: Cut::Free,
                     begun: false,
                     end: None,
+                    failed_record: false,
                     failure: None,
                 }))
             }),
@@ -263,6 +264,8 @@ struct Records<S> {
     /// A record that cannot be sent, or the failure of the source; what was read before it comes
     /// first.
     failure: Option<Error>,
+    /// Whether the source gave a record that cannot be sent, rather than failing itself.
+    failed_record: bool,
 }
 
 /// Why a source is read no further.
@@ -308,7 +311,8 @@ impl<S> Records<S> {
     }
 
     /// A record that cannot be read or sent.
-    fn reject(&mut self, error: Error) {
+    fn reject(&mut self, error: Error, record: bool) {
+        self.failed_record = record;
         match self.bad_records {
             BadRecords::AreDelivered if self.skip > 0 => self.skip -= 1,
             BadRecords::AreDelivered => self.failure = Some(error),
@@ -354,9 +358,9 @@ where
                 Some(Ok(record)) => match self.push(&record) {
                     Ok(None) => {}
                     Ok(Some(chunk)) => return Poll::Ready(Some(Read::Chunk(chunk))),
-                    Err(error) => self.reject(error),
+                    Err(error) => self.reject(error, true),
                 },
-                Some(Err(error)) => self.reject(unreadable(error)),
+                Some(Err(error)) => self.reject(unreadable(error), false),
                 None => self.end = Some(End::Reached),
             }
         }
@@ -367,7 +371,7 @@ where
         Poll::Ready(match (self.failure.take(), self.end) {
             (Some(error), Some(End::Failed)) => Some(Read::Failed {
                 error,
-                record: true,
+                record: self.failed_record,
             }),
             (Some(error), _) => Some(Read::Rejected(error)),
             (None, end) => too_short(self.skip, end),

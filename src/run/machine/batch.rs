@@ -29,6 +29,8 @@ use super::polling::Polling;
 use super::push::{PendingRefusal, PushDoubt};
 use super::requests::{InFlight, Patience};
 use super::settings::Settings;
+#[cfg(test)]
+use super::tests::shift::Shift;
 use super::{Close, Machine, Phase};
 
 /// Close requests for one batch, unless the run is complete but for that.
@@ -199,11 +201,43 @@ impl Batch {
     }
 }
 
+#[cfg(test)]
+impl Batch {
+    fn shift(&mut self, shift: &Shift) {
+        shift.id(&mut self.latest.0);
+        self.buffers.shift(shift);
+        self.evidence.shift(shift);
+        self.polling.forget();
+        self.doubts.iter_mut().for_each(|doubt| doubt.shift(shift));
+        self.refusal
+            .iter_mut()
+            .for_each(|refusal| refusal.shift(shift));
+        shift.id(&mut self.last_loss);
+        shift.time(&mut self.polled_at);
+    }
+}
+
 /// Batches in a row that the service closed before a result came from them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Fruitless {
     batches: u32,
     since: Option<Time>,
+}
+
+#[cfg(test)]
+impl Slot {
+    pub(super) fn shift(&mut self, shift: &Shift) {
+        if let Self::Live(batch) = self {
+            batch.shift(shift);
+        }
+    }
+}
+
+#[cfg(test)]
+impl Fruitless {
+    pub(super) fn shift(&mut self, shift: &Shift) {
+        self.since.iter_mut().for_each(|since| shift.time(since));
+    }
 }
 
 impl Machine {

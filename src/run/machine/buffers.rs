@@ -1,6 +1,8 @@
 //! The service's buffers by the latest responses, and what may therefore be pushed.
 
 use super::event::{Observation, RequestId, Time};
+#[cfg(test)]
+use super::tests::shift::Shift;
 
 /// A push that the latest response need not have counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +127,18 @@ impl Buffers {
     /// Bytes that the output buffer still takes.
     pub(super) fn output_room(&self) -> Option<u64> {
         self.output.map(|(remaining, _)| remaining)
+    }
+
+    #[cfg(test)]
+    pub(super) fn shift(&mut self, shift: &Shift) {
+        for (_, latest) in [&mut self.input, &mut self.output].into_iter().flatten() {
+            shift.id(latest);
+        }
+        shift.time(&mut self.input_at);
+        for push in &mut self.uncounted {
+            shift.id(&mut push.push);
+            push.settled.iter_mut().for_each(|next| shift.id(next));
+        }
     }
 }
 

@@ -1,18 +1,20 @@
-//! Chunk ids that can be minted again: the run's random id mixed with the place of the chunk's records.
+//! Chunk ids that can be minted again: the run's random id mixed with the place of the chunk's
+//! records.
 
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 /// Names one run, and mints the ids of its chunks.
 ///
-/// An id is a UUID (version 8) whose bits are the run's random bits with the first record number and the number of records
-/// laid over them. So an id is minted once, a resumed run mints the same ones without having stored them, and
-/// an id can be read back into the records that it stands for.
+/// An id is a UUID (version 8) whose bits are the run's random bits with the first record number
+/// and the number of records laid over them. So an id is minted once, a resumed run mints the same
+/// ones without having stored them, and an id can be read back into the records that it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct RunId(Uuid);
 
-/// The bits of a UUID that its version and variant leave free, as two parts: 60 bits above the variant, 62 below.
+/// The bits of a UUID that its version and variant leave free, as two parts: 60 bits above the
+/// variant, 62 below.
 const FIRST_BITS: u32 = 62;
 const COUNT_BITS: u32 = 32;
 
@@ -29,7 +31,8 @@ impl RunId {
         Builder::from_custom_bytes((self.0.as_u128() ^ mask).to_be_bytes()).into_uuid()
     }
 
-    /// The first record number and the number of records of a chunk id, if this run can have minted it.
+    /// The first record number and the number of records of a chunk id, if this run can have minted
+    /// it.
     pub(crate) fn read(self, id: Uuid) -> Option<(u64, u64)> {
         let mask = self.0.as_u128() ^ id.as_u128();
         let first = mask as u64 & ((1 << FIRST_BITS) - 1);

@@ -23,6 +23,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Key, RequestId, Time};
+#[cfg(test)]
+use super::tests::shift::Shift;
 
 /// The state of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -385,6 +387,18 @@ impl ChunkTable {
             } = &mut chunk.state
             {
                 *loss = Loss::Possible;
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn shift(&mut self, shift: &Shift) {
+        for chunk in self.chunks.values_mut() {
+            match &mut chunk.state {
+                ChunkState::InDoubt(push) => shift.id(push),
+                // Only the polling looks at it.
+                ChunkState::AtService { since, .. } => *since = Time::ZERO,
+                _ => {}
             }
         }
     }

@@ -24,6 +24,8 @@ use std::time::Duration;
 
 use super::counts::SubmissionCounts;
 use super::event::{BatchState, Observation, RequestId, Time};
+#[cfg(test)]
+use super::tests::shift::Shift;
 
 /// How far a claim to be idle can be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +56,8 @@ pub(super) struct Evidence {
     idle: Option<(Time, RequestId, Claim)>,
     /// The confirmed claim.
     confirmed: Option<Claim>,
+    /// The latest response that was clear showed work.
+    working: bool,
     /// The batch has reported work at least once.
     has_reported_work: bool,
     /// The service has claimed to complete more than there can be.
@@ -64,7 +68,7 @@ impl Evidence {
     /// A push was accepted, a result came, or a response was lost: what was said before is void.
     pub(super) fn reset(&mut self, next: RequestId) {
         self.from = next;
-        (self.idle, self.confirmed) = (None, None);
+        (self.idle, self.confirmed, self.working) = (None, None, false);
     }
 
     /// Reads a response. `handed_out`: the most chunks that may have left the output buffer, if
@@ -118,8 +122,11 @@ impl Evidence {
             return;
         }
         match activity {
-            Activity::Working => (self.idle, self.confirmed) = (None, None),
+            Activity::Working => {
+                (self.idle, self.confirmed, self.working) = (None, None, true);
+            }
             Activity::Idle(claim) => {
+                self.working = false;
                 let (_, _, weakest) = self.idle.get_or_insert((issued, request, claim));
                 *weakest = claim.min(*weakest);
             }
@@ -137,6 +144,11 @@ impl Evidence {
         }
     }
 
+    /// Whether the service says that it has work.
+    pub(super) fn is_working(&self) -> bool {
+        self.working
+    }
+
     /// The confirmed claim that the service has nothing left.
     pub(super) fn confirmed(&self) -> Option<Claim> {
         self.confirmed
@@ -148,11 +160,11 @@ impl Evidence {
     }
 
     #[cfg(test)]
-    pub(super) fn rebase(&mut self, by: Duration, requests: RequestId) {
-        self.from = self.from.saturating_sub(requests);
+    pub(super) fn shift(&mut self, shift: &Shift) {
+        shift.id(&mut self.from);
         if let Some((since, first, _)) = &mut self.idle {
-            *since = since.saturating_sub(by);
-            *first = first.saturating_sub(requests);
+            shift.time(since);
+            shift.id(first);
         }
     }
 }

@@ -445,6 +445,25 @@ impl Machine {
         Position::new(self.run, done, known.chain(read))
     }
 
+    /// The same state with other times and numbers of requests, and no totals: states that differ
+    /// only in these are one for a model check.
+    #[cfg(test)]
+    fn shift(&mut self, shift: &tests::shift::Shift) {
+        self.chunks.shift(shift);
+        self.slot.shift(shift);
+        self.fruitless.shift(shift);
+        self.requests.shift(shift);
+        self.progress.shift(shift);
+        self.agenda.wake.iter_mut().for_each(|at| shift.time(at));
+        self.totals = Totals {
+            batches: self.totals.batches,
+            left_open: std::mem::take(&mut self.totals.left_open),
+            unfinished: std::mem::take(&mut self.totals.unfinished),
+            ending: self.totals.ending,
+            ..Totals::default()
+        };
+    }
+
     // Memory
 
     /// Bytes of the memory budget in use: encoded chunks, results, and what reads and pulls in

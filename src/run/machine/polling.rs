@@ -1,9 +1,11 @@
 //! How long to wait between two polls.
 //!
-//! A poll that comes too late costs time twice: at the end of the run, where the last result waits for it, and in the
-//! middle, when the memory is full of chunks whose results are ready while workers have nothing to do. A poll that comes too early costs
-//! a request. So a wait is a small part of what is at stake: of the time that the work has taken so far (which bounds the loss at the end to
-//! that part, and makes the number of polls grow only with the logarithm of the time), and of the time that the service's queue lasts.
+//! A poll that comes too late costs time twice: at the end of the run, where the last result waits
+//! for it, and in the middle, when the memory is full of chunks whose results are ready while
+//! workers have nothing to do. A poll that comes too early costs a request. So a wait is a small
+//! part of what is at stake: of the time that the work has taken so far (which bounds the loss at
+//! the end to that part, and makes the number of polls grow only with the logarithm of the time),
+//! and of the time that the service's queue lasts.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -137,6 +139,14 @@ impl Polling {
                 .max(wait.min(late));
         }
         wait.clamp(self.min, self.max)
+    }
+
+    /// Forgets the history: where the shortest wait is the longest, it changes nothing.
+    #[cfg(test)]
+    pub(super) fn forget(&mut self) {
+        self.busy_since = self.busy_since.map(|_| Time::ZERO);
+        self.samples.clear();
+        (self.pulled, self.sojourn) = (0, None);
     }
 }
 

@@ -9,10 +9,11 @@
 //! | it claims to be idle, disputed, and something may have lost the result | pushed again, as often as allowed |
 //! | it refused the chunk as known, or ignores that it is pushed again, and has no result | the batch is closed, and the chunk pushed to a new one |
 //! | the batch is gone, or closed and empty | pushed to a new batch |
-//! | the stall limit is reached, and something may have lost the result | as for a disputed claim |
+//! | the stall limit is reached, something may have lost the result, and the service does not say that it works | as for a disputed claim |
 //! | the stall limit is reached | the run ends |
 //!
-//! Silence proves nothing, however long it is.
+//! Silence proves nothing, however long it is. A service that says that it works is believed until
+//! the stall limit, and not only where nothing can be lost.
 
 use super::batch::{Mode, Origin, Slot};
 use super::chunks::{Attempt, Chunk, ChunkState, Loss};
@@ -364,7 +365,8 @@ impl Machine {
             Mode::Retiring => {}
             Mode::Open if batch.is_emptying() => self.stop_emptying(now),
             Mode::Open => {
-                if !self.push_missing_again(now, Claim::Disputed) {
+                let working = batch.evidence.is_working();
+                if working || !self.push_missing_again(now, Claim::Disputed) {
                     self.end(Ending::Stalled);
                 }
             }

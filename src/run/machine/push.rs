@@ -28,6 +28,8 @@ use super::event::{
     RequestKind, Time,
 };
 use super::requests::InFlight;
+#[cfg(test)]
+use super::tests::shift::Shift;
 
 /// How often a chunk may be refused alone.
 const REFUSALS: u32 = 3;
@@ -40,6 +42,14 @@ pub(super) struct PushDoubt {
     pub(super) since: Time,
 }
 
+#[cfg(test)]
+impl PushDoubt {
+    pub(super) fn shift(&mut self, shift: &Shift) {
+        shift.id(&mut self.push);
+        shift.time(&mut self.since);
+    }
+}
+
 /// A push that was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PendingRefusal {
@@ -48,6 +58,13 @@ pub(super) struct PendingRefusal {
     chunks: Vec<Key>,
     bytes: u64,
     failure: Failure,
+}
+
+#[cfg(test)]
+impl PendingRefusal {
+    pub(super) fn shift(&mut self, shift: &Shift) {
+        shift.id(&mut self.from);
+    }
 }
 
 impl Machine {

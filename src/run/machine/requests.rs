@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::event::{Failure, Request, RequestId, RequestKind, Time};
 use super::settings::Settings;
+#[cfg(test)]
+use super::tests::shift::Shift;
 
 /// A request that has no response yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -220,5 +222,28 @@ impl Requests {
         for health in &mut self.health {
             health.failing_since = health.failing_since.map(|since| now.min(since + late));
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn shift(&mut self, shift: &Shift) {
+        self.in_flight = std::mem::take(&mut self.in_flight)
+            .into_iter()
+            .map(|(mut id, mut flight)| {
+                shift.id(&mut id);
+                shift.time(&mut flight.issued);
+                (id, flight)
+            })
+            .collect();
+        shift.id(&mut self.next);
+        shift.id(&mut self.last_push);
+        for health in &mut self.health {
+            if let Some(since) = &mut health.failing_since {
+                shift.time(since);
+            }
+            shift.time(&mut health.not_before);
+        }
+        shift.time(&mut self.all_not_before);
+        shift.time(&mut self.last_contact);
+        self.random = fastrand::Rng::with_seed(0);
     }
 }

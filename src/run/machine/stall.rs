@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::event::Time;
 use super::settings::Settings;
+#[cfg(test)]
+use super::tests::shift::Shift;
 
 /// Measures the time since the last step of progress.
 ///
@@ -51,9 +53,9 @@ impl ProgressClock {
     }
 
     #[cfg(test)]
-    pub(super) fn rebase(&mut self, by: Duration) {
-        self.since = self.since.saturating_sub(by);
-        self.looked_at = self.looked_at.saturating_sub(by);
+    pub(super) fn shift(&mut self, shift: &Shift) {
+        shift.time(&mut self.since);
+        shift.time(&mut self.looked_at);
     }
 }
 

@@ -54,7 +54,6 @@ fn channel() -> (mpsc::UnboundedSender<Cylinder>, Source<Cylinder>) {
 
 /// The push has worked, as the service's counters say; so it is no trouble that goes on.
 #[tokio::test]
-#[ignore = "the run does not end"]
 async fn a_stall_is_noticed_after_a_push_whose_response_was_lost() {
     let _time = SimulatedTime::start(Duration::from_millis(200));
     let emulator = endless_service().await;
@@ -65,7 +64,6 @@ async fn a_stall_is_noticed_after_a_push_whose_response_was_lost() {
 
 /// A failure counts from itself on, not from another that was settled long ago.
 #[tokio::test]
-#[ignore = "one failure counts as an outage"]
 async fn a_failure_is_no_outage_long_after_a_push_whose_response_was_lost() {
     let _time = SimulatedTime::start(Duration::from_millis(50));
     let emulator = Emulator::start().await.unwrap();
@@ -88,7 +86,6 @@ async fn a_failure_is_no_outage_long_after_a_push_whose_response_was_lost() {
 
 /// Failures that pass delay the end of a run that stands still by no more than they last.
 #[tokio::test]
-#[ignore = "each failure starts the stall limit anew"]
 async fn failures_that_pass_do_not_keep_a_stall_from_being_noticed() {
     let _time = SimulatedTime::start(Duration::from_millis(200));
     for (refused, lost) in [(0.03, 0.0), (0.1, 0.0), (0.0, 0.03), (0.0, 0.1)] {
@@ -107,7 +104,6 @@ async fn failures_that_pass_do_not_keep_a_stall_from_being_noticed() {
 
 /// Responses to pulls that lack a field which those to status requests have.
 #[tokio::test]
-#[ignore = "a field that is missing counts as progress"]
 async fn fields_that_come_and_go_are_no_progress() {
     let _time = SimulatedTime::start(Duration::from_millis(200));
     let service = Emulator::builder().workers(1).time_per_chunk(100 * DAY);
@@ -128,7 +124,6 @@ async fn fields_that_come_and_go_are_no_progress() {
 
 /// A service that hands out the same result at each pull, and never the other one.
 #[tokio::test]
-#[ignore = "a repeated result counts as progress"]
 async fn results_that_come_again_are_no_progress() {
     let _time = SimulatedTime::start(Duration::from_millis(200));
     let service = Emulator::builder().workers(1).time_per_chunk(seconds(10));
@@ -151,7 +146,6 @@ async fn results_that_come_again_are_no_progress() {
 
 /// What the service asks for in good order is respected, but not longer than the run's limits.
 #[tokio::test]
-#[ignore = "the end waits for Retry-After"]
 async fn retry_after_does_not_hold_a_run_beyond_its_limits() {
     let _time = SimulatedTime::start(Duration::from_millis(50));
     for operation in [Operation::Pull, Operation::Status, Operation::Push] {
@@ -166,7 +160,7 @@ async fn retry_after_does_not_hold_a_run_beyond_its_limits() {
         let failed = within(seconds(60), run).await.unwrap_err();
         let summary = failed.collected().summary();
         assert!(
-            summary.is_over() && summary.left_open.is_none(),
+            summary.is_over() && summary.left_open.is_empty(),
             "{operation:?}: {failed}"
         );
         let batch = &emulator.batch_ids()[0];
@@ -179,7 +173,6 @@ async fn retry_after_does_not_hold_a_run_beyond_its_limits() {
 }
 
 #[tokio::test]
-#[ignore = "cancelling waits for Retry-After"]
 async fn cancelling_does_not_wait_for_a_retry_after() {
     let _time = SimulatedTime::start(Duration::from_millis(50));
     for operation in [Operation::Pull, Operation::Status, Operation::Push] {
@@ -203,7 +196,6 @@ async fn cancelling_does_not_wait_for_a_retry_after() {
 
 /// Responses to pushes and pulls tell the same as those to status requests.
 #[tokio::test]
-#[ignore = "a run without status does not start"]
 async fn a_run_does_without_status() {
     let _time = SimulatedTime::start(Duration::from_millis(50));
     for push in [
@@ -217,7 +209,9 @@ async fn a_run_does_without_status() {
         if let Some(fault) = push.clone() {
             emulator.inject_at(Operation::Push, 2, fault);
         }
-        let run = run(&client(&emulator), 3_010).push_size(10_000, 10);
+        let run = run(&client(&emulator), 3_010)
+            .max_push_bytes(10_000)
+            .max_push_chunks(10);
         let collected = within(HOUR, run).await.unwrap_or_else(|failed| {
             panic!("{push:?}: {failed}: {:?}", failed.collected().summary())
         });
@@ -227,7 +221,6 @@ async fn a_run_does_without_status() {
 }
 
 #[tokio::test]
-#[ignore = "status without success counts as an outage"]
 async fn a_run_does_without_status_from_the_middle_on() {
     let _time = SimulatedTime::start(Duration::from_millis(100));
     for push in [
@@ -239,7 +232,10 @@ async fn a_run_does_without_status_from_the_middle_on() {
         let service = service.time_per_chunk(seconds(20)).start();
         let emulator = service.await.unwrap();
         // So little memory that there is always something left to push.
-        let run = run(&client(&emulator), 600).memory(10_000).push_size(1, 1);
+        let run = run(&client(&emulator), 600)
+            .memory(10_000)
+            .max_push_bytes(1)
+            .max_push_chunks(1);
         let mut run = run.start().unwrap();
         let first = within(HOUR, run.next()).await.unwrap().unwrap();
         break_for_ever(&emulator, &[Operation::Status]);
@@ -270,7 +266,7 @@ async fn a_broken_operation_ends_a_run_within_its_limits() {
         if operation == Operation::Close {
             let collected = result.unwrap();
             assert!(collected.summary().is_complete());
-            assert_eq!(collected.summary().left_open, emulator.batch_ids().pop());
+            assert_eq!(collected.summary().left_open, emulator.batch_ids());
             continue;
         }
         let failed = result.unwrap_err();
@@ -283,8 +279,12 @@ async fn a_broken_operation_ends_a_run_within_its_limits() {
 
 /// The service takes repeated chunks for known and does not let the old batch be closed.
 #[tokio::test]
+<<<<<<< HEAD
 #[ignore = "the next batch waits for the outage limit"]
 async fn a_batch_that_cannot_be_closed_does_not_hold_up_the_next_one() {
+=======
+async fn a_batch_that_can_not_be_closed_does_not_hold_up_the_next_one() {
+>>>>>>> 7a811aa (Drive a run as an async function, and account for every kind of failed record)
     let _time = SimulatedTime::start(Duration::from_millis(50));
     for status in [400, 409] {
         let service = Emulator::builder().repeated_ids(RepeatedIds::Ignore);
@@ -318,7 +318,6 @@ async fn a_batch_that_cannot_be_closed_does_not_hold_up_the_next_one() {
 
 /// The runtime that the run was started in goes away, and somebody in another one waits for it.
 #[test]
-#[ignore = "collect() returns Ok"]
 fn a_run_whose_runtime_goes_away_ends_in_an_error() {
     let service = Emulator::builder().time_per_chunk(100 * DAY);
     let emulator = service.start_on_thread().unwrap();
@@ -356,7 +355,6 @@ impl<'de> Deserialize<'de> for Careless {
 }
 
 #[tokio::test]
-#[ignore = "the summary says that the run is complete"]
 async fn a_run_whose_output_panicked_is_not_complete() {
     let (_emulator, spark) = start().await;
     let run = spark
@@ -381,7 +379,6 @@ async fn a_run_whose_output_panicked_is_not_complete() {
 
 /// Records that an earlier run read are missing from the source of the next one.
 #[tokio::test]
-#[ignore = "the run returns Ok"]
 async fn a_source_that_is_shorter_than_the_checkpoint_is_an_error() {
     let _time = SimulatedTime::start(Duration::from_millis(10));
     let service = Emulator::builder().workers(1).time_per_chunk(seconds(5));
@@ -408,8 +405,12 @@ async fn a_source_that_is_shorter_than_the_checkpoint_is_an_error() {
 
 /// Promise 1, for a record that was read and can't be sent.
 #[tokio::test]
+<<<<<<< HEAD
 #[ignore = "the record is in no list"]
 async fn a_record_that_cannot_be_encoded_is_unfinished() {
+=======
+async fn a_record_that_can_not_be_encoded_is_unfinished() {
+>>>>>>> 7a811aa (Drive a run as an async function, and account for every kind of failed record)
     let (_emulator, spark) = start().await;
     let records = cylinders(0..50).enumerate().map(|(n, cylinder)| Cylinder {
         radius: if n == 25 { f64::NAN } else { cylinder.radius },
@@ -432,12 +433,13 @@ async fn a_record_that_cannot_be_encoded_is_unfinished() {
 
 /// The shortest wait is longer than the longest one.
 #[tokio::test]
-#[ignore = "the run panics"]
 async fn poll_intervals_in_the_wrong_order_are_no_panic() {
     let _time = SimulatedTime::start(Duration::from_millis(50));
     let service = Emulator::builder().workers(1).time_per_chunk(seconds(1));
     let emulator = service.input_buffer(1_000).start().await.unwrap();
-    let run = run(&client(&emulator), 400).poll_interval(seconds(5), seconds(1));
+    let run = run(&client(&emulator), 400)
+        .min_poll_interval(seconds(5))
+        .max_poll_interval(seconds(1));
     match run.start() {
         Ok(run) => assert!(
             within(HOUR, run.collect())
@@ -452,7 +454,6 @@ async fn poll_intervals_in_the_wrong_order_are_no_panic() {
 
 /// Results that are on their way when the run fails are delivered, not computed again.
 #[tokio::test]
-#[ignore = "the results are thrown away"]
 async fn a_run_that_leaves_its_batch_waits_for_its_pulls() {
     let _time = SimulatedTime::start(Duration::from_millis(10));
     let emulator = Emulator::builder()

@@ -72,7 +72,6 @@ async fn accepted(emulator: &Emulator, chunks: usize) -> String {
 
 /// The service says that two workers are busy and that there are chunks in its input buffer.
 #[tokio::test]
-#[ignore = "the run gives all records up after 4 minutes"]
 async fn a_lost_pull_is_no_lost_chunk_while_the_service_computes() {
     let _time = SimulatedTime::start(Duration::from_millis(100));
     for workers in [2, 4] {
@@ -87,7 +86,6 @@ async fn a_lost_pull_is_no_lost_chunk_while_the_service_computes() {
 
 /// A push that is sent again leaves a doubt as well, which is none about its result.
 #[tokio::test]
-#[ignore = "the run gives all records up after 4 minutes"]
 async fn a_repeated_push_is_no_lost_chunk_while_the_service_computes() {
     let _time = SimulatedTime::start(Duration::from_millis(100));
     let shapes = Shapes {
@@ -108,7 +106,6 @@ async fn a_repeated_push_is_no_lost_chunk_while_the_service_computes() {
 
 /// With no failure at all: what a resumed run finds in its batch may take as long as it likes.
 #[tokio::test]
-#[ignore = "chunks are computed up to four times"]
 async fn a_resumed_run_waits_for_what_the_service_computes() {
     let _time = SimulatedTime::start(Duration::from_millis(100));
     for time_per_chunk in [200, 300] {
@@ -129,7 +126,6 @@ async fn a_resumed_run_waits_for_what_the_service_computes() {
 
 /// A closed batch takes no more chunks, but computes those that it has.
 #[tokio::test]
-#[ignore = "the run gives all records up after 1 minute"]
 async fn a_batch_closed_by_somebody_else_is_waited_for_while_it_computes() {
     let _time = SimulatedTime::start(Duration::from_millis(100));
     let emulator = service(2, seconds(200)).await;
@@ -143,7 +139,6 @@ async fn a_batch_closed_by_somebody_else_is_waited_for_while_it_computes() {
 
 /// A result twice in one response is one delivery, under the caller's id.
 #[tokio::test]
-#[ignore = "the delivery has an id of the run"]
 async fn a_result_twice_in_a_response_keeps_the_callers_chunk_id() {
     let _time = SimulatedTime::start(Duration::from_millis(10));
     let emulator = service(1, seconds(5)).await;

@@ -13,7 +13,6 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Twenty times a second would be plenty.
 #[tokio::test]
-#[ignore = "134 pulls in 4 s"]
 async fn a_late_chunk_is_asked_for_with_moderation() {
     let _time = SimulatedTime::start(Duration::from_millis(1));
     let service = Emulator::builder().time_per_chunk(Duration::from_secs(4));
@@ -31,7 +30,6 @@ async fn a_late_chunk_is_asked_for_with_moderation() {
 
 /// The emulator is on a thread of its own, so it is only the run that the source could hold up.
 #[tokio::test]
-#[ignore = "the whole source is read first"]
 async fn a_source_that_computes_does_not_starve_the_connections() {
     const RECORDS: u64 = 20_000;
     let emulator = Emulator::builder().start_on_thread().unwrap();

@@ -442,7 +442,7 @@ async fn a_batch_that_timed_out_is_replaced() {
             .batches()
             .run::<_, Volume>(SERVICE, cylinders(0..2_000))
             .max_push_bytes(1)
-                .max_push_chunks(1),
+            .max_push_chunks(1),
     );
     let collected = run.await.unwrap();
     assert_eq!(collected.summary().batches.len(), 2);
@@ -458,7 +458,7 @@ async fn a_batch_that_timed_out_is_replaced() {
             .batches()
             .run::<_, Volume>(SERVICE, cylinders(0..2_000))
             .max_push_bytes(1)
-                .max_push_chunks(1),
+            .max_push_chunks(1),
     );
     let failed = run.reopen(false).await.unwrap_err();
     assert_eq!(failed.error().kind(), ErrorKind::BatchEnded);
@@ -550,7 +550,7 @@ async fn a_stall_is_noticed() {
         failed
             .error()
             .to_string()
-            .contains("500 records outstanding"),
+            .contains("500 records are outstanding"),
         "{failed}"
     );
 }

@@ -1,9 +1,11 @@
 //! The machine against a model of the service.
 
 mod cases;
+mod model;
 mod random;
 mod schedules;
 mod service;
+pub(super) mod shift;
 mod sim;
 mod speed;
 

@@ -1,4 +1,5 @@
-//! Random schedules: faults, reorderings, duplicates, lost answers, buffer sizes and speeds, each from a seed.
+//! Random schedules: faults, reorderings, duplicates, lost answers, buffer sizes and speeds, each
+//! from a seed.
 //!
 //! `RUN_SEED=n` plays one schedule, with `RUN_TRACE=1` step by step; `RUN_SEEDS=n` plays that many.
 
@@ -99,7 +100,8 @@ fn play(seed: u64, crashes: bool) {
     let result = catch_unwind(AssertUnwindSafe(|| {
         let account = sim.play();
         sim.check_account(&account);
-        // A service that closes batch after batch before it gives a result is the one thing here that ends a run.
+        // A service that closes batch after batch before it gives a result is the one thing here
+        // that ends a run.
         let hopeless = Ending::BatchTimedOut;
         let ending = account.ending.expect("over");
         assert!(

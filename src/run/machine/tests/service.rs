@@ -1,4 +1,5 @@
-//! A small model of the service: buffers, workers, batches. It has no clock; the simulation tells the time.
+//! A small model of the service: buffers, workers, batches. It has no clock; the simulation tells
+//! the time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Plays the driver, the network, the source and the consumer around a machine and a model of the service, in virtual
-//! time, and checks on the way what a run promises.
+//! Plays the driver, the network, the source and the consumer around a machine and a model of the
+//! service, in virtual time, and checks on the way what a run promises.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -163,7 +163,8 @@ impl Sim {
         self.plan(at, Happening::Strikes(state));
     }
 
-    /// The computer stands still for this long at this time: what was to happen happens after, and late.
+    /// The computer stands still for this long at this time: what was to happen happens after, and
+    /// late.
     pub(super) fn stand_still(&mut self, at: Time, time: Duration) {
         self.plan(at, Happening::Stands(time));
     }
@@ -621,7 +622,8 @@ impl Sim {
         // The new process has a clock of its own, but the world's goes on.
     }
 
-    /// Promise 4: what the driver holds stays within the budget, but for what could not be known beforehand.
+    /// Promise 4: what the driver holds stays within the budget, but for what could not be known
+    /// beforehand.
     fn check_memory(&mut self) {
         let held = self.held;
         self.peak = self.peak.max(held);

@@ -1,4 +1,5 @@
-//! The makespan against a service of known capacity: within 2 % of the ideal one, with few requests.
+//! The makespan against a service of known capacity: within 2 % of the ideal one, with few
+//! requests.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
