@@ -97,9 +97,9 @@ impl<I, O> RunBuilder<I, O> {
 
     /// The batch that the run is to create; none on an existing pipeline.
     pub(super) fn to_create(&self) -> Option<&Create> {
-        match &self.place {
-            Place::New(create) => Some(create),
-            Place::Existing(_) => None,
+        match &self.target {
+            Target::New(create) => Some(create),
+            Target::Existing(_) => None,
         }
     }
 

@@ -112,7 +112,7 @@ impl<O> Delivery<O> {
     pub fn inputs<T: DeserializeOwned>(&self) -> Option<Result<Vec<T>>> {
         let chunk = self.inputs.as_ref()?;
         let inputs = Outputs::from_json(chunk.inputs())
-            .map_err(|error| Error::decode("inputs", &error.to_string()).with_source(error));
+            .map_err(|error| Error::decode("inputs", &error).with_source(error));
         Some(inputs.map(|inputs| inputs.into_iter().flatten().collect()))
     }
 

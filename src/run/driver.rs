@@ -61,6 +61,7 @@ pub(super) struct Driver {
 }
 
 /// What woke the driver.
+#[expect(clippy::large_enum_variant, reason = "it exists once, for a moment")]
 enum Wake {
     Response(Response),
     Read(Option<Read>),

@@ -279,12 +279,7 @@ async fn a_broken_operation_ends_a_run_within_its_limits() {
 
 /// The service takes repeated chunks for known and does not let the old batch be closed.
 #[tokio::test]
-<<<<<<< HEAD
-#[ignore = "the next batch waits for the outage limit"]
 async fn a_batch_that_cannot_be_closed_does_not_hold_up_the_next_one() {
-=======
-async fn a_batch_that_can_not_be_closed_does_not_hold_up_the_next_one() {
->>>>>>> 7a811aa (Drive a run as an async function, and account for every kind of failed record)
     let _time = SimulatedTime::start(Duration::from_millis(50));
     for status in [400, 409] {
         let service = Emulator::builder().repeated_ids(RepeatedIds::Ignore);
@@ -405,12 +400,7 @@ async fn a_source_that_is_shorter_than_the_checkpoint_is_an_error() {
 
 /// Promise 1, for a record that was read and can't be sent.
 #[tokio::test]
-<<<<<<< HEAD
-#[ignore = "the record is in no list"]
 async fn a_record_that_cannot_be_encoded_is_unfinished() {
-=======
-async fn a_record_that_can_not_be_encoded_is_unfinished() {
->>>>>>> 7a811aa (Drive a run as an async function, and account for every kind of failed record)
     let (_emulator, spark) = start().await;
     let records = cylinders(0..50).enumerate().map(|(n, cylinder)| Cylinder {
         radius: if n == 25 { f64::NAN } else { cylinder.radius },
