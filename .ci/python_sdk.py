@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import cspark.sdk as spark
 
@@ -71,5 +72,9 @@ version_id = schema["bookSummary"]["versionId"]
 assert services.get_schema(version_id=version_id).data["xOutput"] == schema["xOutput"]
 assert services.get_swagger("my-folder/volume-cylinder").data["swagger"] == "2.0"
 assert services.get_versions("my-folder/volume-cylinder").data[0]["id"] == version_id
+
+# The README's lines, as printed.
+readme = Path("emulator/README.md").read_text()
+exec(readme.split("```python\n")[1].split("```")[0].replace("http://127.0.0.1:8080", origin))
 
 print(f"{pushed} records, {len(mistakes)} mistakes noted")
