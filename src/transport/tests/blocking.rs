@@ -3,12 +3,12 @@
 use super::*;
 
 fn health_works() {
-    let server = Server::start([status(503, ""), json(r#"{"status":"UP"}"#)]);
+    let server = scripted([status(503, ""), json(r#"{"status":"UP"}"#)]);
     let client = crate::blocking::Client::build(builder(&server)).unwrap();
     assert!(client.health().unwrap().is_up());
-    assert_eq!(server.seen().len(), 2);
-    let hanging = Server::start([Reply::Hang]);
-    let settings = builder(&hanging).operation_timeout(Duration::from_millis(50));
+    assert_eq!(server.requests().len(), 2);
+    let hanging = scripted([Fault::HangBefore]);
+    let settings = builder(&hanging).operation_timeout(Duration::from_millis(1));
     let client = crate::blocking::Client::build(settings).unwrap();
     assert_eq!(client.health().unwrap_err().kind(), ErrorKind::Timeout);
 }
@@ -30,12 +30,12 @@ async fn within_a_runtime_of_several_threads() {
 
 #[test]
 fn from_many_threads() {
-    let server = Server::start([json(r#"{"status":"UP"}"#)]);
+    let server = scripted([json(r#"{"status":"UP"}"#)]);
     let client = crate::blocking::Client::build(builder(&server)).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| assert!(client.health().unwrap().is_up()));
         }
     });
-    assert_eq!(server.seen().len(), 8);
+    assert_eq!(server.requests().len(), 8);
 }

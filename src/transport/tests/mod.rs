@@ -1,4 +1,4 @@
-//! The transport on the wire, against a server that follows a script.
+//! The transport on the wire, against an emulator that follows a script.
 
 // Without a provider there is no client to test with.
 #![cfg(any(
@@ -15,15 +15,14 @@ mod properties;
 mod requests;
 mod retries;
 mod secrets;
-mod server;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cspark_emulator::{Emulator, Fault, RecordedRequest, Response};
 
-use self::server::{Reply, Server, json, status};
 use super::{CallContext, Idempotency, ResponseBody, Transport};
 use crate::client::Client;
 use crate::config::{ClientBuilder, RetryPolicy};
@@ -33,16 +32,60 @@ use crate::raw::types;
 
 const ID: &str = "11111111-2222-3333-4444-555555555555";
 
-/// Patience measured in milliseconds.
-fn builder(server: &Server) -> ClientBuilder {
+/// An emulator that handles all requests by this script, and its last fault for ever.
+fn scripted<F: Into<Fault>>(script: impl IntoIterator<Item = F>) -> Emulator {
+    // A thread of its own, so that it serves blocking clients and paused runtimes as well.
+    let emulator = Emulator::builder().start_on_thread().expect("a free port");
+    emulator.script(script.into_iter().map(Into::into));
+    emulator
+}
+
+fn json(body: &str) -> Response {
+    status(200, body)
+}
+
+fn status(code: u16, body: &str) -> Response {
+    Response::json(code, body)
+}
+
+/// Status 200 and a body of which the end never comes.
+fn truncated(body: &str) -> Fault {
+    Response::json(200, format!("{body} and the rest"))
+        .cut_after(body.len())
+        .into()
+}
+
+/// The values of a header, in their order.
+fn header<'a>(request: &'a RecordedRequest, name: &str) -> Vec<&'a str> {
+    let named = request.headers.iter().filter(|(given, _)| given == name);
+    named.map(|(_, value)| value.as_str()).collect()
+}
+
+/// Path and query.
+fn target(request: &RecordedRequest) -> String {
+    match &request.query {
+        Some(query) => format!("{}?{query}", request.path),
+        None => request.path.clone(),
+    }
+}
+
+/// Lets the clock of the runtime jump ahead.
+async fn skip(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+/// Retries after milliseconds.
+fn builder(emulator: &Emulator) -> ClientBuilder {
     Client::builder()
-        .base_url(server.url("/my-tenant"))
+        .base_url(emulator.base_url())
         .api_key("my-key")
         .retry(RetryPolicy::default().interval(Duration::from_millis(2)))
 }
 
-fn client(server: &Server) -> Client {
-    builder(server).build().unwrap()
+fn client(emulator: &Emulator) -> Client {
+    builder(emulator).build().unwrap()
 }
 
 /// The calls as the layers above make them.

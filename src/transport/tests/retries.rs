@@ -4,53 +4,58 @@ use super::*;
 
 #[tokio::test]
 async fn what_can_pass_is_repeated_where_that_is_safe() {
-    for failure in [
+    let responses = [
         status(408, ""),
         status(429, ""),
         status(500, ""),
         status(502, "<html>"),
         status(503, ""),
         status(504, ""),
-        Reply::Cut,
-        Reply::Truncated(b"{}".to_vec()),
         status(200, "<html>not JSON"),
         status(200, ""),
         status(200, "{\"batch_status\":"),
-    ] {
-        let server = Server::start([failure.clone(), failure.clone(), json("{}")]);
+    ];
+    let cuts = [Fault::CutBefore, truncated("{}")];
+    for failure in responses.map(Fault::from).into_iter().chain(cuts) {
+        let server = scripted([failure.clone(), failure.clone(), json("{}").into()]);
         let calls = Calls::of(&client(&server));
         calls
             .status()
             .await
             .unwrap_or_else(|error| panic!("{failure:?}: {error}"));
-        assert_eq!(server.seen().len(), 3, "{failure:?}");
+        assert_eq!(server.requests().len(), 3, "{failure:?}");
     }
 }
 
 #[tokio::test]
-async fn a_create_is_repeated_only_when_it_was_surely_not_taken() {
-    for (failure, repeated, taken) in [
-        (status(429, ""), true, false),
-        (status(503, "").header("retry-after", "0"), true, false),
-        (status(503, ""), false, true),
-        (status(500, ""), false, true),
-        (status(502, ""), false, true),
-        (status(504, ""), false, true),
-        (Reply::Cut, false, true),
-        (Reply::Truncated(b"{}".to_vec()), false, true),
-        (status(200, "<html>"), false, true),
-        (status(422, ""), false, false),
-    ] {
-        let server = Server::start([failure.clone(), json("{}")]);
+async fn a_create_is_repeated_only_when_it_was_surely_not_processed() {
+    let cases: [(Fault, bool, bool); 10] = [
+        (status(429, "").into(), true, false),
+        (
+            status(503, "").header("retry-after", "0").into(),
+            true,
+            false,
+        ),
+        (status(503, "").into(), false, true),
+        (status(500, "").into(), false, true),
+        (status(502, "").into(), false, true),
+        (status(504, "").into(), false, true),
+        (Fault::CutBefore, false, true),
+        (truncated("{}"), false, true),
+        (status(200, "<html>").into(), false, true),
+        (status(422, "").into(), false, false),
+    ];
+    for (failure, repeated, processed) in cases {
+        let server = scripted([failure.clone(), json("{}").into()]);
         let result = Calls::of(&client(&server)).create().await;
         assert_eq!(result.is_ok(), repeated, "{failure:?}");
         assert_eq!(
-            server.seen().len(),
+            server.requests().len(),
             if repeated { 2 } else { 1 },
             "{failure:?}"
         );
         if let Err(error) = result {
-            assert_eq!(error.may_have_been_processed(), taken, "{failure:?}");
+            assert_eq!(error.may_have_been_processed(), processed, "{failure:?}");
         }
     }
 }
@@ -61,30 +66,30 @@ async fn a_push_is_repeated_if_the_layer_above_allows_it() {
         (Idempotency::NotIdempotent, 1),
         (Idempotency::Idempotent, 2),
     ] {
-        let server = Server::start([Reply::Cut, json("{}")]);
+        let server = scripted([Fault::CutBefore, json("{}").into()]);
         let result = Calls::of(&client(&server)).push(repeat).await;
         assert_eq!(result.is_ok(), count == 2);
-        let seen = server.seen();
+        let seen = server.requests();
         assert_eq!(seen.len(), count);
-        assert!(seen.iter().all(|seen| seen.body() == r#"{"chunks":[]}"#));
+        assert!(seen.iter().all(|seen| seen.body == r#"{"chunks":[]}"#));
     }
 }
 
 #[tokio::test]
 async fn zero_retries_means_one_request() {
-    let server = Server::start([status(503, "")]);
+    let server = scripted([status(503, "")]);
     let client = builder(&server)
         .retry(RetryPolicy::never())
         .build()
         .unwrap();
     assert!(Calls::of(&client).status().await.is_err());
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn the_error_tells_the_whole_story() {
-    let reply = status(503, " {\"error\":\n \"busy\"} ").header("x-retry-after", "0.001");
-    let server = Server::start([reply]);
+    let response = status(503, " {\"error\":\n \"busy\"} ").header("x-retry-after", "0.001");
+    let server = scripted([response]);
     let error = Calls::of(&client(&server)).status().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Service);
     assert_eq!(error.status(), Some(503));
@@ -95,9 +100,9 @@ async fn the_error_tells_the_whole_story() {
     assert_eq!(error.body_excerpt(), Some("{\"error\":\n \"busy\"}"));
     assert!(error.is_transient());
     let sent: Vec<String> = server
-        .seen()
+        .requests()
         .iter()
-        .map(|seen| seen.header("x-request-id")[0].to_owned())
+        .map(|seen| header(seen, "x-request-id")[0].to_owned())
         .collect();
     assert_eq!(error.request_ids(), sent);
     assert_eq!(
@@ -126,7 +131,7 @@ async fn statuses_have_kinds() {
         (429, ErrorKind::RateLimited),
         (501, ErrorKind::Service),
     ] {
-        let server = Server::start([status(code, "")]);
+        let server = scripted([status(code, "")]);
         let client = builder(&server)
             .retry(RetryPolicy::never())
             .build()
@@ -156,11 +161,20 @@ async fn nobody_listens() {
     assert!(std::error::Error::source(&error).is_some());
 }
 
+/// Lets this time pass as soon as the nth request has arrived.
+async fn wait_out(emulator: &Emulator, nth: u64, time: Duration) {
+    while emulator.total_traffic().requests < nth {
+        tokio::task::yield_now().await;
+    }
+    skip(time).await;
+}
+
 #[tokio::test]
 async fn an_attempt_has_its_time() {
-    let server = Server::start([Reply::Hang]);
+    let server = scripted([Fault::HangBefore]);
+    let limit = Duration::from_secs(50);
     let client = builder(&server)
-        .request_timeout(Duration::from_millis(50))
+        .request_timeout(limit)
         .retry(
             RetryPolicy::default()
                 .max_retries(1)
@@ -168,28 +182,35 @@ async fn an_attempt_has_its_time() {
         )
         .build()
         .unwrap();
-    let error = Calls::of(&client).status().await.unwrap_err();
+    let calls = Calls::of(&client);
+    let attempts = async {
+        wait_out(&server, 1, limit).await;
+        wait_out(&server, 2, limit).await;
+    };
+    let error = tokio::join!(calls.status(), attempts).0.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 2));
     assert!(error.may_have_been_processed() && error.is_transient());
-    assert!(error.to_string().contains("0.05 s"), "{error}");
+    assert!(error.to_string().contains("50 s"), "{error}");
 }
 
 #[tokio::test]
 async fn a_call_has_its_time() {
-    let server = Server::start([status(500, "").header("retry-after", "0"), Reply::Hang]);
-    let client = builder(&server)
-        .operation_timeout(Duration::from_millis(200))
-        .build()
-        .unwrap();
-    let error = Calls::of(&client).status().await.unwrap_err();
+    let busy = status(500, "").header("retry-after", "0");
+    let server = scripted([busy.into(), Fault::HangBefore]);
+    let limit = Duration::from_secs(200);
+    let client = builder(&server).operation_timeout(limit).build().unwrap();
+    let calls = Calls::of(&client);
+    let error = tokio::join!(calls.status(), wait_out(&server, 2, limit))
+        .0
+        .unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Timeout, 2));
     assert!(error.may_have_been_processed());
-    assert_eq!(error.request_ids().len(), server.seen().len());
+    assert_eq!(error.request_ids().len(), server.requests().len());
 }
 
 #[tokio::test]
 async fn what_an_earlier_attempt_may_have_done_is_not_forgotten() {
-    let server = Server::start([Reply::Cut, status(409, "already closed")]);
+    let server = scripted([Fault::CutBefore, status(409, "already closed").into()]);
     let error = Calls::of(&client(&server)).close().await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Refused, 2));
     assert!(error.may_have_been_processed());
@@ -198,10 +219,10 @@ async fn what_an_earlier_attempt_may_have_done_is_not_forgotten() {
 #[tokio::test]
 async fn a_malformed_pull_is_not_repeated_and_not_lost() {
     for body in ["{\"data\":[{\"id\":1}]}", "{\"data\": [", "<html>", ""] {
-        let server = Server::start([json(body)]);
+        let server = scripted([json(body)]);
         let received = Calls::of(&client(&server)).pull().await.unwrap();
         let error = received.json::<Strict>().unwrap_err();
-        assert_eq!(server.seen().len(), 1);
+        assert_eq!(server.requests().len(), 1);
         assert_eq!(
             (error.kind(), error.status()),
             (ErrorKind::Decode, Some(200))
@@ -213,14 +234,14 @@ async fn a_malformed_pull_is_not_repeated_and_not_lost() {
 }
 
 #[tokio::test]
-async fn a_pull_whose_answer_was_lost_is_repeated_only_for_those_who_keep_accounts() {
+async fn a_pull_whose_response_was_lost_is_repeated_only_if_the_layer_above_allows_it() {
     for (repeat, count) in [
         (Idempotency::NotIdempotent, 1),
         (Idempotency::Idempotent, 2),
     ] {
-        let server = Server::start([Reply::Truncated(b"{\"da".to_vec()), json("{}")]);
+        let server = scripted([truncated("{\"da"), json("{}").into()]);
         let result = Calls::of(&client(&server)).pull_as(repeat).await;
-        assert_eq!(server.seen().len(), count);
+        assert_eq!(server.requests().len(), count);
         match result {
             Ok(_) => assert_eq!(count, 2),
             Err(error) => assert!(
@@ -233,7 +254,7 @@ async fn a_pull_whose_answer_was_lost_is_repeated_only_for_those_who_keep_accoun
 
 #[tokio::test]
 async fn decode_errors_name_the_field() {
-    let server = Server::start([json(r#"{"data":[{"id":"a"},{"id":false}]}"#)]);
+    let server = scripted([json(r#"{"data":[{"id":"a"},{"id":false}]}"#)]);
     let error = Calls::of(&client(&server))
         .pull()
         .await
@@ -241,7 +262,7 @@ async fn decode_errors_name_the_field() {
         .json::<Strict>()
         .unwrap_err();
     assert!(error.to_string().contains("`data[1].id`"), "{error}");
-    let server = Server::start([json(r#"{"status":3}"#)]);
+    let server = scripted([json(r#"{"status":3}"#)]);
     let error = client(&server).health().await.unwrap_err();
     assert!(error.to_string().contains("`status`"), "{error}");
     assert_eq!(

@@ -28,18 +28,17 @@ fn echo(secrets: &[&str]) -> String {
     )
 }
 
-fn failures(secrets: &[&str]) -> Vec<Reply> {
+fn failures(secrets: &[&str]) -> Vec<Fault> {
     let echo = echo(secrets);
-    let mut replies: Vec<Reply> = [200, 400, 401, 403, 404, 429, 500, 503]
+    let mut responses: Vec<Response> = [200, 400, 401, 403, 404, 429, 500, 503]
         .map(|code| status(code, &echo))
         .into();
-    replies.push(status(200, &format!("not JSON {echo}")));
-    replies.push(status(200, &format!("{{\"access_token\":\"{}", secrets[0])));
-    replies.push(status(400, &format!("{}{echo}", "x".repeat(16_380))));
-    replies.push(status(302, "").header("location", format!("/login?key={}", secrets[0])));
-    replies.push(Reply::Truncated(echo.into_bytes()));
-    replies.push(Reply::Cut);
-    replies
+    responses.push(status(200, &format!("not JSON {echo}")));
+    responses.push(status(200, &format!("{{\"access_token\":\"{}", secrets[0])));
+    responses.push(status(400, &format!("{}{echo}", "x".repeat(16_380))));
+    responses.push(status(302, "").header("location", format!("/login?key={}", secrets[0])));
+    let cuts = [truncated(&echo), Fault::CutBefore];
+    responses.into_iter().map(Fault::from).chain(cuts).collect()
 }
 
 /// All that can be printed of an error.
@@ -58,7 +57,7 @@ fn everything(error: &Error) -> String {
 }
 
 #[track_caller]
-fn assert_clean(text: &str, context: &Reply) {
+fn assert_clean(text: &str, context: &Fault) {
     if let Some(at) = text.find("MARKED") {
         let shown: String = text[at..].chars().take(60).collect();
         panic!("{context:?} shows {shown}");
@@ -66,8 +65,8 @@ fn assert_clean(text: &str, context: &Reply) {
 }
 
 /// Makes every kind of call and looks at what comes of it. How many calls failed?
-async fn search(client: &Client, reply: &Reply) -> usize {
-    assert_clean(&format!("{client:?} {:?}", client.raw()), reply);
+async fn search(client: &Client, response: &Fault) -> usize {
+    assert_clean(&format!("{client:?} {:?}", client.raw()), response);
     let calls = Calls::of(client);
     let results = [
         calls.status().await.err(),
@@ -83,13 +82,13 @@ async fn search(client: &Client, reply: &Reply) -> usize {
     ];
     let failed = results.iter().flatten();
     failed
-        .inspect(|error| assert_clean(&everything(error), reply))
+        .inspect(|error| assert_clean(&everything(error), response))
         .count()
 }
 
-fn builder_for(server: &Server) -> ClientBuilder {
+fn builder_for(server: &Emulator) -> ClientBuilder {
     Client::builder()
-        .base_url(server.url("/t"))
+        .base_url(server.base_url())
         .header("x-gateway", EXTRA)
         .retry(
             RetryPolicy::default()
@@ -107,13 +106,13 @@ async fn no_failure_shows_a_key_or_token() {
         ),
         (TOKEN, ClientBuilder::bearer_token),
     ] {
-        for reply in failures(&[known, EXTRA]) {
-            let server = Server::start([reply.clone()]);
+        for response in failures(&[known, EXTRA]) {
+            let server = scripted([response.clone()]);
             let builder = with(builder_for(&server), known);
-            assert_clean(&format!("{builder:?}"), &reply);
+            assert_clean(&format!("{builder:?}"), &response);
             assert!(
-                search(&builder.build().unwrap(), &reply).await > 1,
-                "{reply:?}"
+                search(&builder.build().unwrap(), &response).await > 1,
+                "{response:?}"
             );
         }
     }
@@ -121,25 +120,25 @@ async fn no_failure_shows_a_key_or_token() {
 
 #[tokio::test]
 async fn no_failure_shows_a_client_secret_or_an_issued_token() {
-    for reply in failures(&[SECRET, TOKEN, EXTRA]) {
-        let server = Server::start([reply.clone()]);
-        let tokens = Server::start([json(&format!(r#"{{"access_token":"{TOKEN}"}}"#))]);
+    for response in failures(&[SECRET, TOKEN, EXTRA]) {
+        let server = scripted([response.clone()]);
+        let tokens = scripted([json(&format!(r#"{{"access_token":"{TOKEN}"}}"#))]);
         let client = builder_for(&server)
             .oauth("id", SECRET)
-            .token_url(tokens.url("/token"));
+            .token_url(tokens.token_url());
         assert!(
-            search(&client.build().unwrap(), &reply).await > 1,
-            "{reply:?}"
+            search(&client.build().unwrap(), &response).await > 1,
+            "{response:?}"
         );
     }
-    for reply in failures(&[SECRET, EXTRA]) {
-        let server = Server::start([reply.clone()]);
+    for response in failures(&[SECRET, EXTRA]) {
+        let server = scripted([response.clone()]);
         let client = builder_for(&server)
             .oauth("id", SECRET)
-            .token_url(server.url("/token"));
+            .token_url(server.token_url());
         assert!(
-            search(&client.build().unwrap(), &reply).await > 1,
-            "{reply:?}"
+            search(&client.build().unwrap(), &response).await > 1,
+            "{response:?}"
         );
     }
 }
