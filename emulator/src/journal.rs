@@ -58,8 +58,33 @@ impl Operation {
         Self::Token,
     ];
 
+    /// Its name in lower case, such as `push`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Describe => "describe",
+            Self::Create => "create",
+            Self::Info => "info",
+            Self::Status => "status",
+            Self::Push => "push",
+            Self::Pull => "pull",
+            Self::Close => "close",
+            Self::Cancel => "cancel",
+            Self::Schema => "schema",
+            Self::Swagger => "swagger",
+            Self::Versions => "versions",
+            Self::Health => "health",
+            Self::Token => "token",
+        }
+    }
+
     pub(crate) fn index(self) -> usize {
         self as usize
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
     }
 }
 

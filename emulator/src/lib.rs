@@ -31,21 +31,33 @@
 //! The last one is a term insurance under Makeham's law of mortality with 5 % interest; its source
 //! explains the formulas.
 //!
+//! A service made with [`Service::described`], as these three are, has a schema and a Swagger 2
+//! document, derived from its types. The emulator serves both, and lists the versions, at the paths
+//! of the real service; [`Operation::Schema`], [`Operation::Swagger`] and [`Operation::Versions`]
+//! name them. For a service without documents, these paths respond with 404.
+//!
 //! # Time
 //!
-//! Emulated time is tokio's time multiplied by [`Builder::time_scale`], plus what
-//! [`Emulator::advance`] skipped; it obeys `tokio::time::pause`. Nothing runs in the background:
-//! the state of a batch is brought up to date whenever it is looked at, so an emulator without
-//! requests costs nothing. The outputs themselves are computed when their chunk is pushed, and are
-//! withheld until the emulated workers have had their time. With a time scale of 0 a test decides
-//! when which chunk is done.
+//! Emulated time is tokio's time multiplied by [`Builder::time_scale`], plus the time that
+//! [`Emulator::advance`] skips. It follows `tokio::time::pause`. Nothing runs in the background:
+//! each request brings the state of its batch up to date, so an idle emulator costs nothing. The
+//! outputs of a chunk are computed when it is pushed, and withheld until the emulated workers have
+//! had their time. With a time scale of 0, only the test moves time.
 //!
 //! # Faults
 //!
-//! [`Emulator::inject`] lets the next request to an operation go wrong, [`Emulator::inject_at`] the
-//! nth, and [`RandomFaults`] any of them with a seed that repeats the schedule. See [`Fault`] for
-//! what can happen, [`Shapes`] for the forms of responses that the service is known for, and
-//! [`Emulator::requests`] for the requests.
+//! - [`Emulator::inject`] makes the next request to an operation go wrong, [`Emulator::inject_at`]
+//!   the nth, and [`Emulator::inject_always`] every one. [`Fault`] lists the ways.
+//! - [`RandomFaults`] strike by chance, each operation at its own rate if need be. A seed repeats
+//!   the schedule.
+//! - [`Shapes`] sets the form of the responses, down to the fields of the status that are missing,
+//!   stuck or wrong in some of them ([`AlteredFields`]).
+//! - [`Emulator::script`] handles all requests by a script and leaves the emulation aside.
+//! - [`Emulator::close`], [`Emulator::cancel`], [`Emulator::fail`] and [`Emulator::time_out`] end a
+//!   batch from outside.
+//!
+//! [`Emulator::requests`] returns the requests, [`Emulator::mistakes`] the mistakes in them that
+//! were accepted.
 //!
 //! # Refusals
 //!
@@ -57,21 +69,23 @@
 //! because an official SDK sends them. [`Strictness`] says which mistakes of the official SDKs are
 //! accepted and noted.
 //!
-//! # What it does where nothing is published
+//! # Behaviour that is not published
 //!
+//! - `pipeline_status` is `idle` while the batch is open, also while workers compute, and `closed`
+//!   then. The API document shows no other.
 //! - A chunk leaves the input buffer when a worker takes it, and enters the output buffer when it
 //!   is computed. If there is no room, it stays with its worker, and no other chunk is begun until
 //!   a pull makes room. A result larger than the whole buffer goes into an empty one.
-//! - A chunk weighs in the input buffer what its JSON text is long, in the output buffer what its
-//!   result's JSON text is long.
+//! - A chunk takes as many bytes of the input buffer as its JSON text has, and as many of the
+//!   output buffer as the JSON text of its result.
 //! - After close, `batch_status` is `closed` while there is something to compute and `completed`
 //!   then; the response to close itself always says `closed`. Closing a closed batch and cancelling
-//!   a cancelled one is granted again, so that a client whose response was lost can repeat it. A
+//!   a cancelled one is accepted again, so that a client whose response was lost can repeat it. A
 //!   push to a batch that is not open, a pull from a cancelled or failed one, and other updates of
 //!   one that has ended are refused with 409.
 //! - An open batch that is idle becomes `closed_by_timeout`; one that was closed and still holds
-//!   results becomes `completed_by_timeout`. Either way its buffers are emptied; a pull then finds
-//!   nothing and says so with the status.
+//!   results becomes `completed_by_timeout`. Either way its buffers are emptied; a pull then has
+//!   no results.
 //! - `summary_output` is `[[names],[values]]`, one column an aggregation, or `[[]]` without any. If
 //!   a record failed, the values are null unless `ignore_error` is true. With `return_all_records`
 //!   false, `outputs` is empty, while `warnings`, `errors` and `process_time` keep an entry for
@@ -79,7 +93,7 @@
 //! - `output` in a create request keeps only the outputs that it names. `subservice`,
 //!   `call_purpose`, `acceptable_error_percentage`, `chunks_per_request` and `runner_thread_count`
 //!   are checked and have no effect.
-//! - A record's field goes before the parameter of that name.
+//! - A field of a record takes precedence over the parameter of that name.
 
 #![forbid(unsafe_code)]
 

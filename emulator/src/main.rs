@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use cspark_emulator::{
-    Builder, Emulator, NothingToPull, OutputShape, RandomFaults, RepeatedIds, ResultOrder, Shapes,
-    Strictness,
+    Builder, Emulator, Fault, NothingToPull, Operation, OutputShape, RandomFaults, RepeatedIds,
+    Response, ResultOrder, Shapes, Strictness,
 };
 
 /// A local emulator of Coherent Spark's Batches API.
@@ -146,6 +146,14 @@ struct Arguments {
     #[arg(long, conflicts_with = "strict", help_heading = "Requests")]
     lenient: bool,
 
+    /// Make every request to an operation fail, with a status of 500 or another one (repeatable)
+    #[arg(
+        long,
+        value_name = "OPERATION[=STATUS]",
+        value_parser = dead_operation,
+        help_heading = "Faults"
+    )]
+    dead: Vec<(Operation, u16)>,
     /// Probability of each kind of fault for a request, from 0 to 0.1
     #[arg(long, value_name = "PROBABILITY", help_heading = "Faults")]
     faults: Option<f64>,
@@ -190,11 +198,13 @@ enum Nothing {
 }
 
 fn main() -> ExitCode {
-    let outcome = builder(Arguments::parse()).and_then(|builder| {
+    let arguments = Arguments::parse();
+    let dead = arguments.dead.clone();
+    let outcome = builder(arguments).and_then(|builder| {
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?
-            .block_on(run(builder))
+            .block_on(run(builder, dead))
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -206,8 +216,12 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(builder: Builder) -> io::Result<()> {
+async fn run(builder: Builder, dead: Vec<(Operation, u16)>) -> io::Result<()> {
     let emulator = builder.start().await?;
+    for (operation, status) in dead {
+        let response = Response::status(status);
+        emulator.inject_always(operation, Fault::RespondBefore(response));
+    }
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     // The first poll registers the handler: whoever reads the base URL can count on it.
     tokio::select! {
@@ -292,6 +306,24 @@ fn builder(arguments: Arguments) -> io::Result<Builder> {
         builder = builder.random_faults(RandomFaults::mixed(arguments.fault_seed, probability));
     }
     Ok(builder)
+}
+
+/// Reads `push` or `push=503`.
+fn dead_operation(text: &str) -> Result<(Operation, u16), String> {
+    let (name, status) = text.split_once('=').unwrap_or((text, "500"));
+    let operation = Operation::ALL
+        .into_iter()
+        .find(|operation| operation.name() == name)
+        .ok_or_else(|| {
+            let names = Operation::ALL.map(Operation::name).join(", ");
+            format!("{name:?} is not an operation; use one of {names}")
+        })?;
+    let status = status
+        .parse()
+        .ok()
+        .filter(|status| (200..600).contains(status))
+        .ok_or_else(|| format!("{status:?} is not a status from 200 to 599"))?;
+    Ok((operation, status))
 }
 
 fn seconds(option: &str, number: f64) -> io::Result<Duration> {

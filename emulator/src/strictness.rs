@@ -40,7 +40,7 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:?}", self.operation)?;
+        write!(formatter, "{}", self.operation)?;
         if let Some(id) = &self.batch_id {
             write!(formatter, " of batch {id}")?;
         }

@@ -40,7 +40,7 @@ async fn a_size_with_the_header_row_is_accepted_from_them_and_noted() {
     assert_eq!(mistakes[0].message, message);
     assert_eq!(
         mistakes[0].to_string(),
-        format!("Push of batch {id}: {message}")
+        format!("push of batch {id}: {message}")
     );
     let outputs = client.pull(&id).await.ok()["data"][0]["outputs"].clone();
     assert_eq!(outputs, json!([{ "n": 1 }, { "n": 2 }]));

@@ -30,6 +30,8 @@ async fn it_prints_its_base_url_serves_and_stops_on_ctrl_c() {
         "--api-key",
         "k",
         "--lenient",
+        "--dead",
+        "versions=418",
         "--time-scale",
         "1000",
     ];
@@ -50,6 +52,8 @@ async fn it_prints_its_base_url_serves_and_stops_on_ctrl_c() {
     );
 
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let versions = format!("{url}/api/v1/product/my-folder/engines/getversions/echo");
+    assert_eq!(http.get(versions).send().await.unwrap().status(), 418);
     let describe = format!("{url}/api/v4/batch/status");
     assert_eq!(http.get(&describe).send().await.unwrap().status(), 401);
     assert_eq!(
@@ -100,6 +104,8 @@ fn help_explains_every_option() {
         "--nothing-to-pull",
         "--gzip",
         "--lenient",
+        "--strict",
+        "--dead",
         "--faults",
         "--fault-seed",
     ] {
@@ -122,6 +128,15 @@ fn options_that_cannot_be_are_named() {
         ),
         (["--tenant", "a/b"], "the tenant \"a/b\""),
         (["--client-id", "x"], "--client-secret"),
+        (["--strict", "--lenient"], "cannot be used with"),
+        (
+            ["--dead", "poke"],
+            "\"poke\" is not an operation; use one of describe, create,",
+        ),
+        (
+            ["--dead", "push=99"],
+            "\"99\" is not a status from 200 to 599",
+        ),
     ] {
         let output = run(&[&["--port", "0"], &arguments[..]].concat());
         assert!(!output.status.success());
