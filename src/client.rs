@@ -1,4 +1,4 @@
-//! The way in.
+//! The client.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use crate::raw;
 use crate::service::Services;
 use crate::transport::Transport;
 
-/// A connection to one tenant of Spark. Cheap to clone, and shared freely between tasks.
+/// A client for one tenant of Spark.
+///
+/// A client is cheap to clone. Clones share their connections and tokens.
 ///
 /// ```no_run
 /// # async fn example() -> cspark_batches::Result<()> {
@@ -30,13 +32,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// Settings to choose from; nothing is read from the environment.
+    /// Returns a builder, which reads nothing from the environment unless told to.
     #[must_use]
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
 
-    /// A client from the `CSPARK_*` variables; see
+    /// Creates a client from the `CSPARK_*` environment variables; see
     /// [`fill_from_env`](ClientBuilder::fill_from_env).
     ///
     /// # Errors
@@ -57,35 +59,35 @@ impl Client {
         })
     }
 
-    /// Origin and tenant that requests go to: `https://excel.uat.us.coherent.global/my-tenant`.
+    /// Returns the origin and tenant that requests go to:
+    /// `https://excel.uat.us.coherent.global/my-tenant`.
     #[must_use]
     pub fn base_url(&self) -> String {
         self.transport.settings().base_url.as_string()
     }
 
-    /// The tenant's name.
+    /// Returns the tenant's name.
     #[must_use]
     pub fn tenant(&self) -> &str {
         self.transport.settings().base_url.tenant()
     }
 
-    /// The generated calls, for what the rest of this crate lacks, with credentials, request ids,
-    /// limits and retries in place.
+    /// Returns the generated client, for calls that the rest of this crate lacks. Its requests have
+    /// the credentials, request ids, limits and retries of this client.
     ///
-    /// An answer with another status than 2xx arrives as
-    /// `UnexpectedResponse`, whole and with nothing masked; other failures as `Custom`, with the
-    /// text of what would be an [`Error`](crate::Error).
+    /// A response with an error status is an `UnexpectedResponse`, whole and with nothing masked.
+    /// Other failures are `Custom`, with the text of the [`Error`](crate::Error).
     #[must_use]
     pub fn raw(&self) -> raw::Client {
         raw_client(Arc::clone(&self.transport))
     }
 
-    /// Asks the environment whether it is up. Needs no credentials.
+    /// Asks the environment whether it is up. This sends no credentials.
     ///
     /// # Errors
     ///
-    /// Whatever keeps an answer from coming, after retries; an environment that answers with an
-    /// error status is a [`Service`](crate::ErrorKind::Service) failure.
+    /// If the request fails after retries. An environment that responds with a 5xx status is a
+    /// [`Service`](crate::ErrorKind::Service) error.
     pub async fn health(&self) -> Result<Health> {
         self.transport.health().await
     }
@@ -101,7 +103,7 @@ impl Client {
         &self.transport
     }
 
-    /// The batches of the tenant.
+    /// Returns the batches of the tenant.
     #[must_use]
     pub fn batches(&self) -> Batches {
         Batches::new(Calls::new(Arc::clone(&self.transport)))
@@ -109,12 +111,12 @@ impl Client {
 }
 
 impl ClientBuilder {
-    /// Checks the settings and makes the client. Nothing is sent.
+    /// Validates the settings and creates the client, without sending anything.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is missing or wrong; the
-    /// message names it and says what would be right.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a setting is missing or wrong. The
+    /// message names the setting and says what would be right.
     pub fn build(self) -> Result<Client> {
         let settings = self.settings(&|name| std::env::var(name))?;
         Client::new(settings, self.proxy, self.http_client)
@@ -129,16 +131,16 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What an environment says of itself.
+/// The health of an environment.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Health {
-    /// The word that it answered, `UP` if all is well.
+    /// The status that the environment reports: `UP` if it is well.
     pub status: String,
 }
 
 impl Health {
-    /// Whether the word is `UP`, in any case.
+    /// Returns whether the status is `UP`, in any case.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.status.eq_ignore_ascii_case("up")

@@ -14,16 +14,16 @@ use crate::operation::Operation;
 /// `Ok` or the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// How much of an answer's body an error keeps, in bytes.
+/// How much of a response's body an error keeps, in bytes.
 const BODY_KEPT: usize = 4096;
 /// How much of it `Display` shows, in characters.
 const BODY_SHOWN: usize = 200;
 /// How much of a message or an id `Display` shows, in characters.
 const TEXT_SHOWN: usize = 1000;
 
-/// What went wrong, as far as a program can act on it.
+/// The kind of an error, for programs that act on it.
 ///
-/// New kinds may appear in minor versions, so a `match` needs a last arm for the rest.
+/// New kinds may appear in minor versions, so a `match` needs a wildcard arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -39,7 +39,7 @@ pub enum ErrorKind {
     Unauthorized,
     /// The credentials don't allow this operation (403).
     Forbidden,
-    /// There is no such batch, service or tenant (404, 410).
+    /// The batch, service or tenant does not exist (404, 410).
     NotFound,
     /// Too many requests (429).
     RateLimited,
@@ -49,14 +49,14 @@ pub enum ErrorKind {
     Service,
     /// No connection could be made, so the service has not seen the request.
     Connect,
-    /// The time allowed for an attempt or for the whole operation ran out, here or at the
+    /// The time limit of an attempt or of the whole operation was exceeded, here or at the
     /// service (408).
     Timeout,
-    /// The connection broke after the request had been sent, or the answer was cut short.
+    /// The connection broke after the request had been sent, or the response was cut short.
     Interrupted,
-    /// An answer arrived that can't be read as what the API describes.
+    /// The response is not what the API describes.
     Decode,
-    /// An answer was larger than the limit in the settings.
+    /// The response was larger than the limit in the settings.
     TooLarge,
     /// The batch has ended without the run's doing: it failed, somebody else closed or cancelled
     /// it, or the system closed it.
@@ -70,11 +70,11 @@ pub enum ErrorKind {
     Redirect,
 }
 
-/// Why a call failed, or why it was not made.
+/// The error of every fallible function in this crate.
 ///
-/// [`kind`](Self::kind) is for programs; `Display` is one line for people. Nothing in it, its
-/// `Debug` or its sources shows a key, token or client secret, even if the service echoed one.
-/// The error is cheap to move and to clone.
+/// [`kind`](Self::kind) is for programs; `Display` is one line for people. Neither `Display` nor
+/// `Debug` nor the sources show a key, token or client secret, even if the service echoed one.
+/// Errors are cheap to move and to clone.
 ///
 /// ```
 /// use cspark_batches::{Error, ErrorKind};
@@ -109,89 +109,91 @@ struct Inner {
 }
 
 impl Error {
-    /// What went wrong, to `match` on.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The HTTP status of the last answer, when there was one.
+    /// Returns the HTTP status of the last response, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.0.status.map(|status| status.as_u16())
     }
 
-    /// What was asked of the service; `None` when the failure came before any call.
+    /// Returns the operation that failed; `None` if no call was made.
     #[must_use]
     pub fn operation(&self) -> Option<Operation> {
         self.0.operation
     }
 
-    /// The batch that the call was about.
+    /// Returns the id of the batch that the call was about.
     #[must_use]
     pub fn batch_id(&self) -> Option<&str> {
         self.0.batch_id.as_deref()
     }
 
-    /// The `x-request-id` of every attempt, in order. Support asks for them.
+    /// Returns the `x-request-id` of every attempt, in order. Coherent's support asks for them.
     #[must_use]
     pub fn request_ids(&self) -> &[String] {
         &self.0.request_ids
     }
 
-    /// How often the request was sent, or tried to be. 0 when the failure came before that.
+    /// Returns the number of attempts. 0 if nothing was sent.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// The time from the start of the call to its failure, with all attempts and waits.
+    /// Returns the time from the start of the call to its failure, with all attempts and waits.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed
     }
 
-    /// How long the service asked to wait, in its last answer.
+    /// Returns how long the service asked to wait in its last response.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// The start of the last answer's body (at most 4096 bytes), with secrets masked.
+    /// Returns the start of the last response's body: at most 4096 bytes, with secrets masked.
     #[must_use]
     pub fn body_excerpt(&self) -> Option<&str> {
         self.0.body_excerpt.as_deref()
     }
 
-    /// The whole answer of a pull that was received and could not be read.
+    /// Returns the whole body of a pull's response that could not be decoded.
     ///
-    /// The service has handed these results out and no longer has them, so this is the only copy.
-    /// Nothing in it is masked.
+    /// The service no longer has these results, so this is the only copy of them. Decode it as
+    /// another type with [`Pulled::parse`](crate::Pulled::parse). Nothing in it is masked.
     #[must_use]
     pub fn response_body(&self) -> Option<&Bytes> {
         self.0.response_body.as_ref()
     }
 
-    /// Whether the reason can pass by itself, so that the same call may succeed later.
+    /// Returns whether the failure is transient: the same call may succeed later.
     ///
-    /// This says nothing about whether a repeat is safe: see
+    /// This does not say that it is safe to repeat the call: see
     /// [`may_have_been_processed`](Self::may_have_been_processed).
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.0.is_transient
     }
 
-    /// Whether the service may have acted on the request all the same: there was no answer, a
-    /// broken one, or one from a gateway, in any of the attempts.
+    /// Returns whether the service may have processed the request although the call failed.
+    ///
+    /// This is so if any of the attempts ended without a response, with a broken one, or with one
+    /// that may come from a gateway.
     #[must_use]
     pub fn may_have_been_processed(&self) -> bool {
         self.0.may_have_been_processed
     }
 }
 
-/// How the crate makes errors.
+/// Constructors for the crate itself.
 impl Error {
-    /// An error that knows no more than its kind and a sentence without a full stop.
+    /// An error with nothing but a kind and a message, which is a sentence without a full stop.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -226,12 +228,12 @@ impl Error {
         Self::new(ErrorKind::State, message)
     }
 
-    /// An answer can't be read: `path` names the field (`data[3].outputs`, or empty for the
-    /// whole), `why` says what is wrong with it.
+    /// A response can't be decoded. `path` names the field (`data[3].outputs`), or is empty for the
+    /// whole body.
     pub(crate) fn decode(path: &str, why: impl fmt::Display) -> Self {
         let message = match path {
-            "" | "." => format!("the answer can't be read: {why}"),
-            path => format!("the answer can't be read at `{path}`: {why}"),
+            "" | "." => format!("the response can't be decoded: {why}"),
+            path => format!("the response can't be decoded at `{path}`: {why}"),
         };
         Self::new(ErrorKind::Decode, message)
     }
@@ -269,7 +271,7 @@ impl Error {
         self
     }
 
-    /// Keeps the start of `body`. The caller has masked the secrets in it.
+    /// Keeps the start of `body`, in which the caller has masked the secrets.
     pub(crate) fn with_body_excerpt(mut self, body: &str) -> Self {
         let body = body.trim();
         let mut end = body.len().min(BODY_KEPT);
@@ -280,7 +282,7 @@ impl Error {
         self
     }
 
-    /// Keeps the answer whole: for pulls only, whose results exist nowhere else.
+    /// Keeps the whole body of a pull's response, whose results exist nowhere else.
     pub(crate) fn with_response_body(mut self, body: Bytes) -> Self {
         self.0.response_body = Some(body);
         self
@@ -327,7 +329,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// Text that may come from outside, shown on one line and in so many characters.
+/// Displays text on one line, cut after a number of characters.
 struct OneLine<'a>(&'a str, usize);
 
 impl fmt::Display for OneLine<'_> {
@@ -407,7 +409,7 @@ mod tests {
         assert_eq!(Error::input("no records").to_string(), "no records");
         assert_eq!(
             Error::decode("data[3].id", "invalid type: null").to_string(),
-            "the answer can't be read at `data[3].id`: invalid type: null"
+            "the response can't be decoded at `data[3].id`: invalid type: null"
         );
     }
 
@@ -428,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_leaves_the_answer_out() {
+    fn debug_leaves_the_response_out() {
         let error = failed_push().with_response_body(Bytes::from_static(b"payload"));
         assert!(!format!("{error:?}").contains("payload"));
         assert_eq!(error.response_body().unwrap(), "payload");

@@ -49,26 +49,30 @@
 //! | --- | --- |
 //! | connect | [`Client::from_env`], [`Client::builder`] |
 //! | describe the tenant's batches | [`Batches::describe`] |
-//! | create a batch, or take one up | [`Batches::create`], [`Batches::of`] |
+//! | create a batch, or use one that exists | [`Batches::create`], [`Batches::of`] |
 //! | details, status | [`Pipeline::info`], [`Pipeline::status`] |
 //! | push records, data, chunks or JSON | [`Pipeline::push`] with [`Push`] |
 //! | pull results | [`Pipeline::pull`] |
 //! | close, cancel | [`Pipeline::close`], [`Pipeline::cancel`] |
-//! | state and statistics of this side | [`Pipeline::state`], [`Pipeline::stats`] |
+//! | the pipeline's state and statistics | [`Pipeline::state`], [`Pipeline::stats`] |
 //!
-//! The types of answers are generated from the description of the API and live in [`raw::types`].
-//! Any field of theirs may be absent, and status values that are new are kept as text.
+//! The types of responses are generated from the description of the API and live in
+//! [`raw::types`]. Any of their fields may be absent, and unknown status values are kept as text.
 //!
 //! # Without async
 //!
-//! The feature `blocking` brings the module `blocking`: the same client, runs included, for
+//! With the feature `blocking`, the module `blocking` has the same client, runs included, for
 //! programs without async.
 //!
 //! # Errors
 //!
-//! There is one [`Error`]. Its [kind](Error::kind) is for programs, its `Display` for people, and
-//! [`Error::may_have_been_processed`] tells whether the service may have acted on a request that
-//! failed.
+//! There is one error type, [`Error`]. Its [kind](Error::kind) is for programs, its `Display` for
+//! people, and [`Error::may_have_been_processed`] says whether the service may have processed a
+//! request that failed.
+//!
+//! # Logs
+//!
+//! Calls and runs emit spans and events of the `tracing` crate, without bodies and credentials.
 
 #![forbid(unsafe_code)]
 

@@ -1,10 +1,10 @@
-//! The names of what the client asks a service to do.
+//! The operations of the service.
 
 use std::fmt;
 
-/// One kind of request that the client makes.
+/// An operation of the service.
 ///
-/// [`Error::operation`](crate::Error::operation) tells which one failed. New operations may
+/// [`Error::operation`](crate::Error::operation) returns the one that failed. New operations may
 /// appear in minor versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -38,7 +38,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The name in lower case, as used in logs.
+    /// Returns the name in lower case, as in logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl Operation {
         }
     }
 
-    /// The operation as the subject of a sentence, up to where the batch id goes.
+    /// The operation as the subject of a sentence, up to the batch id.
     pub(crate) fn phrase(self) -> &'static str {
         match self {
             Self::Describe => "describe batches",

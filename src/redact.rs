@@ -90,8 +90,8 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 /// Masks known secrets in text that comes from outside.
 #[derive(Default)]
 pub(crate) struct Redactor {
-    /// Every spelling of every secret, longest first, so that a secret that is part of another
-    /// does not leave the rest of it behind.
+    /// All spellings of all secrets. The longest come first, because a secret may be part of
+    /// another one.
     needles: Vec<String>,
 }
 
@@ -128,13 +128,13 @@ impl Redactor {
         text
     }
 
-    /// The start of a body as text, masked, however long the body is.
+    /// Returns the start of a body as text, with secrets masked.
     pub(crate) fn redact_body(&self, body: &[u8]) -> String {
         const WINDOW: usize = 16 * 1024;
         let text = String::from_utf8_lossy(&body[..body.len().min(WINDOW)]);
         let mut text = self.redact(&text).into_owned();
         if body.len() > WINDOW {
-            // A secret that the window cuts in two is not found, so its first part goes as well.
+            // A secret that is cut in two by the window is not found, so this drops its first part.
             let longest = self.needles.first().map_or(0, String::len);
             let mut end = text.len().saturating_sub(longest);
             while !text.is_char_boundary(end) {

@@ -1,4 +1,4 @@
-//! The credentials that the settings name.
+//! The credentials that a client is configured with.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::TokenProvider;
 use crate::error::{Error, Result};
 use crate::redact::Secret;
 
-/// What the settings say about credentials, after the precedence is applied.
+/// The credentials of a client.
 #[derive(Clone, Debug)]
 pub(crate) enum Credentials {
     /// No credentials, because the user asked for none.
@@ -27,7 +27,7 @@ pub(crate) struct ClientSecret {
     pub(crate) secret: Secret,
 }
 
-/// The value that stands for "send no credentials".
+/// A key or token with this value means that no credentials are sent.
 const OPEN: &str = "open";
 
 impl Credentials {
@@ -38,7 +38,7 @@ impl Credentials {
         })
     }
 
-    /// Takes the token as people paste it, with or without the word `Bearer` in any case.
+    /// Accepts a token with or without the word `Bearer`, in any case.
     pub(crate) fn token(token: &Secret) -> Result<Self> {
         let token = bare_token(token);
         Ok(match checked(&token, "bearer token")? {
@@ -62,7 +62,7 @@ impl Credentials {
     }
 }
 
-/// The token without surrounding space and without the word `Bearer`.
+/// Strips surrounding space and the word `Bearer`.
 pub(crate) fn bare_token(token: &Secret) -> Secret {
     let text = token.expose().trim();
     let bare = match text.split_at_checked("bearer".len()) {
@@ -77,7 +77,7 @@ pub(crate) fn bare_token(token: &Secret) -> Secret {
     Secret::new(bare)
 }
 
-/// Refuses what can't be a header's value, without repeating it.
+/// Rejects text that can't be the value of a header. The error does not repeat it.
 fn checked(secret: &Secret, what: &str) -> Result<Secret> {
     let text = secret.expose().trim();
     if text.is_empty() {
@@ -85,7 +85,7 @@ fn checked(secret: &Secret, what: &str) -> Result<Secret> {
     }
     if HeaderValue::from_str(text).is_err() || text.contains(char::is_whitespace) {
         return Err(Error::config(format!(
-            "the {what} holds a space or another character that can't be sent in a header; was it \
+            "the {what} contains a space or another character that can't be sent in a header; was it \
              pasted with a line break?"
         )));
     }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_taken_as_people_paste_them() {
+    fn tokens_are_accepted_as_people_paste_them() {
         for text in [
             "abc.def",
             " Bearer abc.def\n",

@@ -1,4 +1,4 @@
-//! Access tokens from elsewhere: a vault, a broker, a single sign-on.
+//! Access tokens from a source of the user's: a vault, a broker, a single sign-on.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,14 +8,14 @@ use std::time::Duration;
 use super::bare_token;
 use crate::redact::Secret;
 
-/// What [`TokenProvider::token`] returns.
+/// The future that [`TokenProvider::token`] returns.
 pub type TokenFuture<'a> =
     Pin<Box<dyn Future<Output = Result<AccessToken, TokenError>> + Send + 'a>>;
 
-/// A source of access tokens, for people whose credentials live in their own vault.
+/// A source of access tokens, for credentials that are kept in a vault of your own.
 ///
-/// The client keeps a token until shortly before it expires, asks once for all calls that run at
-/// the same time, and asks once more when the service answers 401.
+/// The client keeps a token until shortly before it expires, requests one for all calls that run
+/// at the same time, and requests another one when the service responds with 401.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,12 +36,12 @@ pub type TokenFuture<'a> =
 pub trait TokenProvider: fmt::Debug + Send + Sync {
     /// Obtains a token.
     ///
-    /// The client waits for at most its request timeout, and asks again, within its retry policy,
-    /// when the error is [`TokenError::unavailable`].
+    /// The client waits at most for its request timeout. If the error is
+    /// [`TokenError::unavailable`], it tries again as its retry policy allows.
     fn token(&self) -> TokenFuture<'_>;
 }
 
-/// An access token and how long it is good for. `Debug` masks the token.
+/// An access token with its lifetime. `Debug` masks the token.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
     pub(crate) secret: Secret,
@@ -49,7 +49,7 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// A token that is used until the service refuses it. The word `Bearer` in front of it is
+    /// Creates a token that is used until the service rejects it. A leading word `Bearer` is
     /// dropped.
     #[must_use]
     pub fn new(token: impl Into<String>) -> Self {
@@ -59,7 +59,7 @@ impl AccessToken {
         }
     }
 
-    /// The time from now for which the token is good.
+    /// Sets the lifetime of the token, counted from now.
     #[must_use]
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.expires_in = Some(lifetime);
@@ -67,7 +67,7 @@ impl AccessToken {
     }
 }
 
-/// Why a [`TokenProvider`] gave no token.
+/// The error of a [`TokenProvider`].
 #[derive(Debug)]
 pub struct TokenError {
     pub(crate) is_transient: bool,
@@ -75,7 +75,7 @@ pub struct TokenError {
 }
 
 impl TokenError {
-    /// The credentials were refused: asking again will not help.
+    /// The credentials were rejected. The client does not try again.
     pub fn refused(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             is_transient: false,
@@ -83,7 +83,7 @@ impl TokenError {
         }
     }
 
-    /// The source of tokens can't be reached at the moment.
+    /// The source of tokens is not available at the moment. The client tries again.
     pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             is_transient: true,
@@ -95,9 +95,9 @@ impl TokenError {
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = if self.is_transient {
-            "no token can be had now"
+            "no token is available at the moment"
         } else {
-            "no token was given"
+            "the credentials were rejected"
         };
         write!(f, "{what}: {}", self.source)
     }

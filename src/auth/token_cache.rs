@@ -1,4 +1,4 @@
-//! Tokens that run out: fetched when needed, shared by all calls, fetched once for all of them.
+//! A cache for the access token, which is fetched once for all calls that wait for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,22 +10,22 @@ use super::AccessToken;
 use crate::error::{Error, Result};
 use crate::redact::Secret;
 
-/// How long before its end a token is no longer used, unless it is short-lived.
+/// A token is no longer used this long before it expires, or earlier if it is short-lived.
 const MARGIN: Duration = Duration::from_secs(30);
-/// A lifetime beyond this counts as no end at all, and keeps clear of clock overflow.
+/// A token with a longer lifetime counts as one that never expires, so that times can't overflow.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// A token and the number of the fetch that brought it.
+/// A token and the number of the fetch that returned it.
 #[derive(Clone, Debug)]
 pub(crate) struct Issued {
     pub(crate) secret: Secret,
     pub(crate) serial: u64,
 }
 
-/// Keeps the last token.
+/// The last token.
 #[derive(Debug, Default)]
 pub(crate) struct TokenCache {
-    /// How many fetches have ended. Changed only under the lock, read also before it.
+    /// How many fetches have ended. It changes only under the lock, and is also read without it.
     fetches: AtomicU64,
     state: Mutex<State>,
 }
@@ -37,10 +37,10 @@ struct State {
 }
 
 impl TokenCache {
-    /// The token, if need be from `fetch`.
+    /// Returns the token, calling `fetch` if there is none.
     ///
-    /// Whoever comes while a fetch is under way waits for it and takes its outcome, good or bad.
-    /// If the caller that fetches is dropped, the next one in the queue fetches.
+    /// Callers that arrive during a fetch wait for it and get its result, be it a token or an
+    /// error. If the caller that fetches is dropped, the next one in the queue fetches.
     pub(crate) async fn get<F>(&self, fetch: impl FnOnce() -> F) -> Result<Issued>
     where
         F: Future<Output = Result<AccessToken>>,
@@ -78,7 +78,7 @@ impl TokenCache {
         }
     }
 
-    /// Forgets a token that the service has refused, unless another has taken its place already.
+    /// Drops a token that the service rejected, unless it has been replaced already.
     pub(crate) async fn discard(&self, serial: u64) {
         let mut state = self.state.lock().await;
         if state
@@ -91,7 +91,7 @@ impl TokenCache {
     }
 }
 
-/// The part of a token's lifetime in which it is used.
+/// How long a token of this lifetime is used.
 fn usable(lifetime: Duration) -> Duration {
     lifetime.saturating_sub(MARGIN.min(lifetime / 5))
 }

@@ -1,17 +1,17 @@
-//! Batch ids become part of a path, so they must not be able to change it.
+//! Validation of batch ids, which become part of a path and must not be able to change it.
 
 use crate::error::{Error, Result};
 
 const LONGEST: usize = 200;
 
-/// Refuses ids that would make a request go somewhere else, or that would need an encoding on
-/// which servers differ. The service's own ids are UUIDs.
+/// Rejects ids that would send a request to another path, or that would need an encoding in which
+/// servers differ. The service's own ids are UUIDs.
 pub(crate) fn check_batch_id(id: &str) -> Result<()> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
     let why = if id.is_empty() {
         "it is empty"
     } else if matches!(id, "." | ".." | "status") {
-        "it stands for another path"
+        "it would change the path of the request"
     } else if id.len() > LONGEST {
         "it is longer than 200 bytes"
     } else if !id.bytes().all(plain) {

@@ -1,4 +1,4 @@
-//! The batches of a tenant: describe them, create one, or take up one that exists.
+//! The batches of a tenant: list them, create one, or use one that exists.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 use crate::operation::Operation;
 use crate::raw::timestamp::Timestamp;
 
-/// What a batch says it is for, unless told otherwise.
+/// The purpose of a batch, unless set.
 const CALL_PURPOSE: &str = "Async Batch Execution";
-/// Who a batch says created it, unless told otherwise.
+/// The system that created a batch, unless set.
 const SOURCE_SYSTEM: &str = "Spark Rust SDK";
 
 /// The batches of a tenant. Cheap to clone.
@@ -40,19 +40,20 @@ impl Batches {
     /// Lists the batches that are in progress or ended within the past hour, with the tenant's
     /// configuration and load.
     ///
-    /// They are those of the caller, unless the caller may see others' (`supervisor:pf`).
+    /// These are the batches of the caller, or those of all users if the caller may see them
+    /// (`supervisor:pf`).
     ///
     /// # Errors
     ///
-    /// Whatever keeps an answer from coming, after retries.
+    /// If the request fails after retries.
     pub async fn describe(&self) -> Result<DescribeResponse> {
         self.calls.describe().await
     }
 
-    /// Creates a batch for a service: `my-folder/my-service`, or anything else that a
-    /// [`ServiceUri`] is made of. Nothing happens before the result is awaited.
+    /// Creates a batch for a service, such as `my-folder/my-service` or any other [`ServiceUri`].
+    /// Nothing happens until the result is awaited.
     ///
-    /// Close the batch when all is pushed, so that its workers and buffers become free.
+    /// Close the batch when everything is pushed, so that its workers and buffers are released.
     ///
     /// ```no_run
     /// # async fn example(spark: cspark_batches::Client) -> cspark_batches::Result<()> {
@@ -82,19 +83,20 @@ impl Batches {
         }
     }
 
-    /// Takes up a batch by its id. No request is made, and the id is checked with the first one.
+    /// Returns a pipeline for a batch that exists, by its id. No request is made, and the id is
+    /// validated by the first one.
     ///
-    /// The pipeline counts as open until the service says otherwise, and its statistics hold what
-    /// is pushed through it, not what was pushed before.
+    /// The pipeline is open until a response says otherwise. Its statistics count what is pushed
+    /// through it, not what was pushed before.
     pub fn of(&self, id: impl Into<String>) -> Pipeline {
         Pipeline::new(self.calls.clone(), id.into(), None)
     }
 }
 
-/// A batch that is to be created: set options, then `.await` it.
+/// A builder for a batch: set options, then `.await` it.
 ///
-/// Options that are not set are left to the service. Those from [`min_runners`](Self::min_runners)
-/// on are experimental in the API, and may change.
+/// The service decides about options that are not set. The options from
+/// [`min_runners`](Self::min_runners) on are experimental in the API, and may change.
 #[must_use = "nothing is created before it is awaited"]
 pub struct Create {
     calls: Calls,
@@ -113,50 +115,50 @@ impl Create {
         Ok((self.calls.clone(), uri))
     }
 
-    /// The transaction date, by which the version of the service is found that was active then: ISO
-    /// 8601 text, a [`SystemTime`](std::time::SystemTime), or [`Timestamp::from_unix_millis`].
+    /// Sets the transaction date, which selects the version of the service that was active then:
+    /// ISO 8601 text, a [`SystemTime`](std::time::SystemTime), or [`Timestamp::from_unix_millis`].
     #[doc(alias = "activeSince")]
     pub fn active_since(self, moment: impl Into<Timestamp>) -> Self {
         self.set(|request| request.version_by_timestamp = Some(moment.into().to_string()))
     }
 
-    /// The system that creates the batch; `Spark Rust SDK` unless set.
+    /// Sets the system that creates the batch. `Spark Rust SDK` unless set.
     #[doc(alias = "sourceSystem")]
     pub fn source_system(self, name: impl Into<String>) -> Self {
         self.set(|request| request.source_system = Some(name.into()))
     }
 
-    /// An id of your own, which the batch's details show again.
+    /// Sets an id of your own, which the batch's details contain.
     #[doc(alias = "correlationId")]
     pub fn correlation_id(self, id: impl Into<String>) -> Self {
         self.set(|request| request.correlation_id = Some(id.into()))
     }
 
-    /// Why the batch is created; `Async Batch Execution` unless set.
+    /// Sets the purpose of the batch. `Async Batch Execution` unless set.
     #[doc(alias = "callPurpose")]
     pub fn call_purpose(self, purpose: impl Into<String>) -> Self {
         self.set(|request| request.call_purpose = Some(purpose.into()))
     }
 
-    /// The outputs to return, rather than all.
+    /// Selects the outputs to return. All unless set.
     #[doc(alias = "selectedOutputs")]
     pub fn selected_outputs<S: AsRef<str>>(self, names: impl IntoIterator<Item = S>) -> Self {
         self.set(|request| request.output = joined(names))
     }
 
-    /// The sub-services to output.
+    /// Selects the sub-services to output.
     pub fn subservices<S: AsRef<str>>(self, names: impl IntoIterator<Item = S>) -> Self {
         self.set(|request| request.subservice = joined(names))
     }
 
-    /// The inputs that identify a record.
+    /// Names the inputs that identify a record.
     #[doc(alias = "inputKey")]
     #[doc(alias = "unique_record_key")]
     pub fn input_key<S: AsRef<str>>(self, names: impl IntoIterator<Item = S>) -> Self {
         self.set(|request| request.unique_record_key = joined(names))
     }
 
-    /// Concurrent runners to start with, at least 1. The service starts with 10 unless set.
+    /// Sets the number of concurrent runners to start with, at least 1. 10 unless set.
     #[doc(alias = "minRunners")]
     #[doc(alias = "initial_workers")]
     pub fn min_runners(self, runners: u32) -> Self {
@@ -165,14 +167,14 @@ impl Create {
         })
     }
 
-    /// The most concurrent runners, at least 1. The service takes 100 unless set.
+    /// Sets the maximum number of concurrent runners, at least 1. 100 unless set.
     #[doc(alias = "maxRunners")]
     #[doc(alias = "max_workers")]
     pub fn max_runners(self, runners: u32) -> Self {
         self.set_positive("max_runners", runners, |request| &mut request.max_workers)
     }
 
-    /// Chunks that a VM takes at a time, at least 1. The service takes 2 unless set.
+    /// Sets how many chunks a VM processes at a time, at least 1. 2 unless set.
     #[doc(alias = "chunksPerVm")]
     #[doc(alias = "chunks_per_request")]
     pub fn chunks_per_vm(self, chunks: u32) -> Self {
@@ -181,7 +183,7 @@ impl Create {
         })
     }
 
-    /// Runners in each VM, at least 1. The service takes 2 unless set.
+    /// Sets the number of runners in each VM, at least 1. 2 unless set.
     #[doc(alias = "runnersPerVm")]
     #[doc(alias = "runner_thread_count")]
     pub fn runners_per_vm(self, runners: u32) -> Self {
@@ -190,7 +192,7 @@ impl Create {
         })
     }
 
-    /// The size of the input buffer in megabytes, at least 1.
+    /// Sets the size of the input buffer in megabytes, at least 1.
     #[doc(alias = "maxInputSize")]
     pub fn max_input_size(self, megabytes: u32) -> Self {
         self.set_positive("max_input_size", megabytes, |request| {
@@ -198,7 +200,7 @@ impl Create {
         })
     }
 
-    /// The size of the output buffer in megabytes, at least 1.
+    /// Sets the size of the output buffer in megabytes, at least 1.
     #[doc(alias = "maxOutputSize")]
     pub fn max_output_size(self, megabytes: u32) -> Self {
         self.set_positive("max_output_size", megabytes, |request| {
@@ -206,11 +208,10 @@ impl Create {
         })
     }
 
-    /// The share of records that have to succeed, from 0.0 to 1.0. The service takes 1.0 unless
-    /// set.
+    /// Sets the share of records that have to succeed, from 0.0 to 1.0. 1.0 unless set.
     ///
-    /// The wire has whole percents of acceptable errors, rounded up: 0.95 is 5 percent, and so is
-    /// 0.955.
+    /// The service takes whole percents of acceptable errors, so the share of errors is rounded up:
+    /// 0.95 is 5 percent, and so is 0.955.
     #[doc(alias = "acceptable_error_percentage")]
     pub fn accuracy(mut self, share: f64) -> Self {
         match error_percentage(share) {
@@ -255,7 +256,7 @@ impl Create {
         }
     }
 
-    /// The first mistake is the one that is told.
+    /// Keeps the first error.
     fn refuse(&mut self, error: Error) {
         if self.request.is_ok() {
             self.request = Err(error.with_operation(Operation::Create));
@@ -277,11 +278,10 @@ impl IntoFuture for Create {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the locator or an option is wrong: nothing
-    /// was sent. Otherwise whatever kept an answer from coming: creation is repeated only where the
-    /// service surely did not take the request, and
-    /// [`may_have_been_processed`](crate::Error::may_have_been_processed) tells whether a batch may
-    /// be there that nobody has the id of.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the locator or an option is wrong, and
+    /// nothing was sent. Otherwise, if the request fails. It is repeated only if the service did
+    /// not process it. If [`may_have_been_processed`](crate::Error::may_have_been_processed) is
+    /// true, there may be a batch whose id is unknown.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())
     }

@@ -1,4 +1,4 @@
-//! One batch: push, pull, watch, close, cancel.
+//! One batch: push, pull, status, close, cancel.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,10 +17,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::operation::Operation;
 use crate::raw::types::{Batch, BatchStatus, BatchTransition, Status};
 
-/// A batch, by its id. Cheap to clone; clones share state and statistics, and may be used from
-/// many tasks at a time.
+/// A batch.
 ///
-/// Made by [`Batches::create`](crate::Batches::create) and [`Batches::of`](crate::Batches::of).
+/// A pipeline is cheap to clone. Clones share state and statistics, and may be used from many tasks
+/// at a time. [`Batches::create`](crate::Batches::create) and [`Batches::of`](crate::Batches::of)
+/// return pipelines.
 #[derive(Clone)]
 pub struct Pipeline {
     shared: Arc<Shared>,
@@ -46,31 +47,34 @@ impl Pipeline {
         }
     }
 
-    /// The batch's id. Keep it: it is what the batch can be taken up with again.
+    /// Returns the batch's id. Another process can use the batch with it: see
+    /// [`Batches::of`](crate::Batches::of).
     pub fn id(&self) -> &str {
         &self.shared.id
     }
 
-    /// What the service said when this batch was created; nothing for one taken up by its id.
+    /// Returns the service's response to the creation of the batch; `None` for a pipeline from
+    /// [`Batches::of`](crate::Batches::of).
     pub fn created(&self) -> Option<&Batch> {
         self.shared.created.as_ref()
     }
 
-    /// What can be done with the batch, as far as this pipeline knows.
+    /// Returns the state of the batch, as far as this pipeline knows.
     pub fn state(&self) -> PipelineState {
         self.ledger().state()
     }
 
-    /// The chunks that the service accepted from this pipeline, with their numbers of records.
+    /// Returns the chunks that the service accepted from this pipeline, with their numbers of
+    /// records.
     pub fn stats(&self) -> Stats {
         self.ledger().stats()
     }
 
-    /// Gets the details of the batch: totals, configuration, who created it.
+    /// Reads the details of the batch: totals, configuration, creator.
     ///
     /// # Errors
     ///
-    /// Whatever keeps an answer from coming, after retries.
+    /// If the request fails after retries.
     #[doc(alias = "getInfo")]
     #[doc(alias = "get_info")]
     pub async fn info(&self) -> Result<Batch> {
@@ -79,11 +83,11 @@ impl Pipeline {
         Ok(batch)
     }
 
-    /// Gets the status of the batch: its counters and the fill of its buffers.
+    /// Reads the status of the batch: its counters and the fill level of its buffers.
     ///
     /// # Errors
     ///
-    /// Whatever keeps an answer from coming, after retries.
+    /// If the request fails after retries.
     #[doc(alias = "getStatus")]
     #[doc(alias = "get_status")]
     pub async fn status(&self) -> Result<Status> {
@@ -92,10 +96,10 @@ impl Pipeline {
         Ok(status)
     }
 
-    /// Adds chunks to the input buffer, in one request: all of them or none.
+    /// Adds chunks to the input buffer in one request: all of them or none.
     ///
-    /// A chunk counts as sent once the service has accepted it. If the push fails, ids and
-    /// statistics are as before; pushing the same [`Chunk`](crate::Chunk)s again keeps their ids.
+    /// If the push fails, ids and statistics are as before. Push the same
+    /// [`Chunk`](crate::Chunk)s again, so that they keep their ids.
     ///
     /// ```no_run
     /// # async fn example(pipeline: cspark_batches::Pipeline) -> cspark_batches::Result<()> {
@@ -112,11 +116,13 @@ impl Pipeline {
     /// # Errors
     ///
     /// Before any request: [`ErrorKind::State`] if the batch is closed or cancelled,
-    /// [`ErrorKind::Input`] if the records can't be encoded or an id is empty or taken.
-    /// Otherwise whatever the service answers; a push that does not fit into the input buffer is
-    /// refused as a whole. It is repeated only where the service surely did not take it, since
-    /// chunks that come twice may be computed twice;
-    /// [`may_have_been_processed`](Error::may_have_been_processed) tells the doubtful cases.
+    /// [`ErrorKind::Input`] if the records can't be encoded, or an id is empty or was used before.
+    ///
+    /// Otherwise, if the request fails. The service refuses a push that does not fit into the input
+    /// buffer as a whole. A push is repeated only if the service did not process it, because chunks
+    /// that are pushed twice may be computed twice. If
+    /// [`may_have_been_processed`](Error::may_have_been_processed) is true, the service may have
+    /// the chunks.
     pub async fn push(&self, push: impl Into<Push<'_>> + Send) -> Result<Pushed> {
         let operation = Operation::Push;
         self.ledger()
@@ -146,10 +152,10 @@ impl Pipeline {
         })
     }
 
-    /// Takes results out of the output buffer: up to 100 chunks, in any order, unless told
-    /// otherwise. Nothing happens before the result is awaited.
+    /// Removes results from the output buffer and returns them: those of up to 100 chunks unless
+    /// set, in any order. Nothing happens until the result is awaited.
     ///
-    /// `T` is what the outputs of one record are read into; see [`Outputs`](crate::Outputs).
+    /// The outputs of one record are decoded as a `T`; see [`Outputs`](crate::Outputs).
     ///
     /// ```no_run
     /// # async fn example(pipeline: cspark_batches::Pipeline) -> cspark_batches::Result<()> {
@@ -175,22 +181,23 @@ impl Pipeline {
         }
     }
 
-    /// Closes the batch: no more chunks; pending ones are still computed, and can be pulled.
+    /// Closes the batch: it accepts no more chunks. Pending ones are still computed, and can be
+    /// pulled.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] before any request if it is closed or cancelled already. Otherwise
-    /// whatever keeps an answer from coming, after retries; the pipeline stays open then.
+    /// [`ErrorKind::State`] before any request if the batch is already closed or cancelled.
+    /// Otherwise, if the request fails after retries; the pipeline then stays open.
     pub async fn close(&self) -> Result<Batch> {
         self.update(Operation::Close, BatchTransition::Closed).await
     }
 
-    /// Cancels the batch: it stops at once, and drops all that is in its buffers.
+    /// Cancels the batch: it stops at once, and drops the content of its buffers.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`] before any request if it is cancelled already. Otherwise whatever keeps
-    /// an answer from coming, after retries; the pipeline stays as it was then.
+    /// [`ErrorKind::State`] before any request if the batch is already cancelled. Otherwise, if the
+    /// request fails after retries; the state of the pipeline then stays as it was.
     pub async fn cancel(&self) -> Result<Batch> {
         self.update(Operation::Cancel, BatchTransition::Cancelled)
             .await
@@ -214,8 +221,8 @@ impl Pipeline {
         Ok(batch)
     }
 
-    /// A request whose answer was lost may have done its work, and its repetition be refused for
-    /// just that reason: asks the service before telling the caller that it failed.
+    /// The service may refuse a repeated request because the first one worked and only its response
+    /// was lost. So this asks the service for the state before it returns the error.
     async fn after_all(&self, operation: Operation, error: Error) -> Result<Batch> {
         if !(error.may_have_been_processed() && error.kind() == ErrorKind::Refused) {
             return Err(error);
@@ -263,7 +270,7 @@ fn state_changed(batch_id: &str, state: PipelineState) {
     tracing::info!(
         target: "cspark_batches",
         { cspark.batch.id = batch_id, cspark.batch.state = ?state },
-        "the batch takes another state"
+        "the batch changed its state"
     );
 }
 
@@ -276,7 +283,7 @@ impl fmt::Debug for Pipeline {
     }
 }
 
-/// Results that are to be pulled: set the most chunks if wanted, then `.await` it.
+/// A builder for a pull: set the number of chunks if needed, then `.await` it.
 #[must_use = "nothing is pulled before it is awaited"]
 pub struct Pull<'a, T> {
     pipeline: &'a Pipeline,
@@ -285,7 +292,7 @@ pub struct Pull<'a, T> {
 }
 
 impl<T> Pull<'_, T> {
-    /// The most chunks to take, at least 1; 100 unless set.
+    /// Sets the maximum number of chunks, at least 1. 100 unless set.
     pub fn max_chunks(mut self, chunks: u32) -> Self {
         self.max_chunks = Some(chunks);
         self
@@ -301,14 +308,15 @@ impl<'a, T: DeserializeOwned + Send + 'a> IntoFuture for Pull<'a, T> {
     /// # Errors
     ///
     /// Before any request: [`ErrorKind::State`] if the batch is cancelled, [`ErrorKind::Input`] if
-    /// the most chunks are 0. Otherwise whatever keeps an answer from coming. The pull is repeated
-    /// only where the service surely has not handed anything out; if
-    /// [`may_have_been_processed`](Error::may_have_been_processed) says that it may have, the
-    /// results in the lost answer are gone, and their chunks have to be pushed again.
+    /// the maximum number of chunks is 0.
     ///
-    /// [`ErrorKind::Decode`] if the results are not what `T` expects. They exist nowhere else then,
-    /// so [`Error::response_body`] has the whole answer, and [`Pulled::parse`] reads it with
-    /// another type.
+    /// Otherwise, if the request fails. It is repeated only if the service did not process it. If
+    /// [`may_have_been_processed`](Error::may_have_been_processed) is true, the results in the lost
+    /// response are gone, and their chunks have to be pushed again.
+    ///
+    /// [`ErrorKind::Decode`] if the results can't be decoded as `T`. The service no longer has
+    /// them, so [`Error::response_body`] returns the whole response, and [`Pulled::parse`] decodes
+    /// it as another type.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let pipeline = self.pipeline;

@@ -1,4 +1,4 @@
-//! What is pushed: records, one data object, prepared chunks or JSON.
+//! The content of a push: records, one data object, prepared chunks or JSON.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::raw::types::{Status, SummaryRequest};
 use crate::records::{ExtraCells, Layout, MissingCells};
 
-/// What to push to a batch, and how to cut it into chunks.
+/// The content of a push, and how it is cut into chunks.
 ///
 /// ```
 /// use cspark_batches::Push;
@@ -29,9 +29,9 @@ use crate::records::{ExtraCells, Layout, MissingCells};
 /// # Ok::<(), cspark_batches::Error>(())
 /// ```
 ///
-/// All chunks of a push go in one request, which the service takes as a whole or not at all. Push
-/// data that is larger than the input buffer piece by piece, or leave it to a run.
-#[must_use = "nothing is pushed before it is given to a pipeline"]
+/// All chunks of a push go into one request, which the service accepts or refuses as a whole. Push
+/// data that are larger than the input buffer piece by piece, or use a [run](crate::run).
+#[must_use = "nothing is pushed until it is given to a pipeline"]
 pub struct Push<'a> {
     source: Source<'a>,
     duplicates: Duplicates,
@@ -47,19 +47,18 @@ enum Source<'a> {
     Made(Result<Vec<Chunk>>),
 }
 
-/// What to do with a chunk whose id another one has already, in the same push or in one that the
-/// service accepted from this pipeline before.
+/// What to do with a chunk whose id was used before, in the same push or in one that the service
+/// accepted from this pipeline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[doc(alias = "ifChunkIdDuplicated")]
 #[doc(alias = "if_chunk_id_duplicated")]
 pub enum Duplicates {
-    /// Refuse the whole push: an error names the id, and nothing is sent. The id is what ties
-    /// results to inputs, so this is the default.
+    /// Refuse the whole push: the error names the id, and nothing is sent.
     #[default]
     Refuse,
-    /// Give the chunk a new id (a UUID). [`PushedChunk::replaced`] tells which one it had.
+    /// Give the chunk a new id (a UUID). [`PushedChunk::replaced`] has the former one.
     Replace,
-    /// Leave the chunk out. [`Pushed::skipped`] names it.
+    /// Leave out the chunk. [`Pushed::skipped`] has its id.
     Skip,
 }
 
@@ -71,7 +70,7 @@ macro_rules! for_records {
         $(
             $(#[$doc])*
             ///
-            /// For records; prepared chunks and JSON are refused with it.
+            /// It applies to records only. With prepared chunks or JSON the push fails.
             pub fn $method$(<$generic: ?Sized + Serialize>)?(self, $argument: $type) -> Self {
                 self.set(stringify!($method), |chunker| chunker.$method($argument))
             }
@@ -80,7 +79,7 @@ macro_rules! for_records {
 }
 
 impl<'a> Push<'a> {
-    /// Records, cut into chunks of 200 unless told otherwise; see [`Chunker`] for what a record is.
+    /// Pushes records, in chunks of 200 unless set; see [`Chunker`] for what a record is.
     pub fn records<I>(records: I) -> Self
     where
         I: IntoIterator + Send + 'a,
@@ -93,8 +92,8 @@ impl<'a> Push<'a> {
         })
     }
 
-    /// One data object: all the records in one chunk, with [`parameters`](Self::parameters) and
-    /// [`summary`](Self::summary) if wanted.
+    /// Pushes all records in one chunk, with [`parameters`](Self::parameters) and
+    /// [`summary`](Self::summary) if they are set.
     pub fn data<I>(inputs: I) -> Self
     where
         I: IntoIterator + Send + 'a,
@@ -103,12 +102,12 @@ impl<'a> Push<'a> {
         Self::records(inputs).chunk_size(usize::MAX)
     }
 
-    /// Prepared chunks, which are sent as they are.
+    /// Pushes prepared chunks as they are.
     pub fn chunks(chunks: impl IntoIterator<Item = Chunk>) -> Self {
         Self::new(Source::Made(Ok(chunks.into_iter().collect())))
     }
 
-    /// JSON text or bytes: `{"chunks": [..]}`, a list of chunks, or one chunk; see
+    /// Pushes chunks from JSON: `{"chunks": [..]}`, a list of chunks, or one chunk; see
     /// [`Chunk::parse`].
     pub fn json(json: impl AsRef<[u8]>) -> Self {
         Self::new(Source::Made(Chunk::parse(json)))
@@ -121,35 +120,35 @@ impl<'a> Push<'a> {
         }
     }
 
-    /// What to do with a chunk whose id was used before. Refused unless set.
+    /// Sets what to do with a chunk whose id was used before. It is refused unless set.
     pub fn if_duplicate(mut self, duplicates: Duplicates) -> Self {
         self.duplicates = duplicates;
         self
     }
 
     for_records! {
-        /// Chunks of so many records; see [`Chunker::chunk_size`].
+        /// Sets the number of records in a chunk; see [`Chunker::chunk_size`].
         #[doc(alias = "chunkSize")]
         chunk_size(records: usize);
-        /// So many chunks of even size; see [`Chunker::chunk_count`].
+        /// Sets the number of chunks, which are of even size; see [`Chunker::chunk_count`].
         chunk_count(chunks: usize);
-        /// Chunks of at most so many bytes; see [`Chunker::chunk_bytes`].
+        /// Sets the maximum size of a chunk in bytes; see [`Chunker::chunk_bytes`].
         chunk_bytes(bytes: usize);
-        /// What to do with a record that lacks a column; see [`Chunker::missing_cells`].
+        /// Sets what to do with a record that lacks a column; see [`Chunker::missing_cells`].
         missing_cells(rule: MissingCells);
-        /// What to do with a record that has a cell too many; see [`Chunker::extra_cells`].
+        /// Sets what to do with a record that has an extra cell; see [`Chunker::extra_cells`].
         extra_cells(rule: ExtraCells);
-        /// How the records stand in a chunk; see [`Chunker::layout`].
+        /// Sets the layout of the records in a chunk; see [`Chunker::layout`].
         layout(layout: Layout);
-        /// Inputs that all records share; see [`Chunker::parameters`].
+        /// Sets inputs that all records share; see [`Chunker::parameters`].
         parameters<P: ?Sized + Serialize>(parameters: &P);
-        /// What to compute over the records of each chunk; see [`Chunker::summary`].
+        /// Sets aggregates to compute over the records of each chunk; see [`Chunker::summary`].
         summary(summary: SummaryRequest);
     }
 
-    /// The columns in order; see [`Chunker::columns`].
+    /// Sets the columns in order; see [`Chunker::columns`].
     ///
-    /// For records; prepared chunks and JSON are refused with it.
+    /// It applies to records only. With prepared chunks or JSON the push fails.
     pub fn columns<C: Into<String>>(self, names: impl IntoIterator<Item = C>) -> Self {
         self.set("columns", |chunker| chunker.columns(names))
     }
@@ -161,19 +160,19 @@ impl<'a> Push<'a> {
                 make,
             },
             Source::Made(Ok(_)) => Source::Made(Err(Error::input(format!(
-                "`{setting}` is for records, and these chunks are made already"
+                "`{setting}` applies to records, but the chunks of this push are prepared already"
             )))),
             Source::Made(Err(error)) => Source::Made(Err(error)),
         };
         self
     }
 
-    /// The chunks, with their ids. Keep them to push the very same again after a failure.
+    /// Returns the chunks with their ids. Keep them to push the same chunks again after a failure.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if there are no records or chunks, or they
-    /// can't be encoded; the error names the record.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if there are no records or chunks, or if a
+    /// record can't be encoded; the error names the record.
     pub fn into_chunks(self) -> Result<Vec<Chunk>> {
         self.into_parts().map(|(chunks, _)| chunks)
     }
@@ -185,7 +184,7 @@ impl<'a> Push<'a> {
         };
         match chunks.is_empty() {
             true => Err(Error::input(
-                "there is nothing to push: no records, no chunks",
+                "there is nothing to push: neither records nor chunks",
             )),
             false => Ok((chunks, self.duplicates)),
         }
@@ -217,16 +216,16 @@ impl From<Vec<Chunk>> for Push<'_> {
     }
 }
 
-/// What a push did.
+/// The result of a push.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Pushed {
-    /// The status of the batch with the new chunks counted in. Empty if all chunks were skipped, so
-    /// that there was nothing to send.
+    /// The status of the batch, with the new chunks counted. Empty if all chunks were skipped and
+    /// nothing was sent.
     pub status: Status,
     /// The chunks that the service accepted, in order.
     pub chunks: Vec<PushedChunk>,
-    /// The ids of chunks that were left out as duplicates.
+    /// The ids of duplicates that were left out.
     pub skipped: Vec<String>,
 }
 
@@ -234,10 +233,10 @@ pub struct Pushed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PushedChunk {
-    /// The id that its results will have.
+    /// The id, which its results will have.
     pub id: String,
     /// The number of records.
     pub records: u64,
-    /// The id that it had before, if that was a duplicate and replaced.
+    /// The former id, if that was a duplicate and has been replaced.
     pub replaced: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Which service a batch runs: one type for every way to say it.
+//! The locator of a service, in all its forms.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 
-/// First segments with a meaning of their own. A folder of that name is written in the long form.
+/// First segments that are not the name of a folder. A folder of such a name needs the long form.
 const RESERVED: [&str; 4] = ["folders", "service", "version", "proxy"];
 
-/// The locator of a service, checked and in one normal form.
+/// The locator of a service, validated and in one normal form.
 ///
-/// It is read from any of these, with leading, trailing and doubled slashes forgiven:
+/// It is parsed from any of these forms. Leading, trailing and doubled slashes are ignored.
+///
 ///
 /// | text | means |
 /// | --- | --- |
@@ -24,8 +25,8 @@ const RESERVED: [&str; 4] = ["folders", "service", "version", "proxy"];
 /// | `version/UUID` | one version, by its id |
 /// | `proxy/endpoint` | a service behind a custom endpoint |
 ///
-/// Names may contain spaces; they are written plain, never percent-encoded. Printing gives a text
-/// that reads as the same locator again.
+/// Names may contain spaces, which are never percent-encoded. `Display` prints a text that parses
+/// as the same locator.
 ///
 /// ```
 /// use cspark_batches::ServiceUri;
@@ -54,7 +55,7 @@ enum Target {
     Proxy(String),
 }
 
-/// The parts of a service locator, as the other SDKs take them; see [`ServiceUri::from_parts`].
+/// The parts of a service locator, as in the other SDKs; see [`ServiceUri::from_parts`].
 ///
 /// ```
 /// use cspark_batches::{ServiceUri, UriParts};
@@ -70,27 +71,27 @@ enum Target {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UriParts<'a> {
-    /// The folder; goes with `service`.
+    /// The folder, together with `service`.
     pub folder: Option<&'a str>,
-    /// The service's name; goes with `folder`.
+    /// The service's name, together with `folder`.
     pub service: Option<&'a str>,
     /// The semantic version of the service that `folder` and `service` name.
     pub version: Option<&'a str>,
-    /// The UUID of a version. It says all: the names beside it, if any, are not sent.
+    /// The UUID of a version. It is enough: names given with it are not sent.
     pub version_id: Option<&'a str>,
-    /// The UUID of a service, which means its latest version.
+    /// The UUID of a service, for its latest version.
     pub service_id: Option<&'a str>,
-    /// A whole locator; excludes all other parts.
+    /// A whole locator, without any other part.
     pub service_uri: Option<&'a str>,
 }
 
 impl ServiceUri {
-    /// The latest version of a service, by the names of its folder and itself.
+    /// Creates a locator for the latest version of a service, by the names of folder and service.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if a name is empty, has spaces around it, or
-    /// has a slash, a square bracket or a control character in it.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if a name is empty, begins or ends with a
+    /// space, or contains a slash, a square bracket or a control character.
     pub fn new(folder: impl Into<String>, service: impl Into<String>) -> Result<Self> {
         let folder = checked("folder", folder.into())?;
         let service = checked("service", service.into())?;
@@ -101,12 +102,12 @@ impl ServiceUri {
         }))
     }
 
-    /// The same service in one version, such as `0.4.2`.
+    /// Selects one version of the service, such as `0.4.2`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the version has what a name must not have,
-    /// or if this locator is not made of names.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the version contains what a name must not
+    /// contain, or if this locator does not consist of names.
     pub fn with_version(self, version: impl Into<String>) -> Result<Self> {
         match self.0 {
             Target::Named {
@@ -120,13 +121,13 @@ impl ServiceUri {
                 }))
             }
             other => Err(Error::input(format!(
-                "a version goes with folder/service, and `{}` is no such locator",
+                "a version needs a locator of the form folder/service, unlike `{}`",
                 Self(other)
             ))),
         }
     }
 
-    /// The latest version of a service, by the service's UUID.
+    /// Creates a locator for the latest version of a service, by the service's UUID.
     ///
     /// # Errors
     ///
@@ -135,7 +136,7 @@ impl ServiceUri {
         uuid("service", id).map(Target::ServiceId).map(Self)
     }
 
-    /// One version of a service, by the version's UUID.
+    /// Creates a locator for one version of a service, by the version's UUID.
     ///
     /// # Errors
     ///
@@ -144,7 +145,7 @@ impl ServiceUri {
         uuid("version", id).map(Target::VersionId).map(Self)
     }
 
-    /// A service behind a custom endpoint.
+    /// Creates a locator for a service behind a custom endpoint.
     ///
     /// # Errors
     ///
@@ -158,12 +159,12 @@ impl ServiceUri {
         )))
     }
 
-    /// A locator from its parts, the way the other SDKs take them.
+    /// Creates a locator from its parts, as in the other SDKs.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if nothing is given, if parts that need each
-    /// other are not together or contradict each other, or if one of them is malformed.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if there are no parts, if parts are missing or
+    /// contradict each other, or if one of them is malformed.
     pub fn from_parts(parts: UriParts<'_>) -> Result<Self> {
         let UriParts {
             folder,
@@ -177,14 +178,14 @@ impl ServiceUri {
             let others = [folder, service, version, version_id, service_id];
             if others.iter().any(Option::is_some) {
                 return Err(Error::input(
-                    "service_uri says all: leave out the other parts",
+                    "service_uri is a whole locator: remove the other parts",
                 ));
             }
             return uri.parse();
         }
         if version.is_some() && version_id.is_some() {
             return Err(Error::input(
-                "version and version_id both name a version: give one of them",
+                "version and version_id both select a version: give only one of them",
             ));
         }
         let named = match (folder, service) {
@@ -196,10 +197,10 @@ impl ServiceUri {
         match (version_id, service_id, named) {
             (Some(id), _, _) => Self::from_version_id(id),
             (None, Some(_), Some(_)) => Err(Error::input(
-                "service_id and folder/service both name a service: give one of them",
+                "service_id and folder/service both select a service: give only one of them",
             )),
             (None, Some(_), None) if version.is_some() => Err(Error::input(
-                "version goes with folder and service; with service_id, give version_id",
+                "version needs folder and service; instead of service_id, give version_id",
             )),
             (None, Some(id), None) => Self::from_service_id(id),
             (None, None, Some(named)) => match version {
@@ -207,12 +208,12 @@ impl ServiceUri {
                 None => Ok(named),
             },
             (None, None, None) => Err(Error::input(
-                "no service is named: give folder and service, service_id, version_id or service_uri",
+                "there is no service: give folder and service, service_id, version_id or service_uri",
             )),
         }
     }
 
-    /// The folder, if the locator is made of names.
+    /// Returns the folder, if the locator consists of names.
     pub fn folder(&self) -> Option<&str> {
         match &self.0 {
             Target::Named { folder, .. } => Some(folder),
@@ -220,7 +221,7 @@ impl ServiceUri {
         }
     }
 
-    /// The service's name, if the locator is made of names.
+    /// Returns the service's name, if the locator consists of names.
     pub fn service(&self) -> Option<&str> {
         match &self.0 {
             Target::Named { service, .. } => Some(service),
@@ -228,7 +229,7 @@ impl ServiceUri {
         }
     }
 
-    /// The version, if the locator names one.
+    /// Returns the version, if the locator selects one by name.
     pub fn version(&self) -> Option<&str> {
         match &self.0 {
             Target::Named { version, .. } => version.as_deref(),
@@ -236,7 +237,7 @@ impl ServiceUri {
         }
     }
 
-    /// The service's UUID, if that is what the locator holds.
+    /// Returns the service's UUID, if the locator consists of it.
     pub fn service_id(&self) -> Option<&str> {
         match &self.0 {
             Target::ServiceId(id) => Some(id),
@@ -244,7 +245,7 @@ impl ServiceUri {
         }
     }
 
-    /// The version's UUID, if that is what the locator holds.
+    /// Returns the version's UUID, if the locator consists of it.
     pub fn version_id(&self) -> Option<&str> {
         match &self.0 {
             Target::VersionId(id) => Some(id),
@@ -252,7 +253,7 @@ impl ServiceUri {
         }
     }
 
-    /// The custom endpoint, if that is what the locator holds.
+    /// Returns the custom endpoint, if the locator consists of it.
     pub fn proxy(&self) -> Option<&str> {
         match &self.0 {
             Target::Proxy(endpoint) => Some(endpoint),
@@ -260,8 +261,8 @@ impl ServiceUri {
         }
     }
 
-    /// What goes into the field `service` of the request that creates a batch: nothing when a
-    /// version's id says all.
+    /// The field `service` of the request that creates a batch; `None` if the version's id is
+    /// enough.
     pub(crate) fn to_wire(&self) -> Option<String> {
         match &self.0 {
             Target::Named {
@@ -290,7 +291,7 @@ impl FromStr for ServiceUri {
             .collect();
         let wrong = |what: &str| {
             Error::input(format!(
-                "`{text}` is no service locator: {what}; expected folder/service, folder/service[version], \
+                "`{text}` is not a service locator: {what}; expected folder/service, folder/service[version], \
                  service/UUID, version/UUID or proxy/endpoint"
             ))
         };
@@ -310,7 +311,7 @@ impl FromStr for ServiceUri {
             ["proxy", ref endpoint @ ..] => Self::from_proxy(&endpoint.join("/"))
                 .map_err(|_| wrong("the endpoint is malformed")),
             [folder, service] => named(folder, service).map_err(|it| wrong(&it)),
-            [_] => Err(wrong("it has one segment only")),
+            [_] => Err(wrong("it has only one segment")),
             _ => Err(wrong("it has more segments than a folder and a service")),
         }
     }
@@ -338,11 +339,11 @@ fn checked(what: &str, name: String) -> Result<String> {
     let problem = if name.is_empty() {
         "is empty"
     } else if name.trim() != name {
-        "has spaces around it"
+        "begins or ends with a space"
     } else if name.contains(['/', '[', ']']) {
-        "has a slash or a square bracket in it"
+        "contains a slash or a square bracket"
     } else if name.contains(char::is_control) {
-        "has a control character in it"
+        "contains a control character"
     } else {
         return Ok(name);
     };
@@ -351,7 +352,7 @@ fn checked(what: &str, name: String) -> Result<String> {
 
 fn uuid(what: &str, id: &str) -> Result<String> {
     match Uuid::try_parse(id) {
-        // Other spellings (braces, no hyphens) are for other systems.
+        // The service does not accept other spellings (with braces, without hyphens).
         Ok(_) if id.len() == 36 => Ok(id.to_owned()),
         _ => Err(Error::input(format!("the {what} id {id:?} is not a UUID"))),
     }
@@ -405,7 +406,7 @@ impl TryFrom<UriParts<'_>> for ServiceUri {
 }
 
 impl From<Infallible> for Error {
-    /// Lets a [`ServiceUri`] itself be given where anything that converts into one is taken.
+    /// A [`ServiceUri`] converts into itself, so that functions accept it along with text.
     fn from(never: Infallible) -> Self {
         match never {}
     }
@@ -453,7 +454,7 @@ mod tests {
             ("", "it is empty"),
             (" / ", "it is empty"),
             ("//", "it is empty"),
-            ("my-service", "one segment"),
+            ("my-service", "only one segment"),
             ("a/b/c", "more segments"),
             ("folders/a/b", "the long form"),
             ("folders/a/services", "the long form"),
@@ -472,7 +473,7 @@ mod tests {
             ("a/b[1][2]", "square bracket"),
             ("a[1]/b", "square bracket"),
             ("a/b\u{7}", "control character"),
-            ("a /b", "the folder \"a \" has spaces"),
+            ("a /b", "the folder \"a \" begins or ends with a space"),
         ];
         for (text, message) in table {
             let error = text.parse::<ServiceUri>().unwrap_err();
@@ -539,13 +540,13 @@ mod tests {
             assert_eq!(ServiceUri::from_parts(parts).unwrap().to_string(), printed);
         }
         let bad = [
-            (parts, "no service is named"),
+            (parts, "there is no service"),
             (
                 UriParts {
                     version: Some("1"),
                     ..parts
                 },
-                "no service is named",
+                "there is no service",
             ),
             (
                 UriParts {
@@ -567,14 +568,14 @@ mod tests {
                     version_id: Some(ID),
                     ..named
                 },
-                "both name a version",
+                "both select a version",
             ),
             (
                 UriParts {
                     service_id: Some(ID),
                     ..named
                 },
-                "both name a service",
+                "both select a service",
             ),
             (
                 UriParts {
@@ -596,7 +597,7 @@ mod tests {
                     service_uri: Some("f/s"),
                     ..named
                 },
-                "says all",
+                "is a whole locator",
             ),
             (
                 UriParts {

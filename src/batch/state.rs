@@ -1,4 +1,4 @@
-//! What a pipeline knows of its batch: its state, and the chunks that were sent.
+//! A pipeline's record of its batch: the state, and the chunks that were pushed.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,29 +11,31 @@ use crate::error::{Error, Result};
 use crate::operation::Operation;
 use crate::raw::types::BatchStatus;
 
-/// What can be done with a batch. It only ever goes from one to a later one.
+/// The state of a batch. It only changes to a later one in this list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PipelineState {
-    /// Everything.
+    /// The batch accepts chunks.
     #[default]
     Open,
-    /// Pull what is left, or cancel it: the batch was closed, by the caller or by the system, or it
-    /// completed or failed.
+    /// The batch accepts no more chunks, but its results can be pulled: it was closed by the caller
+    /// or by the system, or it completed or failed.
     Closed,
-    /// Nothing but look at it: the batch was cancelled, and its data dropped.
+    /// The batch was cancelled, and its data were dropped.
     Cancelled,
 }
 
 impl PipelineState {
-    /// Why the state forbids the operation, if it does.
+    /// Returns why the state forbids the operation, if it does.
     pub(super) fn allows(self, operation: Operation) -> std::result::Result<(), &'static str> {
         match (self, operation) {
-            (Self::Closed, Operation::Push) => Err("the batch is closed, and takes no more chunks"),
+            (Self::Closed, Operation::Push) => {
+                Err("the batch is closed and accepts no more chunks")
+            }
             (Self::Cancelled, Operation::Push) => {
-                Err("the batch is cancelled, and takes no more chunks")
+                Err("the batch is cancelled and accepts no more chunks")
             }
             (Self::Cancelled, Operation::Pull) => {
-                Err("the batch is cancelled, and its results were dropped")
+                Err("the batch is cancelled and its results were dropped")
             }
             (Self::Closed, Operation::Close) => Err("the batch is closed already"),
             (Self::Cancelled, Operation::Close) => Err("the batch is cancelled already"),
@@ -50,22 +52,22 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// The number of chunks.
+    /// Returns the number of chunks.
     pub fn chunks(&self) -> usize {
         self.records.len()
     }
 
-    /// The number of records in all chunks.
+    /// Returns the number of records in all chunks.
     pub fn records(&self) -> u64 {
         self.records.values().sum()
     }
 
-    /// The number of records in one chunk.
+    /// Returns the number of records in one chunk.
     pub fn records_in(&self, chunk_id: &str) -> Option<u64> {
         self.records.get(chunk_id).copied()
     }
 
-    /// The chunks' ids with their numbers of records, by id.
+    /// Iterates over the ids of the chunks with their numbers of records, sorted by id.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.records
             .iter()
@@ -77,7 +79,7 @@ impl Stats {
 pub(super) struct Ledger {
     state: PipelineState,
     accepted: Stats,
-    /// Ids of chunks whose push has not been answered yet.
+    /// The ids of chunks whose push has no response yet.
     in_flight: HashSet<String>,
 }
 
@@ -90,19 +92,20 @@ impl Ledger {
         self.accepted.clone()
     }
 
-    /// Takes over a status that the service told. Answers may arrive out of order, so that one from
-    /// before a change can't take the change back. Gives the new state if it is another one.
+    /// Updates the state from a response, and returns it if it changed.
+    ///
+    /// Responses may arrive out of order, so the state never goes back.
     pub(super) fn learn(&mut self, status: Option<&BatchStatus>) -> Option<PipelineState> {
-        let told = match status {
+        let state = match status {
             Some(BatchStatus::Cancelled) => PipelineState::Cancelled,
             Some(status) if status.is_terminal() => PipelineState::Closed,
             _ => PipelineState::Open,
         };
-        if told <= self.state {
+        if state <= self.state {
             return None;
         }
-        self.state = told;
-        Some(told)
+        self.state = state;
+        Some(state)
     }
 
     fn knows(&self, id: &str) -> bool {
@@ -110,18 +113,18 @@ impl Ledger {
     }
 }
 
-/// The ids of chunks that are being pushed. Dropped before they are accepted, it makes them free
-/// again.
+/// The ids of chunks that are being pushed. They become free again if it is dropped before
+/// [`accept`](Self::accept).
 #[derive(Debug)]
 pub(super) struct Reservation<'a> {
     ledger: &'a Mutex<Ledger>,
-    /// Each with the id that it had, if that was a duplicate and replaced.
+    /// Each chunk with its former id, if that was a duplicate and has been replaced.
     chunks: Vec<(Chunk, Option<String>)>,
     skipped: Vec<String>,
 }
 
 impl<'a> Reservation<'a> {
-    /// Reserves the ids of all chunks, or none.
+    /// Reserves the ids of all chunks, or of none.
     pub(super) fn new(
         ledger: &'a Mutex<Ledger>,
         chunks: Vec<Chunk>,
@@ -133,7 +136,7 @@ impl<'a> Reservation<'a> {
         for chunk in chunks {
             let id = chunk.id().to_owned();
             if id.is_empty() {
-                return Err(Error::input("a chunk has an empty id"));
+                return Err(Error::input("the id of a chunk is empty"));
             }
             let is_duplicate = guard.knows(&id) || here.contains(&id);
             let chunk = match duplicates {
@@ -164,7 +167,7 @@ impl<'a> Reservation<'a> {
         &self.chunks
     }
 
-    /// Counts the chunks as sent, and tells which they were, and which were skipped.
+    /// Counts the chunks as accepted. Returns them, and the ids of those that were skipped.
     pub(super) fn accept(mut self) -> (Vec<PushedChunk>, Vec<String>) {
         let mut ledger = lock(self.ledger);
         let accepted = std::mem::take(&mut self.chunks)

@@ -54,15 +54,15 @@ impl Batches {
         RunBuilder::new(run, Arc::clone(&self.runtime))
     }
 
-    /// Takes up a batch by its id; see [`crate::Batches::of`].
+    /// Returns a pipeline for a batch that exists; see [`crate::Batches::of`].
     pub fn of(&self, id: impl Into<String>) -> Pipeline {
         Pipeline::new(self.inner.of(id), Arc::clone(&self.runtime))
     }
 }
 
-/// A batch that is to be created: set options, then [`send`](Self::send) it.
+/// A builder for a batch: set options, then [`send`](Self::send) it.
 #[derive(Debug)]
-#[must_use = "nothing is created before it is sent"]
+#[must_use = "nothing is created until it is sent"]
 pub struct Create {
     inner: crate::batch::Create,
     runtime: Arc<Runtime>,

@@ -1,4 +1,4 @@
-//! The way in.
+//! The blocking client.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use crate::client::Health;
 use crate::config::ClientBuilder;
 use crate::error::{Error, Result};
 
-/// The blocking counterpart of [`crate::Client`]. Cheap to clone, and shared freely between
-/// threads.
+/// The blocking counterpart of [`crate::Client`].
+///
+/// A client is cheap to clone and can be shared between threads.
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: crate::client::Client,
@@ -17,7 +18,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client from the `CSPARK_*` variables.
+    /// Creates a client from the `CSPARK_*` environment variables.
     ///
     /// # Errors
     ///
@@ -26,7 +27,7 @@ impl Client {
         Self::build(crate::client::Client::builder().fill_from_env())
     }
 
-    /// A client from settings.
+    /// Creates a client from settings.
     ///
     /// ```no_run
     /// use cspark_batches::{blocking, Client};
@@ -53,19 +54,19 @@ impl Client {
         })
     }
 
-    /// Origin and tenant that requests go to; see [`crate::Client::base_url`].
+    /// Returns the origin and tenant that requests go to; see [`crate::Client::base_url`].
     #[must_use]
     pub fn base_url(&self) -> String {
         self.inner.base_url()
     }
 
-    /// The tenant's name.
+    /// Returns the tenant's name.
     #[must_use]
     pub fn tenant(&self) -> &str {
         self.inner.tenant()
     }
 
-    /// The batches of the tenant.
+    /// Returns the batches of the tenant.
     #[must_use]
     pub fn batches(&self) -> Batches {
         Batches::new(self.inner.batches(), Arc::clone(&self.runtime))

@@ -1,13 +1,13 @@
-//! The same client for programs without async.
+//! The client for programs without async.
 //!
-//! Names and behaviour are those of the async types, whose documentation applies. What is awaited
-//! there is sent with `send()` here, a run is an iterator rather than a stream, and a run that is
-//! awaited for all its results is [collected](RunBuilder::collect). Calls block the thread that
-//! makes them. They may be made from anywhere, also from a thread that belongs to an async runtime,
-//! which then stands still meanwhile.
+//! Names and behaviour are those of the async types, whose documentation applies. There are three
+//! differences: builders are sent with `send()` instead of awaited, a run is an iterator instead of
+//! a stream, and [`collect`](RunBuilder::collect) returns all results of a run. Calls block their
+//! thread. They may be made from any thread, even from one of an async runtime, which can do
+//! nothing else meanwhile.
 //!
-//! Connections, timers and runs live on one thread in the background, which ends when the last
-//! client, pipeline and run of its kin is dropped.
+//! Connections, timers and runs live on one background thread, which ends when the client and all
+//! pipelines and runs made with it are dropped.
 //!
 //! # The managed run
 //!
@@ -67,7 +67,7 @@
 //! # }
 //! ```
 
-/// Options that go on to the async builder of the same name.
+/// Options that are passed to the async builder of the same name.
 macro_rules! options {
     ($of:literal:
         $($name:ident$(<$generic:ident: $bound:path>)?($($value:ident: $type:ty),*);)*

@@ -24,31 +24,31 @@ impl Pipeline {
         Self { inner, runtime }
     }
 
-    /// The batch's id; see [`crate::Pipeline::id`].
+    /// Returns the batch's id; see [`crate::Pipeline::id`].
     #[must_use]
     pub fn id(&self) -> &str {
         self.inner.id()
     }
 
-    /// What the service said at its creation; see [`crate::Pipeline::created`].
+    /// Returns the service's response to the creation; see [`crate::Pipeline::created`].
     #[must_use]
     pub fn created(&self) -> Option<&Batch> {
         self.inner.created()
     }
 
-    /// What can be done with the batch; see [`crate::Pipeline::state`].
+    /// Returns the state of the batch; see [`crate::Pipeline::state`].
     #[must_use]
     pub fn state(&self) -> PipelineState {
         self.inner.state()
     }
 
-    /// The chunks that the service accepted; see [`crate::Pipeline::stats`].
+    /// Returns the chunks that the service accepted; see [`crate::Pipeline::stats`].
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.inner.stats()
     }
 
-    /// Gets the details of the batch; see [`crate::Pipeline::info`].
+    /// Reads the details of the batch; see [`crate::Pipeline::info`].
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Pipeline {
         self.runtime.block_on(self.inner.info())
     }
 
-    /// Gets the status of the batch; see [`crate::Pipeline::status`].
+    /// Reads the status of the batch; see [`crate::Pipeline::status`].
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl Pipeline {
         self.runtime.block_on(self.inner.push(push))
     }
 
-    /// Takes results out of the output buffer when it is sent; see [`crate::Pipeline::pull`].
+    /// Pulls results when it is sent; see [`crate::Pipeline::pull`].
     pub fn pull<T: DeserializeOwned>(&self) -> Pull<'_, T> {
         Pull {
             inner: self.inner.pull(),
@@ -108,16 +108,16 @@ impl Pipeline {
     }
 }
 
-/// Results that are to be pulled: set the most chunks if wanted, then [`send`](Self::send) it.
+/// A builder for a pull: set the number of chunks if needed, then [`send`](Self::send) it.
 #[derive(Debug)]
-#[must_use = "nothing is pulled before it is sent"]
+#[must_use = "nothing is pulled until it is sent"]
 pub struct Pull<'a, T> {
     inner: crate::batch::Pull<'a, T>,
     runtime: &'a Runtime,
 }
 
 impl<T: DeserializeOwned + Send> Pull<'_, T> {
-    /// The most chunks to take; see [`crate::Pull::max_chunks`].
+    /// Sets the maximum number of chunks; see [`crate::Pull::max_chunks`].
     pub fn max_chunks(mut self, chunks: u32) -> Self {
         self.inner = self.inner.max_chunks(chunks);
         self

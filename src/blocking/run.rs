@@ -20,11 +20,10 @@ use crate::run::{
 /// The blocking counterpart of [`crate::run::RunBuilder`]: set options, then [`start`](Self::start)
 /// it to iterate over the results, or [`collect`](Self::collect) them all at once.
 ///
-/// The source is read on a thread where it may block, as an iterator over a channel, a database or
-/// another run does. [`RunHandle::finish`] waits for the chunk that is being read; cancelling and
-/// dropping the run do not, but what the source waits for can't be interrupted, and the source is
-/// dropped after it.
-#[must_use = "nothing runs before it is started or collected"]
+/// The source is read on a thread of its own, so it may block, as an iterator over a channel, a
+/// database or another run does. [`RunHandle::finish`] waits for the chunk that is being read.
+/// Cancelling or dropping the run does not wait; the source is then dropped as soon as it returns.
+#[must_use = "nothing runs until it is started or collected"]
 pub struct RunBuilder<I, O> {
     inner: crate::run::RunBuilder<I, O>,
     runtime: Arc<Runtime>,
@@ -95,15 +94,15 @@ where
     I: 'static,
     O: DeserializeOwned + Send + 'static,
 {
-    /// Runs to the end, and gives all outcomes in the order of the input. They are all held in
-    /// memory, beside the budget.
+    /// Runs to the end and returns all outcomes in the order of the input. They are all held in
+    /// memory, in addition to the budget.
     ///
     /// # Errors
     ///
-    /// As awaiting [`crate::run::RunBuilder`]: why the run could not start, or ended before its
-    /// work was done; with everything that was delivered until then.
+    /// As awaiting [`crate::run::RunBuilder`]: if the run can't start or ends early. The error has
+    /// everything that was delivered until then.
     pub fn collect(self) -> Result<Collected<O>, Incomplete<O>> {
-        // Started in here as well, since a run works in the runtime that it is started in.
+        // Also started in here, because a run works in the runtime that it is started in.
         self.runtime.block_on(async { self.inner.await })
     }
 }
@@ -117,9 +116,9 @@ impl<I, O> fmt::Debug for RunBuilder<I, O> {
 /// The blocking counterpart of [`crate::run::Run`]: an iterator over the [deliveries](Delivery),
 /// and the account of them.
 ///
-/// Work goes on in the background, whether or not somebody iterates, as far as the memory budget
-/// allows. Dropping the run stops it at once, and leaves the batch open; see [`crate::run::Run`].
-/// So iterate over `&mut run` to ask for the [`summary`](Self::summary) afterwards.
+/// The run works in the background, even if nobody iterates, as far as the memory budget allows.
+/// Dropping the run stops it at once, and leaves the batch open; see [`crate::run::Run`]. So
+/// iterate over `&mut run` to ask for the [`summary`](Self::summary) afterwards.
 #[must_use = "a run stops when it is dropped"]
 pub struct Run<O> {
     inner: crate::run::Run<O>,
@@ -127,27 +126,28 @@ pub struct Run<O> {
 }
 
 impl<O> Run<O> {
-    /// The account so far; final when the iterator has ended.
+    /// Returns the account so far. It is final when the iterator has ended.
     pub fn summary(&self) -> Summary {
         self.inner.summary()
     }
 
-    /// How far the run is now.
+    /// Returns the progress of the run.
     pub fn progress(&self) -> Progress {
         self.inner.progress().borrow().clone()
     }
 
-    /// A way to steer the run from elsewhere, another thread for example.
+    /// Returns a handle to control the run, from another thread for example.
     pub fn handle(&self) -> RunHandle {
         self.inner.handle()
     }
 
-    /// The batch that the run works with now, if there is one yet.
+    /// Returns the id of the batch that the run works with, if there is one.
     pub fn batch_id(&self) -> Option<String> {
         self.inner.batch_id()
     }
 
-    /// Where the run stands, for another process to resume it; see [`crate::run::Run::checkpoint`].
+    /// Returns a checkpoint, with which another process can resume the run; see
+    /// [`crate::run::Run::checkpoint`].
     pub fn checkpoint(&self) -> Checkpoint {
         self.inner.checkpoint()
     }
@@ -156,9 +156,10 @@ impl<O> Run<O> {
 impl<O: DeserializeOwned> Iterator for Run<O> {
     type Item = Result<Delivery<O>>;
 
-    /// Waits for the next delivery; nothing when the run is over and everything was taken.
+    /// Waits for the next delivery. Returns `None` when the run has ended and everything has been
+    /// delivered.
     ///
-    /// An error comes once and last; see [`crate::run::Run::next`].
+    /// An error comes once, as the last item; see [`crate::run::Run::next`].
     fn next(&mut self) -> Option<Self::Item> {
         self.runtime.block_on(self.inner.next())
     }

@@ -1,4 +1,4 @@
-//! A place for timers and connections to live while a thread without async waits.
+//! The runtime for timers, connections and runs, and a way to wait on a thread without async.
 
 use std::future::Future;
 use std::io;
@@ -10,15 +10,14 @@ use std::thread::{self, Thread};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// A runtime on a thread of its own, which ends when the last owner is gone.
+/// A runtime on a thread of its own, which ends when the last owner is dropped.
 ///
-/// The futures themselves run on the thread that waits for them. They may therefore borrow, and
-/// it does not matter whether that thread belongs to another runtime: the runtime here is only
-/// entered, not blocked on.
+/// Futures are polled on the thread that waits for them, so they may borrow from it, and that
+/// thread may belong to another runtime: this runtime is only entered, not blocked on.
 #[derive(Debug)]
 pub(super) struct Runtime {
     handle: Handle,
-    /// Dropped with the owner, which ends the thread.
+    /// Ends the thread when it is dropped.
     _stop: oneshot::Sender<()>,
 }
 
@@ -30,9 +29,9 @@ impl Runtime {
         thread::Builder::new()
             .name(String::from("cspark-blocking"))
             .spawn(move || {
-                // Ends with an error when the sender is dropped, as it should.
+                // Returns an error when the sender is dropped, which is the only way it ends.
                 let _ = runtime.block_on(stopped);
-                // Connections that don't end by themselves must not keep the thread.
+                // Does not wait for open connections.
                 runtime.shutdown_background();
             })?;
         Ok(Self {
@@ -41,14 +40,14 @@ impl Runtime {
         })
     }
 
-    /// Runs `future` to its end on this thread.
+    /// Runs `future` to its end on this thread, inside this runtime.
     pub(super) fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.handle.enter();
         wait(future)
     }
 }
 
-/// Runs `future` to its end on this thread, whatever else this thread is.
+/// Runs `future` to its end on this thread, which may belong to another runtime.
 pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
@@ -61,7 +60,7 @@ pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Wakes the thread that waits.
+/// Wakes a waiting thread.
 struct Unpark(Thread);
 
 impl Wake for Unpark {

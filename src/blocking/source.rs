@@ -1,4 +1,4 @@
-//! Reading on other threads than the run's own, for sources that block.
+//! Reads a source that may block on threads for blocking work.
 
 use std::future::poll_fn;
 use std::panic::resume_unwind;
@@ -11,14 +11,14 @@ use super::runtime::wait;
 use crate::error::Error;
 use crate::run::{Cut, Read, Reader, Source};
 
-/// The same source, read a chunk at a time on the runtime's threads for blocking work.
+/// Returns the same source, read on the runtime's threads for blocking work.
 pub(super) fn on_threads<I: 'static>(source: Source<I>) -> Source<I> {
     source.map_reader(|reader| Box::new(OnThreads::new(reader)))
 }
 
 /// Moves its reader to a thread for each chunk, and takes it back with the chunk.
 struct OnThreads {
-    place: Place,
+    reader: Location,
     stopped: bool,
     has_own_ids: bool,
 }
@@ -26,9 +26,10 @@ struct OnThreads {
 /// The reader, and what it read.
 type Back = (Box<dyn Reader>, Option<Read>);
 
-enum Place {
+/// Where the reader is.
+enum Location {
     Here(Box<dyn Reader>),
-    There(JoinHandle<Back>),
+    OnThread(JoinHandle<Back>),
     /// The thread was stopped, and the reader with it.
     Lost,
 }
@@ -37,7 +38,7 @@ impl OnThreads {
     fn new(reader: Box<dyn Reader>) -> Self {
         Self {
             has_own_ids: reader.has_own_ids(),
-            place: Place::Here(reader),
+            reader: Location::Here(reader),
             stopped: false,
         }
     }
@@ -45,15 +46,15 @@ impl OnThreads {
 
 impl Reader for OnThreads {
     fn begin(&mut self, skip: u64, cut: Cut) {
-        // The run asks for one chunk at a time, so the reader is here.
-        if let Place::Here(reader) = &mut self.place {
+        // The run reads one chunk at a time, so the reader is here.
+        if let Location::Here(reader) = &mut self.reader {
             reader.begin(skip, cut);
         }
     }
 
     fn stop(&mut self) {
         self.stopped = true;
-        if let Place::Here(reader) = &mut self.place {
+        if let Location::Here(reader) = &mut self.reader {
             reader.stop();
         }
     }
@@ -64,16 +65,16 @@ impl Reader for OnThreads {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
         loop {
-            match std::mem::replace(&mut self.place, Place::Lost) {
-                Place::Here(mut reader) => {
-                    self.place = Place::There(spawn_blocking(move || {
+            match std::mem::replace(&mut self.reader, Location::Lost) {
+                Location::Here(mut reader) => {
+                    self.reader = Location::OnThread(spawn_blocking(move || {
                         let read = wait(poll_fn(|cx| reader.poll_read(cx)));
                         (reader, read)
                     }));
                 }
-                Place::There(mut thread) => {
+                Location::OnThread(mut thread) => {
                     let Poll::Ready(back) = Pin::new(&mut thread).poll(cx) else {
-                        self.place = Place::There(thread);
+                        self.reader = Location::OnThread(thread);
                         return Poll::Pending;
                     };
                     return match back {
@@ -81,22 +82,22 @@ impl Reader for OnThreads {
                             if self.stopped {
                                 reader.stop();
                             }
-                            self.place = Place::Here(reader);
+                            self.reader = Location::Here(reader);
                             Poll::Ready(read)
                         }
-                        // As if the source had been read here.
+                        // Panics as if the source was read here.
                         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
                         Err(error) => Poll::Ready(Some(stopped(Some(error)))),
                     };
                 }
-                Place::Lost => return Poll::Ready(Some(stopped(None))),
+                Location::Lost => return Poll::Ready(Some(stopped(None))),
             }
         }
     }
 }
 
 fn stopped(cause: Option<JoinError>) -> Read {
-    let error = Error::input("the thread that reads the source of the records was stopped");
+    let error = Error::input("the thread that reads the records was stopped");
     Read::Failed {
         error: match cause {
             Some(cause) => error.with_source(cause),

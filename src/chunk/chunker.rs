@@ -1,4 +1,4 @@
-//! From records to chunks: the settings, and the iterator that follows them.
+//! Makes chunks of records: the settings, and the iterator over the chunks.
 
 use serde::Serialize;
 use serde_json::value::to_raw_value;
@@ -12,21 +12,21 @@ use crate::records::{ExtraCells, Layout, MissingCells};
 
 /// Makes chunks of records.
 ///
-/// Records are anything that serde writes as a struct, a map or a row of cells, raw JSON
-/// ([`RawValue`](serde_json::value::RawValue)) included. On the wire they are a table, as the
-/// service wants it: a header row with the names of the columns, then a row for each record.
+/// A record is anything that serde serializes as a struct, a map or a row of cells, including raw
+/// JSON ([`RawValue`](serde_json::value::RawValue)). In a request, records are a table: a header
+/// row with the names of the columns, then a row for each record.
 ///
-/// - The columns are those of the first record, or those given by [`columns`](Self::columns).
-///   The order of the fields in the other records does not matter.
-/// - Records that are rows need [`columns`](Self::columns), or a first row that holds their names.
-///   It is not counted as a record.
-/// - A record that lacks a column, or has one more, is refused unless
+/// - The columns are those of the first record, or those set with [`columns`](Self::columns). The
+///   order of the fields in the other records does not matter.
+/// - Records that are rows need [`columns`](Self::columns), or a first row with the names. It does
+///   not count as a record.
+/// - A record that lacks a column or has an extra one is an error unless
 ///   [`missing_cells`](Self::missing_cells) or [`extra_cells`](Self::extra_cells) say otherwise. A
-///   row that is too short or too long is always refused.
-/// - NaN and infinities are refused, since JSON has no such numbers. Others keep their value, and
-///   raw ones their digits.
+///   row that is too short or too long is always an error.
+/// - NaN and infinities are errors, because JSON has no such numbers. Other numbers keep their
+///   value, and numbers in raw JSON every digit.
 ///
-/// No chunk is empty, and the caller's records are only read.
+/// No chunk is empty.
 ///
 /// ```
 /// use cspark_batches::Chunker;
@@ -46,86 +46,85 @@ pub struct Chunker {
     size: ChunkSize,
     format: RecordFormat,
     shared: Shared,
-    /// The first setting that can't be followed; told when chunks are asked for.
+    /// The first wrong setting, which is reported when chunks are made.
     wrong: Option<Error>,
 }
 
 impl Chunker {
-    /// Chunks of 200 records, as tables.
+    /// Creates a chunker that makes chunks of 200 records, as tables.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Chunks of so many records; the last may have fewer. 200 unless set.
+    /// Sets the number of records in a chunk; the last chunk may have fewer. 200 unless set.
     #[must_use]
     pub fn chunk_size(mut self, records: usize) -> Self {
         self.size = ChunkSize::Records(records);
         self
     }
 
-    /// So many chunks, whose sizes differ by one record at most; fewer if there are fewer records.
+    /// Sets the number of chunks, whose sizes differ by at most one record. There are fewer chunks
+    /// if there are fewer records.
     ///
-    /// The number of records has to be known beforehand, so this is for slices, vectors and other
-    /// sources whose size hint is exact.
+    /// The number of records has to be known beforehand: the size hint of the iterator has to be
+    /// exact, as that of a slice or a vector is.
     #[must_use]
     pub fn chunk_count(mut self, chunks: usize) -> Self {
         self.size = ChunkSize::Count(chunks);
         self
     }
 
-    /// Chunks whose inputs take at most so many bytes as JSON, header included.
+    /// Sets the maximum size of a chunk's inputs in bytes of JSON, including the header row.
     ///
-    /// A record that is larger by itself makes a chunk of its own.
+    /// A record that is larger than that gets a chunk of its own.
     #[must_use]
     pub fn chunk_bytes(mut self, bytes: usize) -> Self {
         self.size = ChunkSize::Bytes(bytes);
         self
     }
 
-    /// The columns, in this order, instead of those of the first record.
+    /// Sets the columns, in this order, instead of those of the first record.
     #[must_use]
     pub fn columns<C: Into<String>>(mut self, names: impl IntoIterator<Item = C>) -> Self {
         self.format.columns = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
-    /// What to do with a record that lacks a column. Refused unless set.
+    /// Sets what to do with a record that lacks a column. It is an error unless set.
     #[must_use]
     pub fn missing_cells(mut self, rule: MissingCells) -> Self {
         self.format.missing = rule;
         self
     }
 
-    /// What to do with a record that has a cell for which there is no column. Refused unless set.
+    /// Sets what to do with a record that has a cell without a column. It is an error unless set.
     #[must_use]
     pub fn extra_cells(mut self, rule: ExtraCells) -> Self {
         self.format.extra = rule;
         self
     }
 
-    /// How the records stand in the chunk. A table unless set.
+    /// Sets the layout of the records in a chunk. A table unless set.
     #[must_use]
     pub fn layout(mut self, layout: Layout) -> Self {
         self.format.layout = layout;
         self
     }
 
-    /// Inputs that all records share: a struct or a map, repeated in each chunk.
+    /// Sets inputs that all records share: a struct or a map, which is repeated in each chunk.
     #[must_use]
     pub fn parameters<P: ?Sized + Serialize>(mut self, parameters: &P) -> Self {
         match to_raw_value(parameters) {
             Ok(json) if json.get().starts_with('{') => self.shared.parameters = Some(json.into()),
-            Ok(_) => self.set_wrong(Error::input(
-                "parameters are a struct or a map: names with values",
-            )),
+            Ok(_) => self.set_wrong(Error::input("parameters have to be a struct or a map")),
             Err(error) => self.set_wrong(Error::input(format!(
-                "the parameters can't be written as JSON: {error}"
+                "the parameters can't be encoded as JSON: {error}"
             ))),
         }
         self
     }
 
-    /// What to compute over the records of each chunk.
+    /// Sets aggregates to compute over the records of each chunk.
     #[must_use]
     pub fn summary(mut self, summary: SummaryRequest) -> Self {
         self.shared.summary = Some(summary.into());
@@ -137,11 +136,11 @@ impl Chunker {
         self.shared.asks_for_summary_only()
     }
 
-    /// Makes chunks of the records, reading them only as chunks are asked for.
+    /// Returns an iterator that makes chunks of the records, reading them lazily.
     ///
-    /// An error ends the chunks: a wrong setting before the first record is read
-    /// ([`ErrorKind::Input`](crate::ErrorKind::Input)), a record that can't be encoded where it
-    /// comes. The message has the number of the record, counted from 0.
+    /// An error ([`ErrorKind::Input`](crate::ErrorKind::Input)) ends the iterator. A wrong setting
+    /// is reported before the first record is read. A record that can't be encoded is reported
+    /// after the chunks before it; the message has the number of the record, counted from 0.
     pub fn chunks<I>(&self, records: I) -> Chunks<I::IntoIter>
     where
         I: IntoIterator,
@@ -159,7 +158,7 @@ impl Chunker {
         }
     }
 
-    /// For sources that are no iterators.
+    /// For sources that are not iterators.
     pub(crate) fn splitter(&self, length: Option<usize>) -> Result<Splitter> {
         match &self.wrong {
             Some(error) => Err(error.clone()),
@@ -167,7 +166,7 @@ impl Chunker {
         }
     }
 
-    /// The chunk of what the splitter gave.
+    /// Returns the chunk of encoded records.
     pub(crate) fn to_chunk(&self, encoded: Encoded) -> Option<Chunk> {
         Chunk::from_encoded(encoded, self.shared.clone())
     }
@@ -177,12 +176,12 @@ impl Chunker {
     }
 }
 
-/// Chunks of records, made as they are asked for. See [`Chunker::chunks`].
+/// An iterator over chunks of records. See [`Chunker::chunks`].
 #[derive(Debug)]
-#[must_use = "an iterator does nothing unless it is asked for chunks"]
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Chunks<I> {
     records: I,
-    /// Nothing after the end, which an error is as well.
+    /// `None` after the end or an error.
     splitter: Option<Result<Splitter>>,
     shared: Shared,
 }

@@ -1,4 +1,4 @@
-//! Chunks: records that are computed, and handed out again, together.
+//! Chunks: records that are pushed, computed and pulled together.
 
 mod chunker;
 mod parse;
@@ -21,12 +21,12 @@ use crate::records::Encoded;
 pub use chunker::{Chunker, Chunks};
 pub(crate) use splitter::Splitter;
 
-/// Records that are ready to be pushed: encoded, counted and named.
+/// Records that are encoded and ready to be pushed, under an id.
 ///
-/// A chunk keeps its id for life. Pushing a clone of it again after a failure can't be mistaken for
-/// other records, and its results are found by [`id`](Self::id). Clones share the encoded bytes.
+/// A chunk keeps its [id](Self::id), under which its results come back, so a chunk that is pushed
+/// again after a failure can't be mistaken for other records. Clones share the encoded bytes.
 ///
-/// Chunks are made of records by a [`Chunker`], or read from JSON by [`Chunk::parse`].
+/// A [`Chunker`] makes chunks of records, and [`Chunk::parse`] reads them from JSON.
 ///
 /// ```
 /// use cspark_batches::Chunk;
@@ -45,7 +45,7 @@ pub struct Chunk {
     shared: Shared,
 }
 
-/// What chunks are computed with besides their records; many chunks have it in common.
+/// The parts of a chunk besides its records, which many chunks have in common.
 #[derive(Clone, Debug, Default)]
 struct Shared {
     parameters: Option<Arc<RawValue>>,
@@ -60,12 +60,12 @@ impl Shared {
 }
 
 impl Chunk {
-    /// One chunk of all the records, as a table, with a new random id (a UUID).
+    /// Creates one chunk of all records, as a table, with a random id (a UUID).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if there are no records, or one of them does
-    /// not fit the columns of the first; see [`Chunker`], which has other rules to choose from.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if there are no records, or if the columns of
+    /// one of them differ from those of the first. A [`Chunker`] has other rules.
     pub fn new<I>(records: I) -> Result<Self>
     where
         I: IntoIterator,
@@ -84,9 +84,9 @@ impl Chunk {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the text is something else, has an unknown
-    /// field, a chunk without records, or a size that is not the number of records. The error names
-    /// the place.
+    /// [`ErrorKind::Input`](crate::ErrorKind::Input) if the text is anything else, or has an
+    /// unknown field, a chunk without records, or a size other than the number of records. The
+    /// error says which chunk is wrong.
     pub fn parse(json: impl AsRef<[u8]>) -> Result<Vec<Self>> {
         parse::parse(json.as_ref())
     }
@@ -101,37 +101,36 @@ impl Chunk {
         })
     }
 
-    /// The id, by which the chunk's results are found.
+    /// Returns the id, which the chunk's results have as well.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The number of records; a header row does not count.
+    /// Returns the number of records, without the header row.
     pub fn records(&self) -> u64 {
         self.records.get()
     }
 
-    /// The inputs as JSON: a table or a list of objects.
+    /// Returns the inputs as JSON: a table or a list of objects.
     pub fn inputs(&self) -> &str {
-        // Only our own encoder and text that was read as JSON end up here, and both are UTF-8.
+        // The bytes come from the encoder or from parsed JSON, both of which are UTF-8.
         std::str::from_utf8(&self.inputs).unwrap_or_default()
     }
 
-    /// About the room in bytes that the chunk takes in the input buffer: the length of its inputs
+    /// Returns about how many bytes the chunk takes in the input buffer: the length of its inputs
     /// as JSON.
     pub fn input_bytes(&self) -> u64 {
         self.inputs.len() as u64
     }
 
-    /// The same records under another id, which has to be unique within the batch.
+    /// Returns the same records under another id, which has to be unique within the batch.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = id.into();
         self
     }
 
-    /// The room in bytes that the chunk takes on the wire, its envelope included, and a little
-    /// more.
+    /// An upper bound for the size of the chunk in a request, in bytes.
     pub(crate) fn wire_bytes(&self) -> u64 {
         const ENVELOPE: u64 = 128;
         const MESSAGE: u64 = 64;
@@ -150,8 +149,7 @@ impl Chunk {
         self.shared.asks_for_summary_only()
     }
 
-    /// Two chunks of the same records, the first with so many of them; nothing if one would be
-    /// empty.
+    /// Splits the chunk into two, the first of `records` records. `None` if one would be empty.
     pub(crate) fn split_at(&self, records: u64) -> Option<(Self, Self)> {
         let rest = NonZeroU64::new(self.records().checked_sub(records)?)?;
         let records = NonZeroU64::new(records)?;
@@ -171,10 +169,10 @@ impl Chunk {
         Some((part(first, records)?, part(second, rest)?))
     }
 
-    /// Appends the chunk as the description has it.
+    /// Appends the chunk as the description specifies it.
     ///
-    /// The envelope is written by the generated types around a hole, and the inputs are put into
-    /// the hole: they were encoded once, and are neither read nor encoded again.
+    /// The generated types write the envelope with `null` in the place of the inputs, and the
+    /// inputs replace that: they are encoded already, and are not encoded again.
     fn write(&self, body: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         const HOLE: &[u8] = b"null";
         struct Hole;
@@ -193,7 +191,7 @@ impl Chunk {
             id: self.id.clone(),
             size: self.records,
         })?;
-        // `data` and in it `inputs` come first, so that no other null can stand before the hole.
+        // `data` comes first, and `inputs` in it, so this is the first null.
         let hole = envelope
             .windows(HOLE.len())
             .position(|part| part == HOLE)
@@ -205,7 +203,7 @@ impl Chunk {
     }
 }
 
-/// The body of a push of these chunks.
+/// Returns the body of a push of these chunks.
 pub(crate) fn push_body<'a>(chunks: impl Iterator<Item = &'a Chunk> + Clone) -> Result<Bytes> {
     let length: usize = chunks.clone().map(|chunk| chunk.inputs.len() + 256).sum();
     let mut body = Vec::with_capacity(length);
@@ -223,5 +221,5 @@ pub(crate) fn push_body<'a>(chunks: impl Iterator<Item = &'a Chunk> + Clone) -> 
 }
 
 fn no_records() -> Error {
-    Error::input("there are no records, and a chunk has at least one")
+    Error::input("there are no records, but a chunk needs at least one")
 }

@@ -1,4 +1,4 @@
-//! Chunks from JSON that somebody else wrote.
+//! Parses chunks from the caller's JSON.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -13,7 +13,7 @@ use super::{Chunk, Shared};
 use crate::error::{Error, Result};
 use crate::raw::types::SummaryRequest;
 
-/// A chunk as people write it: without an id or a size, if they like.
+/// A chunk in the caller's JSON, where id and size are optional.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Draft<'a> {
@@ -53,7 +53,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Vec<Chunk>> {
     };
     if chunks.is_empty() {
         return Err(Error::input(
-            "there are no chunks in the JSON, and a push has at least one",
+            "the JSON contains no chunks, but a push needs at least one",
         ));
     }
     chunks
@@ -76,8 +76,8 @@ fn read<'a, T: Deserialize<'a>>(json: &'a RawValue, place: &str) -> Result<T> {
 fn chunk(json: &RawValue, place: String) -> Result<Chunk> {
     if !has_key(json, "data") {
         return Err(Error::input(format!(
-            "{place} has no `data`; a chunk is {{\"id\", \"size\", \"data\": {{\"inputs\"}}}}, and plain records are \
-             pushed as records"
+            "{place} has no `data`; a chunk looks like {{\"id\": .., \"size\": .., \"data\": {{\"inputs\": ..}}}}; \
+             to push plain records, use `Push::records`"
         )));
     }
     let draft: Draft<'_> = read(json, &place)?;
@@ -88,7 +88,7 @@ fn chunk(json: &RawValue, place: String) -> Result<Chunk> {
         NonZeroU64::new(records).ok_or_else(|| wrong("data.inputs has no records".to_owned()))?;
     if let Some(size) = draft.size.filter(|size| *size != records.get()) {
         return Err(wrong(format!(
-            "size is {size}, and data.inputs has {records} records (a header is none)"
+            "size is {size}, but data.inputs has {records} records (the header row does not count)"
         )));
     }
     if let Some(parameters) = draft
@@ -98,13 +98,11 @@ fn chunk(json: &RawValue, place: String) -> Result<Chunk> {
         .filter(|json| !json.get().starts_with('{'))
     {
         return Err(wrong(format!(
-            "data.parameters has to be an object, and is {parameters}"
+            "data.parameters has to be an object, not {parameters}"
         )));
     }
     if draft.id.as_deref() == Some("") {
-        return Err(wrong(
-            "the id is empty; leave it out to have one made up".to_owned(),
-        ));
+        return Err(wrong("the id is empty; remove it to get a UUID".to_owned()));
     }
     Ok(Chunk {
         id: draft.id.unwrap_or_else(|| Uuid::new_v4().to_string()),
@@ -117,7 +115,7 @@ fn chunk(json: &RawValue, place: String) -> Result<Chunk> {
     })
 }
 
-/// The number of records in inputs, which are a table or a list of objects.
+/// Counts the records in inputs, which are a table or a list of objects.
 fn count(inputs: &RawValue) -> Result<u64, serde_json::Error> {
     struct Count;
 
@@ -135,7 +133,7 @@ fn count(inputs: &RawValue) -> Result<u64, serde_json::Error> {
             let is_header = first.get().starts_with('[');
             if !is_header && !first.get().starts_with('{') {
                 return Err(serde::de::Error::custom(
-                    "a record is an object, or a row under a header row",
+                    "a record has to be an object, or a row below a header row",
                 ));
             }
             let mut count = u64::from(!is_header);
@@ -206,11 +204,11 @@ mod tests {
                 r#"{"data": {"inputs": [["a"]]}}"#,
                 "data.inputs has no records",
             ),
-            (r#"{"data": {"inputs": [7]}}"#, "a record is an object"),
+            (r#"{"data": {"inputs": [7]}}"#, "a record has to be an object"),
             (r#"{"data": {"inputs": {"a": 1}}}"#, "expected a table"),
             (
                 r#"{"size": 3, "data": {"inputs": [["a"],[1],[2]]}}"#,
-                "size is 3, and data.inputs has 2 records",
+                "size is 3, but data.inputs has 2 records",
             ),
             (
                 r#"{"size": 0, "data": {"inputs": [["a"],[1],[2]]}}"#,
@@ -226,7 +224,7 @@ mod tests {
             ),
             (
                 r#"{"data": {"inputs": [["a"],[1]], "parameters": [1]}}"#,
-                "data.parameters has to be an object, and is [1]",
+                "data.parameters has to be an object, not [1]",
             ),
             (
                 r#"{"data": {"inputs": [["a"],[1]], "summary": {"agregation": []}}}"#,

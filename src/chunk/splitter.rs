@@ -1,29 +1,29 @@
-//! Where one chunk ends and the next begins.
+//! Decides where one chunk ends and the next begins.
 
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::records::{Encoded, Encoder};
 
-/// How large chunks are.
+/// The size of chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChunkSize {
-    /// So many records, the last chunk excepted.
+    /// A number of records; the last chunk may have fewer.
     Records(usize),
-    /// So many chunks, whose sizes differ by one record at most.
+    /// A number of chunks, whose sizes differ by at most one record.
     Count(usize),
-    /// As many records as fit into so many bytes of inputs, and at least one.
+    /// As many records as fit into a number of bytes, and at least one.
     Bytes(usize),
 }
 
 impl Default for ChunkSize {
-    /// The size that Coherent recommends at most.
+    /// The largest size that Coherent recommends.
     fn default() -> Self {
         Self::Records(200)
     }
 }
 
-/// Takes records one by one and gives chunks.
+/// Encodes records one by one and cuts them into chunks.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     encoder: Encoder,
@@ -41,25 +41,22 @@ enum Target {
 }
 
 impl Splitter {
-    /// `length` is the number of records that will come, if it is known; a header row is one of
-    /// them.
+    /// `length` is the number of records to come if it is known, including a header row.
     pub(crate) fn new(size: ChunkSize, encoder: Encoder, length: Option<usize>) -> Result<Self> {
         let target = match (size, length) {
             (ChunkSize::Records(0), _) => {
-                return Err(Error::input(
-                    "chunk_size is 0; a chunk has at least one record",
-                ));
+                return Err(Error::input("chunk_size is 0; it has to be at least 1"));
             }
             (ChunkSize::Bytes(0), _) => {
-                return Err(Error::input("chunk_bytes is 0; give a number of bytes"));
+                return Err(Error::input("chunk_bytes is 0; it has to be at least 1"));
             }
             (ChunkSize::Count(0), _) => {
-                return Err(Error::input("chunk_count is 0; give at least one chunk"));
+                return Err(Error::input("chunk_count is 0; it has to be at least 1"));
             }
             (ChunkSize::Count(_), None) => {
                 return Err(Error::input(
-                    "chunk_count needs to know the number of records beforehand, and this source does not tell it; \
-                     collect the records, or give chunk_size or chunk_bytes",
+                    "chunk_count needs an iterator that knows the number of its records; collect \
+                     the records, or set chunk_size or chunk_bytes",
                 ));
             }
             (ChunkSize::Records(records), _) => Target::Records(records),
@@ -72,7 +69,7 @@ impl Splitter {
         Ok(Self { encoder, target })
     }
 
-    /// Adds a record, and gives a chunk if one is complete by it.
+    /// Adds a record, and returns a chunk if one is complete.
     pub(crate) fn push<T: ?Sized + Serialize>(&mut self, record: &T) -> Result<Option<Encoded>> {
         if !self.encoder.push(record)? {
             if let Target::Even { records_left, .. } = &mut self.target {
@@ -90,7 +87,7 @@ impl Splitter {
                 records_left,
                 chunks_left,
             } => {
-                // A source that gives more than it said goes on in chunks of one.
+                // Records beyond the size hint make chunks of one record.
                 let target = records_left.div_ceil((*chunks_left).max(1)).max(1);
                 if records < target {
                     return Ok(None);
@@ -102,7 +99,7 @@ impl Splitter {
         })
     }
 
-    /// Adds a record, and gives a chunk if it is the one that is to end after so many records.
+    /// Adds a record, and returns a chunk if there are `records` records.
     pub(crate) fn push_until<T: ?Sized + Serialize>(
         &mut self,
         record: &T,
@@ -116,12 +113,12 @@ impl Splitter {
         })
     }
 
-    /// Gives what is left as the last chunk.
+    /// Returns the rest as the last chunk.
     pub(crate) fn finish(&mut self) -> Option<Encoded> {
         self.encoder.take()
     }
 
-    /// The records that wait for their chunk to be complete.
+    /// The number of records in the incomplete chunk.
     pub(crate) fn pending(&self) -> usize {
         self.encoder.records()
     }

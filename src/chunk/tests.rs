@@ -145,7 +145,7 @@ fn sizes_are_as_asked() {
 }
 
 #[test]
-fn wrong_settings_are_told_before_anything_is_read() {
+fn wrong_settings_are_reported_before_anything_is_read() {
     let wrong = [
         (Chunker::new().chunk_size(0), "chunk_size is 0"),
         (Chunker::new().chunk_count(0), "chunk_count is 0"),
@@ -157,11 +157,11 @@ fn wrong_settings_are_told_before_anything_is_read() {
         ),
         (
             Chunker::new().parameters(&[1]),
-            "parameters are a struct or a map",
+            "parameters have to be a struct or a map",
         ),
         (
             Chunker::new().parameters(&json!({"a": 1})).chunk_count(3),
-            "needs to know the number of records",
+            "knows the number of its records",
         ),
     ];
     for (chunker, message) in wrong {
@@ -220,7 +220,7 @@ fn records_that_don_t_fit_are_named() {
     assert!(
         error
             .to_string()
-            .contains("record 0: column `a`: NaN is no number that JSON can hold"),
+            .contains("record 0: column `a`: NaN cannot be represented in JSON"),
         "{error}"
     );
     let twice = RawValue::from_string(r#"{"a": 1, "b": 2, "a": 3}"#.to_owned()).unwrap();

@@ -1,4 +1,4 @@
-//! Where the service is: one URL out of the several things that people know about it.
+//! The base URL of the service, from a URL, from an environment and a tenant, or from a token.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 const PLATFORM: &str = "coherent.global";
 const EXAMPLE: &str = "https://excel.my-env.coherent.global/my-tenant";
 
-/// Origin and tenant of the service, checked and normalised.
+/// The origin and the tenant of the service, validated and normalised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BaseUrl {
     /// The origin without anything after it: `https://excel.uat.us.coherent.global`.
@@ -21,31 +21,30 @@ pub(crate) struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// From a full URL, which may leave the tenant out if `tenant` gives it.
+    /// Parses a full URL, which may leave out the tenant if `tenant` is given.
     pub(crate) fn parse(text: &str, tenant: Option<&str>, insecure: bool) -> Result<Self> {
         let text = text.trim();
         let url = Url::parse(text).map_err(|error| {
-            // The text may hold a password, so it is not repeated.
+            // The text may contain a password, so the error does not repeat it.
             Error::config(format!(
-                "the base URL can't be read ({error}); it should look like `{EXAMPLE}`"
+                "the base URL is not a URL ({error}); it should look like `{EXAMPLE}`"
             ))
         })?;
         check_scheme(&url, "base URL", insecure)?;
         if url.query().is_some() {
             return Err(Error::config(
-                "the base URL has a query; leave out everything from the `?` on",
+                "the base URL has a query; remove everything from the `?` on",
             ));
         }
         if url.fragment().is_some() {
             return Err(Error::config(
-                "the base URL has a fragment; leave out everything from the `#` on",
+                "the base URL has a fragment; remove everything from the `#` on",
             ));
         }
 
         let host = url.host_str().unwrap_or_default();
         let (origin, env) = match platform_env(host) {
-            // People paste the address of the web interface, `https://spark.{env}...`; every
-            // service of an environment leads to the one that calculates.
+            // People also paste the address of the web interface, `https://spark.{env}...`.
             Some((_, env)) => (engine_origin(&url, env), Some(env.to_owned())),
             None => (url.origin().ascii_serialization(), None),
         };
@@ -55,7 +54,7 @@ impl BaseUrl {
         let in_path = segments.next();
         if segments.next().is_some() && !is_web_page {
             return Err(Error::config(format!(
-                "the base URL's path `{}` has more than the tenant; it should look like `{EXAMPLE}`",
+                "the base URL's path `{}` is longer than the tenant; it should look like `{EXAMPLE}`",
                 url.path()
             )));
         }
@@ -65,8 +64,8 @@ impl BaseUrl {
                 let (in_path, apart) = (normal(in_path)?, normal(apart)?);
                 if in_path != apart {
                     return Err(Error::config(format!(
-                        "the base URL names the tenant `{in_path}`, and the tenant given apart is \
-                         `{apart}`; give one of them, or the same"
+                        "the base URL is for the tenant `{in_path}`, but `tenant` is set to `{apart}`; \
+                         set only one of them"
                     )));
                 }
                 apart
@@ -74,7 +73,7 @@ impl BaseUrl {
             (Some(tenant), None) | (None, Some(tenant)) => normal(tenant)?,
             (None, None) => {
                 return Err(Error::config(format!(
-                    "the base URL names no tenant; it should look like `{EXAMPLE}`"
+                    "the base URL has no tenant; it should look like `{EXAMPLE}`"
                 )));
             }
         };
@@ -85,7 +84,7 @@ impl BaseUrl {
         })
     }
 
-    /// From an environment (`uat.us`) and a tenant.
+    /// Builds the URL from an environment (`uat.us`) and a tenant.
     pub(crate) fn from_parts(env: &str, tenant: &str) -> Result<Self> {
         let env = env.trim().to_ascii_lowercase();
         let label = |label: &str| {
@@ -96,7 +95,7 @@ impl BaseUrl {
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
-        // A stricter check than the URL parser's, since a stray `/` or `@` would move the host.
+        // The URL parser is not strict enough: a stray `/` or `@` would change the host.
         let origin = format!("https://excel.{env}.{PLATFORM}");
         let is_host = || Url::parse(&origin).is_ok();
         if !env.split('.').all(label) || env.split('.').count() > 2 || !is_host() {
@@ -111,13 +110,13 @@ impl BaseUrl {
         })
     }
 
-    /// From the issuer and realm of a bearer token.
+    /// Builds the URL from the issuer and the realm of a bearer token.
     pub(super) fn from_claims(claims: &Claims) -> Result<Self> {
         let issuer = claims.iss.as_deref().unwrap_or_default();
         let wrong = || {
             Error::config(
-                "no base URL is given, and the issuer (`iss`) in the bearer token is not \
-                 `https://keycloak.{env}.coherent.global/auth/realms/{tenant}`; set \
+                "there is no base URL, and it can't be derived from the bearer token, whose issuer \
+                 (`iss`) is not `https://keycloak.{env}.coherent.global/auth/realms/{tenant}`; set \
                  CSPARK_BASE_URL or `base_url`, or `env` and `tenant`",
             )
         };
@@ -135,12 +134,12 @@ impl BaseUrl {
         Self::from_parts(env, tenant)
     }
 
-    /// The tenant's name.
+    /// Returns the tenant's name.
     pub(crate) fn tenant(&self) -> &str {
         &self.tenant
     }
 
-    /// What the paths of the API are appended to: origin and tenant, no slash at the end.
+    /// Returns origin and tenant, without a slash at the end.
     pub(crate) fn as_string(&self) -> String {
         format!("{}/{}", self.origin, self.tenant)
     }
@@ -149,12 +148,12 @@ impl BaseUrl {
         self.origin.starts_with("https:")
     }
 
-    /// Where the environment tells whether it is up.
+    /// Returns the URL of the health check.
     pub(crate) fn health(&self) -> String {
         format!("{}/health", self.origin)
     }
 
-    /// Where the platform issues tokens; `None` when the host is not one of the platform.
+    /// Returns the platform's token endpoint; `None` if the host is not one of the platform.
     pub(crate) fn token_endpoint(&self) -> Option<String> {
         let env = self.env.as_deref()?;
         let tenant = &self.tenant;
@@ -164,41 +163,40 @@ impl BaseUrl {
     }
 }
 
-/// Reads the URL of a token endpoint that is set by hand.
+/// Parses the URL of a token endpoint that the user has set.
 pub(crate) fn parse_token_url(text: &str, insecure: bool) -> Result<Url> {
     let url = Url::parse(text.trim())
-        .map_err(|error| Error::config(format!("the token URL can't be read ({error})")))?;
+        .map_err(|error| Error::config(format!("the token URL is not a URL ({error})")))?;
     check_scheme(&url, "token URL", insecure)?;
     if url.fragment().is_some() {
         return Err(Error::config(
-            "the token URL has a fragment; leave out everything from the `#` on",
+            "the token URL has a fragment; remove everything from the `#` on",
         ));
     }
     Ok(url)
 }
 
-/// Refuses what would send credentials in the clear, or comes with some of its own.
+/// Rejects URLs that would send credentials unencrypted, and URLs that contain credentials.
 fn check_scheme(url: &Url, what: &str, insecure: bool) -> Result<()> {
     match url.scheme() {
         "https" => {}
         "http" if insecure || is_loopback(url) => {}
         "http" => {
             return Err(Error::config(format!(
-                "the {what} is plain http, which would show the credentials to the network; use \
-                 https, or allow it with `allow_insecure_http`"
+                "the {what} is plain http, which sends the credentials unencrypted; use https, or \
+                 allow it with `allow_insecure_http`"
             )));
         }
         other => {
             return Err(Error::config(format!(
-                "the {what} has the scheme `{other}`; only https is understood (and http for this \
-                 machine)"
+                "the {what} has the scheme `{other}`; it has to be https (or http for this machine)"
             )));
         }
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Error::config(format!(
-            "the {what} holds a user name or password; leave it out, and give the credentials \
-             apart"
+            "the {what} contains a user name or password; remove it, and set the credentials \
+             separately"
         )));
     }
     Ok(())
@@ -213,8 +211,7 @@ fn is_loopback(url: &Url) -> bool {
         || bare.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Service and environment of a platform host: `excel.uat.us.coherent.global` is
-/// `("excel", "uat.us")`.
+/// Splits a host of the platform: `excel.uat.us.coherent.global` is `("excel", "uat.us")`.
 fn platform_env(host: &str) -> Option<(&str, &str)> {
     let (service, env) = host
         .strip_suffix(PLATFORM)?
@@ -232,7 +229,7 @@ fn engine_origin(url: &Url, env: &str) -> String {
     format!("{}://excel.{env}.{PLATFORM}{port}", url.scheme())
 }
 
-/// A tenant goes into paths and headers. The platform's are in lower case.
+/// Validates a tenant, which becomes part of paths and headers. The platform's are in lower case.
 fn check_tenant(tenant: &str, lower: bool) -> Result<String> {
     let tenant = tenant.trim().trim_matches('/');
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
@@ -241,7 +238,7 @@ fn check_tenant(tenant: &str, lower: bool) -> Result<String> {
     }
     if matches!(tenant, "." | "..") || !tenant.bytes().all(allowed) {
         return Err(Error::config(format!(
-            "`{}` is not the name of a tenant; letters, digits, `-`, `_`, `.` and `~` are allowed",
+            "`{}` is not the name of a tenant; only letters, digits, `-`, `_`, `.` and `~` are allowed",
             tenant.escape_default()
         )));
     }
@@ -325,8 +322,8 @@ mod tests {
     #[test]
     fn each_refusal_has_its_own_message() {
         for (given, expected) in [
-            ("excel.us.coherent.global/t", "can't be read"),
-            ("", "can't be read"),
+            ("excel.us.coherent.global/t", "not a URL"),
+            ("", "not a URL"),
             ("ftp://excel.us.coherent.global/t", "scheme `ftp`"),
             ("http://excel.us.coherent.global/t", "plain http"),
             ("http://localhost.example.com/t", "plain http"),
@@ -341,10 +338,10 @@ mod tests {
             ("https://excel.us.coherent.global/t?x=pw", "has a query"),
             ("https://excel.us.coherent.global/t?", "has a query"),
             ("https://excel.us.coherent.global/t#x", "has a fragment"),
-            ("https://excel.us.coherent.global", "names no tenant"),
+            ("https://excel.us.coherent.global", "has no tenant"),
             (
                 "https://excel.us.coherent.global/t/api/v4",
-                "more than the tenant",
+                "longer than the tenant",
             ),
             (
                 "https://excel.us.coherent.global/a%2Fb",

@@ -1,4 +1,4 @@
-//! The settings as users give them.
+//! The builder of a client.
 
 use std::env::VarError;
 use std::fmt;
@@ -17,11 +17,11 @@ use crate::auth::{Credentials, TokenProvider, bare_token};
 use crate::error::{Error, Result};
 use crate::redact::Secret;
 
-/// Settings on the way to a [`Client`].
+/// A builder for a [`Client`](crate::Client).
 ///
-/// What is set here goes before what the environment says, and nothing is read from the
-/// environment unless [`fill_from_env`](Self::fill_from_env) is called. Mistakes are reported by
-/// [`build`](Self::build). `Debug` masks every secret.
+/// Settings made here take precedence over the environment, which is only read if
+/// [`fill_from_env`](Self::fill_from_env) is called. [`build`](Self::build) reports mistakes.
+/// `Debug` masks every secret.
 ///
 /// ```no_run
 /// use cspark_batches::Client;
@@ -37,24 +37,25 @@ use crate::redact::Secret;
 ///
 /// # Credentials
 ///
-/// One kind is used: a [`token_provider`](Self::token_provider) before OAuth client credentials
-/// ([`oauth`](Self::oauth), [`oauth_file`](Self::oauth_file)) before an
-/// [`api_key`](Self::api_key) before a [`bearer_token`](Self::bearer_token). If any is set in
-/// code, those of the environment are not looked at. The value `open` as key or token sends no
-/// credentials.
+/// One kind is used. In the order of precedence: a [`token_provider`](Self::token_provider), OAuth
+/// client credentials ([`oauth`](Self::oauth), [`oauth_file`](Self::oauth_file)), an
+/// [`api_key`](Self::api_key), a [`bearer_token`](Self::bearer_token). If any of them is set in
+/// code, those of the environment are ignored. With the value `open` as key or token no
+/// credentials are sent.
 ///
 /// # Retries
 ///
 /// | failure | describe, info, status, health, close, cancel | create, push, pull |
 /// | --- | --- | --- |
 /// | no connection, 429, 503 with Retry-After | repeated | repeated |
-/// | 408, 500, 502, 503, 504, connection lost, time-out, malformed answer | repeated | not repeated |
+/// | 408, 500, 502, 503, 504, connection lost, time-out, malformed response | repeated | not repeated |
 /// | anything else | not repeated | not repeated |
 ///
-/// Where the last column says no, the service may have acted on the request already: there may be a
-/// batch, the chunks may be computed, the results may be handed out. The error tells with
-/// [`may_have_been_processed`](crate::Error::may_have_been_processed). A 401 leads to one more
-/// attempt with a fresh token where tokens can be had (OAuth, provider), also with zero retries.
+/// Where the last column says no, the service may have processed the request: the batch may exist,
+/// the chunks may be computed, the results may be gone. The error says so with
+/// [`may_have_been_processed`](crate::Error::may_have_been_processed). After a 401 there is one
+/// more attempt with a new token if tokens can be fetched (OAuth, provider), even with zero
+/// retries.
 #[derive(Clone, Default)]
 pub struct ClientBuilder {
     base_url: Option<String>,
@@ -75,7 +76,7 @@ pub struct ClientBuilder {
     pub(crate) http_client: Option<reqwest::Client>,
 }
 
-/// The credentials as given, before one of them is chosen.
+/// All credentials that are set, before one of them is chosen.
 #[derive(Clone, Debug, Default)]
 struct Given {
     provider: Option<Arc<dyn TokenProvider>>,
@@ -108,7 +109,7 @@ impl Given {
         })
     }
 
-    /// The one kind that precedence leaves.
+    /// Returns the credentials with the highest precedence.
     fn choose(&self) -> Option<Result<Credentials>> {
         if let Some(provider) = &self.provider {
             Some(Ok(Credentials::Provider(Arc::clone(provider))))
@@ -125,13 +126,13 @@ impl Given {
 }
 
 impl ClientBuilder {
-    /// Everything at its default, and no base URL or credentials yet.
+    /// Creates a builder without a base URL or credentials, and with defaults for the rest.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes base URL and credentials from the environment where they are not set here:
+    /// Takes base URL and credentials from the environment unless they are set here:
     /// `CSPARK_BASE_URL`, `CSPARK_CLIENT_ID` with `CSPARK_CLIENT_SECRET`, `CSPARK_OAUTH_PATH`,
     /// `CSPARK_API_KEY` and `CSPARK_BEARER_TOKEN`. An empty variable counts as not set.
     #[must_use]
@@ -140,10 +141,12 @@ impl ClientBuilder {
         self
     }
 
-    /// The service's address with the tenant: `https://excel.uat.us.coherent.global/my-tenant`.
+    /// Sets the URL of the service with the tenant:
+    /// `https://excel.uat.us.coherent.global/my-tenant`.
     ///
-    /// Letter case and slashes at the end don't matter, and the address of the web interface
-    /// (`https://spark.uat.us...`) will do. The tenant can be given [apart](Self::tenant).
+    /// Letter case and trailing slashes don't matter. The address of the web interface
+    /// (`https://spark.uat.us...`) is accepted, too. The tenant can be set
+    /// [separately](Self::tenant).
     #[must_use]
     #[doc(alias = "baseUrl")]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
@@ -151,22 +154,22 @@ impl ClientBuilder {
         self
     }
 
-    /// The environment (`us`, `uat.us`), which with the [`tenant`](Self::tenant) is enough to
-    /// know the base URL.
+    /// Sets the environment (`us`, `uat.us`), from which the base URL follows together with the
+    /// [`tenant`](Self::tenant).
     #[must_use]
     pub fn env(mut self, env: impl Into<String>) -> Self {
         self.env = Some(env.into());
         self
     }
 
-    /// The tenant, where it is not part of the base URL.
+    /// Sets the tenant, if it is not part of the base URL.
     #[must_use]
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// An API key (synthetic key).
+    /// Sets an API key (synthetic key).
     #[must_use]
     #[doc(alias = "apiKey")]
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
@@ -174,10 +177,10 @@ impl ClientBuilder {
         self
     }
 
-    /// A bearer token, with or without the word `Bearer`.
+    /// Sets a bearer token, with or without the word `Bearer`.
     ///
-    /// If nothing else tells the base URL, it is read from the token. A token given here is not
-    /// renewed: when it has expired, calls fail as [`Unauthorized`](crate::ErrorKind).
+    /// If no base URL is set, it is derived from the token. The token is not renewed: when it has
+    /// expired, calls fail as [`Unauthorized`](crate::ErrorKind::Unauthorized).
     #[must_use]
     #[doc(alias = "token")]
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
@@ -185,55 +188,55 @@ impl ClientBuilder {
         self
     }
 
-    /// OAuth 2.0 client credentials, exchanged for tokens as needed.
+    /// Sets OAuth 2.0 client credentials, which are exchanged for tokens as needed.
     #[must_use]
     pub fn oauth(mut self, client_id: impl Into<String>, client_secret: impl Into<String>) -> Self {
         self.credentials.oauth = Some((client_id.into(), Secret::new(client_secret.into())));
         self
     }
 
-    /// OAuth 2.0 client credentials in a JSON file, spelt `client_id` and `client_secret` or
-    /// `clientId` and `clientSecret`. The file is read once, by [`build`](Self::build).
+    /// Sets a JSON file with OAuth 2.0 client credentials, spelt `client_id` and `client_secret` or
+    /// `clientId` and `clientSecret`. [`build`](Self::build) reads it, once.
     #[must_use]
     pub fn oauth_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.credentials.oauth_file = Some(path.into());
         self
     }
 
-    /// A source of access tokens of your own.
+    /// Sets a source of access tokens of your own.
     #[must_use]
     pub fn token_provider(mut self, provider: impl TokenProvider + 'static) -> Self {
         self.credentials.provider = Some(Arc::new(provider));
         self
     }
 
-    /// Where client credentials are exchanged for tokens, if not at the platform's own place
-    /// (`https://keycloak.{env}.coherent.global/auth/realms/{tenant}/...`).
+    /// Sets the URL where client credentials are exchanged for tokens. It follows from the base URL
+    /// (`https://keycloak.{env}.coherent.global/auth/realms/{tenant}/...`) unless set.
     #[must_use]
     pub fn token_url(mut self, url: impl Into<String>) -> Self {
         self.token_url = Some(url.into());
         self
     }
 
-    /// Allows plain http to other machines than this one. Credentials and data can then be read
-    /// by anyone on the way.
+    /// Allows plain http to machines other than this one. Credentials and data are then sent
+    /// unencrypted.
     #[must_use]
     pub fn allow_insecure_http(mut self, allow: bool) -> Self {
         self.allow_insecure_http = allow;
         self
     }
 
-    /// The longest time to wait for a connection (10 seconds).
+    /// Sets the time limit for a connection. 10 seconds unless set.
     ///
-    /// Not used with a client of your own ([`http_client`](Self::http_client)).
+    /// It does not apply to an HTTP client of your own ([`http_client`](Self::http_client)).
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.connect = timeout;
         self
     }
 
-    /// The longest time for one attempt, from its start to the last byte of the answer
-    /// (60 seconds).
+    /// Sets the time limit for one attempt, from its start to the last byte of the response. 60
+    /// seconds unless set.
     #[must_use]
     #[doc(alias = "timeout")]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
@@ -241,33 +244,35 @@ impl ClientBuilder {
         self
     }
 
-    /// The longest time for a whole call with all its attempts and waits (no limit).
+    /// Sets the time limit for a whole call with all its attempts and waits. There is none unless
+    /// set.
     #[must_use]
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.operation = Some(timeout);
         self
     }
 
-    /// How failed requests are repeated.
+    /// Sets how failed requests are repeated.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// The largest answer that is read, in bytes after decompression (256 MiB).
+    /// Sets the size limit for a response, in bytes after decompression. 256 MiB unless set.
     ///
-    /// A larger one fails as [`TooLarge`](crate::ErrorKind::TooLarge). For a pull this loses the
-    /// results in it, so lower the number of chunks a pull rather than this.
+    /// A larger response fails as [`TooLarge`](crate::ErrorKind::TooLarge). If it is that of a
+    /// pull, its results are lost, so rather pull fewer chunks at a time than lower this limit.
     #[must_use]
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.limits.response_bytes = bytes;
         self
     }
 
-    /// Whether request bodies of a kilobyte or more are compressed with gzip (no).
+    /// Sets whether request bodies of a kilobyte or more are compressed with gzip. They are not
+    /// unless set.
     ///
-    /// The platform does not say that it reads them, so try before you rely on it.
+    /// The platform does not document that it accepts them, so try it before you rely on it.
     #[cfg(feature = "gzip")]
     #[must_use]
     pub fn compress_requests(mut self, compress: bool) -> Self {
@@ -275,16 +280,16 @@ impl ClientBuilder {
         self
     }
 
-    /// What is sent as `User-Agent`, in front of this crate's own name and version.
+    /// Sets the `User-Agent`, which this crate's name and version are appended to.
     #[must_use]
     pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
         self.user_agent = Some(agent.into());
         self
     }
 
-    /// One more header for every request to the service (not for token requests).
+    /// Adds a header to every request to the service, but not to token requests.
     ///
-    /// Those that the client sets itself (`authorization`, `x-request-id`, ...) are refused. The
+    /// Headers that the client sets itself (`authorization`, `x-request-id`, ...) are rejected. The
     /// value is treated as a secret.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -292,26 +297,28 @@ impl ClientBuilder {
         self
     }
 
-    /// The proxy to go through. Without it, `HTTPS_PROXY` and its relatives are respected.
+    /// Sets a proxy. Unless set, the proxy comes from the environment (`HTTPS_PROXY` and the like).
     #[must_use]
     pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
         self.proxy = Some(proxy);
         self
     }
 
-    /// An HTTP client of your own, with its own pool, TLS and proxy settings.
+    /// Sets an HTTP client of your own, with its own pool, TLS and proxy settings.
     ///
-    /// Build it with `redirect(reqwest::redirect::Policy::none())`. Its policy can't be seen from
-    /// outside: if it follows a redirect, the call fails as
-    /// [`Redirect`](crate::ErrorKind::Redirect), but the credentials may have been sent on by
-    /// then. Connect timeout and proxy are then its own business.
+    /// Build it with `redirect(reqwest::redirect::Policy::none())`. This crate can't see that
+    /// policy: if the client follows a redirect, the call fails as
+    /// [`Redirect`](crate::ErrorKind::Redirect), but by then the credentials may have been sent to
+    /// another host. [`connect_timeout`](Self::connect_timeout) and [`proxy`](Self::proxy) have no
+    /// effect on it.
     #[must_use]
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
         self
     }
 
-    /// Decides between what was given, with the environment as `lookup` tells it.
+    /// Validates the settings and completes them from the environment, in which `lookup` finds a
+    /// variable.
     pub(crate) fn settings(
         &self,
         lookup: &dyn Fn(&str) -> Result<String, VarError>,
@@ -335,8 +342,7 @@ impl ClientBuilder {
                 let url = self.token_url.clone().or_else(|| base_url.token_endpoint());
                 let url = url.ok_or_else(|| {
                     Error::config(
-                        "the place that issues tokens can't be told from this base URL; set \
-                         `token_url`",
+                        "the token endpoint can't be derived from this base URL; set `token_url`",
                     )
                 })?;
                 Some(parse_token_url(&url, self.allow_insecure_http)?)
@@ -361,7 +367,7 @@ impl ClientBuilder {
         let tenant = self.tenant.as_deref();
         match (&self.base_url, &self.env, env_url, token) {
             (Some(_), Some(_), ..) => Err(Error::config(
-                "both `base_url` and `env` are set; one of them is enough",
+                "both `base_url` and `env` are set; set only one of them",
             )),
             (Some(url), ..) => BaseUrl::parse(url, tenant, self.allow_insecure_http),
             (None, Some(env), ..) => match tenant {
@@ -373,7 +379,7 @@ impl ClientBuilder {
                 let base_url = BaseUrl::from_claims(&Claims::read(&bare_token(token))?)?;
                 match tenant.map(|tenant| tenant.trim().trim_matches('/').to_ascii_lowercase()) {
                     Some(tenant) if tenant != base_url.tenant() => Err(Error::config(format!(
-                        "the bearer token is for the tenant `{}`, not `{tenant}`",
+                        "the bearer token is for the tenant `{}`, but `tenant` is set to `{tenant}`",
                         base_url.tenant()
                     ))),
                     _ => Ok(base_url),
@@ -402,7 +408,7 @@ fn checked_timeouts(timeouts: Timeouts) -> Result<Timeouts> {
     ] {
         if value.is_some_and(|value| value.is_zero()) {
             return Err(Error::config(format!(
-                "`{name}` is zero, so that every call would fail"
+                "`{name}` is zero, so every call would fail"
             )));
         }
     }

@@ -1,4 +1,4 @@
-//! The settings that the environment gives, under the names that users of the SDKs know.
+//! The environment variables, which have the names that the official SDKs use.
 
 use std::env::VarError;
 
@@ -11,7 +11,7 @@ pub(crate) const CLIENT_ID: &str = "CSPARK_CLIENT_ID";
 pub(crate) const CLIENT_SECRET: &str = "CSPARK_CLIENT_SECRET";
 pub(crate) const OAUTH_PATH: &str = "CSPARK_OAUTH_PATH";
 
-/// What a variable holds. A variable that is set to nothing counts as not set.
+/// Returns the value of a variable. An empty variable counts as not set.
 pub(crate) fn read(
     lookup: &dyn Fn(&str) -> Result<String, VarError>,
     name: &str,

@@ -11,7 +11,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(crate) const TENANT: HeaderName = HeaderName::from_static("x-tenant-name");
 pub(crate) const SPARK_UA: HeaderName = HeaderName::from_static("x-spark-ua");
 
-/// Whether the client sets this header itself, or HTTP does, so that nobody else may.
+/// Whether the client or HTTP itself sets this header, so that users can't.
 pub(super) fn is_own_header(name: &HeaderName) -> bool {
     [
         API_KEY,

@@ -1,4 +1,4 @@
-//! What a bearer token says about where it is good for.
+//! The claims of a bearer token that tell which tenant it is for.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,10 +7,10 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::redact::Secret;
 
-/// The claims that lead to the base URL.
+/// The claims that the base URL is derived from.
 ///
-/// The signature is not checked: the token is the user's own, and what is read here only decides
-/// where that same token is sent. The issuer must therefore be a host of the platform; see
+/// The signature is not verified: the token is the user's own, and the claims only decide where
+/// that token is sent. The issuer therefore has to be a host of the platform; see
 /// [`BaseUrl::from_claims`](super::BaseUrl::from_claims).
 #[derive(Debug, Deserialize)]
 pub(super) struct Claims {
@@ -22,8 +22,8 @@ impl Claims {
     pub(super) fn read(token: &Secret) -> Result<Self> {
         Self::decode(token.expose()).ok_or_else(|| {
             Error::config(
-                "no base URL is given, and the bearer token is not a JWT that one could be taken \
-                 from; set CSPARK_BASE_URL or `base_url`, or `env` and `tenant`",
+                "there is no base URL, and it can't be derived from the bearer token, which is not a \
+                 JWT; set CSPARK_BASE_URL or `base_url`, or `env` and `tenant`",
             )
         })
     }

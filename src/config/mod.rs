@@ -1,4 +1,4 @@
-//! What a client is built from: settings given in code, then the environment.
+//! The settings of a client, from code and from the environment.
 
 mod base_url;
 mod builder;

@@ -1,4 +1,4 @@
-//! OAuth client credentials kept in a JSON file.
+//! OAuth client credentials in a JSON file.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::auth::Credentials;
 use crate::error::{Error, Result};
 use crate::redact::Secret;
 
-/// Both spellings that the official SDKs read.
+/// The content of the file, in both spellings that the official SDKs accept.
 #[derive(Deserialize)]
 struct OAuthFile {
     #[serde(alias = "clientId")]
@@ -22,11 +22,11 @@ pub(super) fn read(path: &Path) -> Result<Credentials> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Error::config(format!("the OAuth file `{shown}` can't be read")).with_source(error)
     })?;
-    // What serde says about a wrong value repeats it, so only the place is told.
+    // serde's message repeats a wrong value, which may be the secret, so only the line is reported.
     let file: OAuthFile =
         serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
             Error::config(format!(
-                "the OAuth file `{shown}` is not a JSON object with the texts `client_id` and \
+                "the OAuth file `{shown}` is not a JSON object with the strings `client_id` and \
              `client_secret` (or `clientId` and `clientSecret`): see line {}",
                 error.line().max(1)
             ))

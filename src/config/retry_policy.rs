@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-/// How often and how patiently failed requests are repeated.
+/// How often failed requests are repeated, and after which waits.
 ///
-/// A request is repeated only where that is safe; see the table in
-/// [the guide](crate::ClientBuilder#retries).
+/// A request is repeated only where that is safe; see [the table](crate::ClientBuilder#retries).
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,8 +22,8 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// 2 retries, the first after about 1 second, each further one after twice the time, no wait
-    /// longer than 30 seconds, or 60 if the service asks for it.
+    /// Two retries. The first follows after up to 1 second, each further one after up to twice that
+    /// time. No wait is longer than 30 seconds, or 60 if the service asks for it.
     fn default() -> Self {
         Self {
             max_retries: 2,
@@ -36,13 +35,13 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Never repeats anything.
+    /// A policy without retries.
     #[must_use]
     pub fn never() -> Self {
         Self::default().max_retries(0)
     }
 
-    /// How many attempts may follow the first; 0 means that there is only the first.
+    /// Sets how many attempts may follow the first one. 2 unless set.
     #[must_use]
     #[doc(alias = "maxRetries")]
     pub fn max_retries(mut self, retries: u32) -> Self {
@@ -50,8 +49,11 @@ impl RetryPolicy {
         self
     }
 
-    /// The wait before the first retry; it doubles with each. The real wait is between half of
-    /// it and all of it, by chance, so that many clients don't come back at the same moment.
+    /// Sets the longest wait before the first retry, which doubles with each further one. 1 second
+    /// unless set.
+    ///
+    /// The actual wait is a random time between half of it and all of it, so that clients that
+    /// failed at the same moment don't come back at the same moment.
     #[must_use]
     #[doc(alias = "retryInterval")]
     pub fn interval(mut self, interval: Duration) -> Self {
@@ -59,15 +61,15 @@ impl RetryPolicy {
         self
     }
 
-    /// The longest wait that doubling leads to.
+    /// Sets where the doubling of the waits ends. 30 seconds unless set.
     #[must_use]
     pub fn max_interval(mut self, longest: Duration) -> Self {
         self.max_interval = longest;
         self
     }
 
-    /// The longest wait that the service can ask for with `Retry-After`; if it asks for more, the
-    /// client waits this long.
+    /// Sets the longest wait that the service can ask for with `Retry-After`. 60 seconds unless
+    /// set. If it asks for more, the client waits this long.
     #[must_use]
     pub fn max_retry_after(mut self, longest: Duration) -> Self {
         self.max_retry_after = longest;

@@ -1,4 +1,4 @@
-//! The settings after everything is decided and checked.
+//! The settings of a client, validated and complete.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use reqwest::Url;
 use super::{BaseUrl, RetryPolicy};
 use crate::auth::Credentials;
 
-/// What the transport is made of. `Debug` shows no secret: header values are marked as sensitive
-/// and credentials mask themselves.
+/// The settings of a client. `Debug` shows no secret: header values are marked as sensitive, and
+/// credentials mask themselves.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) base_url: BaseUrl,
     pub(crate) credentials: Credentials,
-    /// Where client credentials are exchanged for tokens; set if `credentials` need it.
+    /// Where client credentials are exchanged for tokens; set if the credentials are such.
     pub(crate) token_url: Option<Url>,
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
@@ -25,13 +25,13 @@ pub(crate) struct Settings {
     pub(crate) compress_requests: bool,
 }
 
-/// How long things may take.
+/// Time limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
-    /// One attempt, from its start to the last byte of the answer.
+    /// For one attempt, from its start to the last byte of the response.
     pub(crate) request: Duration,
-    /// A whole call with its attempts and waits.
+    /// For a whole call, with its attempts and waits.
     pub(crate) operation: Option<Duration>,
 }
 
@@ -45,10 +45,10 @@ impl Default for Timeouts {
     }
 }
 
-/// How large things may be.
+/// Size limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// The decoded body of an answer, in bytes.
+    /// For the body of a response after decompression, in bytes.
     pub(crate) response_bytes: usize,
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{self, Deserializer, Visitor};
 
-/// Reads any text into a type that takes every text. Doesn't allocate before the type does.
+/// Deserializes a string into a type that is made from any text, without an allocation of its own.
 pub(crate) fn text<'de, T: for<'a> From<&'a str>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -26,8 +26,8 @@ pub(crate) fn text<'de, T: for<'a> From<&'a str>, D: Deserializer<'de>>(
     deserializer.deserialize_str(Text(std::marker::PhantomData))
 }
 
-/// Reads a counter that may be null, written as a float, or (what remains of an overfull buffer)
-/// below zero.
+/// Deserializes a counter that may be null, a float, or negative, which counts as 0 (the room left
+/// in an overfull buffer).
 pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     struct Count;
 

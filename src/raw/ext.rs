@@ -1,4 +1,4 @@
-//! What answers mean, where the fields alone don't tell.
+//! Methods of the generated types, for what their fields alone don't say.
 
 use serde_json::value::RawValue;
 
@@ -7,20 +7,20 @@ use crate::raw::types::{Batch, BatchDetails, BatchStatus, ChunkResult, Status};
 use crate::records::Outputs;
 
 impl Batch {
-    /// The details, under whichever of the two names they came.
+    /// Returns the details, which may be in either of two fields.
     pub fn details(&self) -> Option<&BatchDetails> {
         self.data.as_ref().or(self.meta.as_ref())
     }
 
-    /// Where the batch stands, if the answer says so.
+    /// Returns the status of the batch, if the response has one.
     pub fn status(&self) -> Option<&BatchStatus> {
         self.details()?.batch_status.as_ref()
     }
 }
 
 impl BatchStatus {
-    /// Whether the batch has ended in a way that takes no more chunks. A status that this crate
-    /// does not know is none.
+    /// Returns whether the batch has ended and accepts no more chunks. Unknown statuses count as
+    /// not terminal.
     pub fn is_terminal(&self) -> bool {
         match self {
             Self::Closed
@@ -35,14 +35,14 @@ impl BatchStatus {
 }
 
 impl Status {
-    /// The records pushed so far, under whichever of the two names they came.
+    /// Returns the number of records pushed so far, which may be in either of two fields.
     pub fn submitted(&self) -> Option<u64> {
         self.records_submitted.or(self.record_submitted)
     }
 }
 
 impl<T> ChunkResult<Outputs<T>> {
-    /// The results record by record, in the order in which the records were pushed.
+    /// Iterates over the results of the records, in the order in which they were pushed.
     pub fn records(&self) -> impl Iterator<Item = RecordResult<'_, T>> {
         let outputs = self.outputs.as_ref().map_or(&[][..], Outputs::as_slice);
         let messages =
@@ -80,7 +80,7 @@ impl<R> ChunkResult<R> {
         }
     }
 
-    /// The aggregates that the chunk's summary asked for, as JSON.
+    /// Returns the aggregates that the chunk's summary asked for, as JSON.
     pub fn summary_json(&self) -> Option<&RawValue> {
         self.summary_output.as_deref()
     }
@@ -90,13 +90,13 @@ fn entry<E>(list: Option<&[Option<E>]>, index: usize) -> Option<&E> {
     list?.get(index)?.as_ref()
 }
 
-/// What became of one record.
+/// The result of one record.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct RecordResult<'a, T> {
     /// The number of the record within its chunk, from 0.
     pub index: usize,
-    /// The output; nothing if the record failed.
+    /// The output; `None` if the record failed.
     pub output: Option<&'a T>,
     /// The service's error for the record, if it failed.
     pub error: Option<&'a RecordMessage>,

@@ -1,4 +1,4 @@
-//! Generated types and calls, one a schema and one an operation of the description in `openapi/`.
+//! The types and calls that are generated from the description of the API in `openapi/`.
 //!
 //! The rest of the crate stands on them. Use them directly for what it lacks:
 //! [`crate::Client::raw`] gives a client with credentials, request ids, limits and retries in

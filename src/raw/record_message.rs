@@ -6,30 +6,29 @@ use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::value::RawValue;
 
-/// What the service says of one record, as a warning or an error: JSON of a shape that is not
-/// published.
+/// The service's error or warning for one record: JSON of a shape that is not documented.
 #[derive(Clone, Debug, Serialize)]
 #[serde(transparent)]
 pub struct RecordMessage(Box<RawValue>);
 
 impl RecordMessage {
-    /// The JSON text as it came.
+    /// Returns the JSON as the service wrote it.
     pub fn json(&self) -> &str {
         self.0.get()
     }
 
-    /// Reads the JSON as a type of the caller's.
+    /// Decodes the JSON as a `T`.
     ///
     /// # Errors
     ///
-    /// When it does not have that shape.
+    /// If it is not a `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.0.get())
     }
 }
 
 impl fmt::Display for RecordMessage {
-    /// The text, if the message is a text or an object with a `message`; else the JSON.
+    /// Prints the text of a string or of an object with a `message`, or else the JSON.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         #[derive(serde::Deserialize)]
         struct WithText {
@@ -52,7 +51,7 @@ impl<'de> Deserialize<'de> for RecordMessage {
 }
 
 impl PartialEq for RecordMessage {
-    /// Compares the texts, not what they mean.
+    /// Compares the JSON texts.
     fn eq(&self, other: &Self) -> bool {
         self.json() == other.json()
     }

@@ -8,16 +8,16 @@ use serde::{Serialize, Serializer};
 
 use super::de::text;
 
-/// A moment as the service writes it: ISO 8601 text, such as `1970-12-03T04:56:12.186Z`.
+/// A date and time as the service writes it: ISO 8601 text, such as `1970-12-03T04:56:12.186Z`.
 ///
-/// The text is kept as it came, so that an odd one does not fail the answer that it comes in.
+/// The text is kept as it is, so that an unusual one does not make a whole response undecodable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(String);
 
 impl Timestamp {
-    /// The moment so many milliseconds after 1970-01-01 (UTC), or before it if negative.
+    /// Creates a timestamp from milliseconds since 1970-01-01 (UTC), which may be negative.
     ///
-    /// Moments beyond the years -9999 to 9999 are brought to the nearer end of that range.
+    /// Times outside of the years -9999 to 9999 are clamped to that range.
     pub fn from_unix_millis(millis: i64) -> Self {
         let range = jiff::Timestamp::MIN.as_millisecond()..=jiff::Timestamp::MAX.as_millisecond();
         let within = millis.clamp(*range.start(), *range.end());
@@ -28,33 +28,33 @@ impl Timestamp {
         )
     }
 
-    /// The text as it stands on the wire.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The moment; nothing when the text is not a date and time with an offset (`Z`, `+02:00`).
+    /// Returns the time; `None` if the text is not a date and time with an offset (`Z`, `+02:00`).
     pub fn to_system_time(&self) -> Option<SystemTime> {
         self.0.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
     }
 }
 
 impl From<&str> for Timestamp {
-    /// Takes the text as it is, unchecked.
+    /// Keeps the text as it is, without validation.
     fn from(text: &str) -> Self {
         Self(text.to_owned())
     }
 }
 
 impl From<String> for Timestamp {
-    /// Takes the text as it is, unchecked.
+    /// Keeps the text as it is, without validation.
     fn from(text: String) -> Self {
         Self(text)
     }
 }
 
 impl From<SystemTime> for Timestamp {
-    /// Keeps milliseconds.
+    /// Truncates to milliseconds.
     fn from(time: SystemTime) -> Self {
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self::from_unix_millis(match time.duration_since(UNIX_EPOCH) {

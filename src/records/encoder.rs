@@ -1,4 +1,4 @@
-//! From records to the JSON of a chunk's inputs, written once.
+//! Encodes records as the JSON of a chunk's inputs.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use super::row::{Scratch, write_cell, write_row};
 use super::{Layout, RecordFormat};
 use crate::error::{Error, Result};
 
-/// Encodes records one after the other, and gives them out a chunk's worth at a time.
+/// Encodes records one by one into the inputs of a chunk.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     format: RecordFormat,
@@ -17,18 +17,18 @@ pub(crate) struct Encoder {
     scratch: Scratch,
     /// The inputs so far, without the closing bracket. Empty before the first record.
     json: Vec<u8>,
-    /// Where the last record starts in `json`, its comma included.
+    /// Where the last record starts in `json`, including its comma.
     last: usize,
-    /// Records in `json`.
+    /// The number of records in `json`.
     records: usize,
-    /// Records and header rows seen, for messages.
+    /// The number of records and header rows so far, for messages.
     seen: u64,
 }
 
 impl Encoder {
     /// # Errors
     ///
-    /// When the columns that the format names are none, or repeat themselves.
+    /// If the format has an empty list of columns, or a column twice.
     pub(crate) fn new(format: RecordFormat) -> Result<Self> {
         let columns = format.columns.clone().map(Columns::new).transpose();
         let columns = columns.map_err(|error| Error::input(error.to_string()))?;
@@ -43,12 +43,12 @@ impl Encoder {
         })
     }
 
-    /// Adds a record, and tells whether it was one: the first row of a table may be its header.
+    /// Adds a record. Returns `false` for the first row of a table if it is the header.
     ///
     /// # Errors
     ///
-    /// When the record does not fit the columns or can't be written as JSON. What was added before
-    /// stays as it was.
+    /// If the record does not match the columns or can't be encoded as JSON. Records that were
+    /// added before are kept.
     pub(crate) fn push<T: ?Sized + Serialize>(&mut self, record: &T) -> Result<bool> {
         let length = self.json.len();
         let pushed = self.try_push(record);
@@ -89,7 +89,7 @@ impl Encoder {
         Ok(true)
     }
 
-    /// Writes what comes before a record, and tells where the record starts.
+    /// Writes what precedes a record, and returns where the record starts.
     fn open(&mut self) -> usize {
         match (self.records, &self.columns) {
             (0, Some(columns)) if self.format.layout == Layout::Table => {
@@ -103,20 +103,20 @@ impl Encoder {
         self.json.len()
     }
 
-    /// The records added since the last chunk.
+    /// The number of records since the last chunk.
     pub(crate) fn records(&self) -> usize {
         self.records
     }
 
-    /// The length in bytes of the inputs, if they ended here.
+    /// The length of the inputs in bytes if they ended here.
     pub(crate) fn len(&self) -> usize {
         self.json.len() + 1
     }
 
-    /// The inputs with all records, if there are any. What comes next starts a new chunk.
+    /// Returns the inputs with all records, if there are any, and starts a new chunk.
     pub(crate) fn take(&mut self) -> Option<Encoded> {
         let records = std::mem::take(&mut self.records);
-        // Chunks are much alike; the next one likely takes as many bytes as this one.
+        // The next chunk probably takes as many bytes as this one.
         let next = Vec::with_capacity(
             self.json
                 .capacity()
@@ -130,7 +130,7 @@ impl Encoder {
         })
     }
 
-    /// The inputs with all records but the last, which starts the next chunk.
+    /// Returns the inputs with all records but the last, which starts the next chunk.
     pub(crate) fn take_all_but_last(&mut self) -> Option<Encoded> {
         if self.records < 2 {
             return None;
@@ -151,6 +151,6 @@ impl Encoder {
 #[derive(Clone, Debug)]
 pub(crate) struct Encoded {
     pub(crate) json: Bytes,
-    /// How many records are in it; the header does not count.
+    /// The number of records, without the header row.
     pub(crate) records: usize,
 }

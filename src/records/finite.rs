@@ -1,7 +1,7 @@
-//! A serializer in front of another that refuses what JSON can't say: NaN and the infinities.
+//! A serializer that rejects NaN and infinities, and passes everything else on to another one.
 //!
-//! serde_json writes them as null, so that a model would be fed with nothing, and nobody would
-//! know.
+//! serde_json writes such numbers as null, so that a model would silently compute without an
+//! input.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// A value whose numbers, at whatever depth, have to be finite.
+/// A value whose numbers have to be finite, at any depth.
 pub(super) struct Finite<T>(pub(super) T);
 
 impl<T: Serialize> Serialize for Finite<T> {
@@ -24,7 +24,7 @@ fn check<E: serde::ser::Error>(is_finite: bool, number: impl Display) -> Result<
     match is_finite {
         true => Ok(()),
         false => Err(E::custom(format_args!(
-            "{number} is no number that JSON can hold"
+            "{number} cannot be represented in JSON"
         ))),
     }
 }
@@ -272,11 +272,11 @@ mod tests {
     fn what_it_can_not_say_is_refused_at_any_depth() {
         assert_eq!(
             json(f64::NAN),
-            Err("NaN is no number that JSON can hold".to_owned())
+            Err("NaN cannot be represented in JSON".to_owned())
         );
         assert_eq!(
             json(f32::INFINITY),
-            Err("inf is no number that JSON can hold".to_owned())
+            Err("inf cannot be represented in JSON".to_owned())
         );
         assert!(json(vec![(1, Some(BTreeMap::from([("a", f64::NEG_INFINITY)])))]).is_err());
     }

@@ -1,4 +1,4 @@
-//! Records to JSON and back, without a tree of values in between.
+//! Encodes records to JSON and decodes outputs, without a tree of values in between.
 //!
 //! In: [`encoder`] writes records into the inputs of a chunk, with [`cells`] taking each apart into
 //! its cells, [`columns`] knowing their order, [`row`] bringing them into it and [`finite`]
@@ -16,15 +16,15 @@ pub(crate) use encoder::{Encoded, Encoder};
 pub use outputs::Outputs;
 pub(crate) use outputs::{EachOutput, Unreadable};
 
-/// How records stand in a chunk.
+/// The layout of the records in a chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// A header row with the names of the columns, and a row for each record. What the service
-    /// wants.
+    /// A header row with the names of the columns, and a row for each record. The service prefers
+    /// this layout.
     #[default]
     Table,
-    /// A list of objects, each with its own names, written as they are. The document of the API
-    /// shows it; the service has been said to count records wrongly in it.
+    /// A list of objects, each with its own names. The API document shows this layout, but the
+    /// service is said to count its records wrongly.
     Objects,
 }
 
@@ -33,29 +33,29 @@ pub enum Layout {
 /// Fields that a struct skips (`skip_serializing_if`) are not missing: their cells are null.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MissingCells {
-    /// Refuse the record: an error names it and the column, and nothing is pushed.
+    /// Fail with an error that names the record and the column.
     #[default]
     Refuse,
     /// Write null.
     Null,
 }
 
-/// What to do when a record has a cell for which there is no column.
+/// What to do when a record has a cell without a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ExtraCells {
-    /// Refuse the record: an error names it and the cell, and nothing is pushed.
+    /// Fail with an error that names the record and the cell.
     #[default]
     Refuse,
-    /// Leave the cell out.
+    /// Leave out the cell.
     Drop,
 }
 
-/// How records become the inputs of chunks. The default is a table whose columns are those of the
-/// first record, and a record with other columns is refused.
+/// How records are encoded as the inputs of chunks. The default is a table with the columns of the
+/// first record, where a record with other columns is an error.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecordFormat {
     pub(crate) layout: Layout,
-    /// The columns in order, or those of the first record.
+    /// The columns in order; those of the first record if `None`.
     pub(crate) columns: Option<Vec<String>>,
     pub(crate) missing: MissingCells,
     pub(crate) extra: ExtraCells,

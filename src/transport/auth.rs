@@ -1,4 +1,4 @@
-//! What puts credentials on a request.
+//! The credentials of a request, from settings or from a source of tokens.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::operation::Operation;
 use crate::redact::Secret;
 
-/// Where the credentials of a request come from.
+/// The source of the credentials of a request.
 #[derive(Debug)]
 pub(crate) enum Auth {
     Open,
@@ -29,7 +29,7 @@ pub(crate) struct Tokens {
     source: Source,
 }
 
-/// What is exchanged for tokens, and by what.
+/// A source of tokens.
 #[derive(Debug)]
 pub(crate) enum Source {
     OAuth(ClientCredentials),
@@ -39,13 +39,13 @@ pub(crate) enum Source {
     },
 }
 
-/// The header that proves who the client is.
+/// The header that authenticates a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Credential {
     name: HeaderName,
     value: HeaderValue,
     secret: Secret,
-    /// Which fetch brought it; 0 for what does not change.
+    /// The number of the fetch that returned it; 0 for credentials that never change.
     serial: u64,
 }
 
@@ -83,7 +83,7 @@ fn sensitive(text: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         Error::new(
             ErrorKind::Unauthorized,
-            "the credentials hold a character that can't be sent in a header",
+            "the credentials contain a character that can't be sent in a header",
         )
     })?;
     value.set_sensitive(true);
@@ -98,7 +98,7 @@ impl Auth {
         }))
     }
 
-    /// The credentials for one attempt; `None` only if the user asked for none.
+    /// Returns the credentials for one attempt; `None` only if the user asked for none.
     pub(crate) async fn credential(&self) -> Result<Option<Credential>> {
         match self {
             Self::Open => Ok(None),
@@ -111,12 +111,12 @@ impl Auth {
         }
     }
 
-    /// Whether there is any use in asking for another credential.
+    /// Whether another credential can be fetched.
     pub(crate) fn can_renew(&self) -> bool {
         matches!(self, Self::Tokens(_))
     }
 
-    /// Takes note that the service refused this one.
+    /// Drops a credential that the service rejected.
     pub(crate) async fn discard(&self, credential: &Credential) {
         if let Self::Tokens(tokens) = self {
             tokens.cache.discard(credential.serial).await;
@@ -125,7 +125,7 @@ impl Auth {
 }
 
 impl Source {
-    /// A token that is not empty, after a bounded number of tries.
+    /// Fetches a token that is not empty, in a bounded number of attempts.
     async fn fetch(&self) -> Result<AccessToken> {
         let token = match self {
             Self::OAuth(oauth) => oauth.fetch().await?,
@@ -154,16 +154,13 @@ async fn ask(provider: &dyn TokenProvider, sender: &Sender) -> Result<AccessToke
                     true => ErrorKind::Service,
                     false => ErrorKind::Unauthorized,
                 };
-                Error::new(
-                    kind,
-                    format!("the token provider gave none: {}", error.source),
-                )
-                .with_transient(error.is_transient)
-                .with_source(error.source)
+                Error::new(kind, format!("the token provider failed: {}", error.source))
+                    .with_transient(error.is_transient)
+                    .with_source(error.source)
             }
             Err(_) => {
                 let message = format!(
-                    "the token provider gave none within {} s",
+                    "the token provider returned no token within {} s",
                     limit.as_secs_f64()
                 );
                 Error::new(ErrorKind::Timeout, message).with_transient(true)

@@ -1,10 +1,10 @@
-//! Request bodies in gzip, for services that read them.
+//! Compression of request bodies, for services that accept it.
 
 use http::HeaderValue;
 use http::header::CONTENT_ENCODING;
 use reqwest::Request;
 
-/// Below this many bytes compression costs more than it saves.
+/// Smaller bodies, in bytes, are not worth compressing.
 const WORTH_IT: usize = 1024;
 
 /// Compresses the body if it is large enough and held in memory.

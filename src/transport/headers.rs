@@ -11,14 +11,15 @@ pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 
 const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// What goes with every request to the service, credentials and request id apart.
+/// The headers of every request, apart from credentials and request id.
 pub(super) fn common(settings: &Settings) -> Result<HeaderMap> {
     let mut headers = settings.extra_headers.clone();
     headers.insert(USER_AGENT, user_agent(settings.user_agent.as_deref())?);
     headers.insert(SPARK_UA, spark_ua());
     headers.insert(ACCEPT, JSON);
-    let tenant = HeaderValue::from_str(settings.base_url.tenant())
-        .map_err(|_| Error::config("the tenant can't be sent in a header"))?;
+    let tenant = HeaderValue::from_str(settings.base_url.tenant()).map_err(|_| {
+        Error::config("the tenant contains a character that can't be sent in a header")
+    })?;
     headers.insert(TENANT, tenant);
     Ok(headers)
 }
@@ -27,12 +28,12 @@ pub(super) fn user_agent(own: Option<&str>) -> Result<HeaderValue> {
     match own.map(str::trim).filter(|own| !own.is_empty()) {
         None => Ok(HeaderValue::from_static(AGENT)),
         Some(own) => HeaderValue::from_str(&format!("{own} {AGENT}")).map_err(|_| {
-            Error::config("the `user_agent` holds a character that can't be sent in a header")
+            Error::config("the `user_agent` contains a character that can't be sent in a header")
         }),
     }
 }
 
-/// The platform's own note of which library calls, and where it runs.
+/// The value of the platform's own header for the calling library and its system.
 fn spark_ua() -> HeaderValue {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     HeaderValue::from_str(&format!("agent={AGENT}; env={os}/{arch}"))

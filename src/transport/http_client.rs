@@ -1,25 +1,25 @@
-//! The HTTP client underneath, set up so that nothing happens behind the transport's back.
+//! Builds the HTTP client so that it neither retries nor follows redirects by itself.
 
 use std::time::Duration;
 
 use crate::config::Settings;
 use crate::error::{Error, Result};
 
-/// Gateways close idle connections after a minute or more; ours go first.
+/// Gateways close idle connections after a minute or more, so the client closes them earlier.
 const IDLE: Duration = Duration::from_secs(50);
 
 pub(super) fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client> {
     check_tls(settings)?;
     let builder = reqwest::Client::builder()
-        // A redirect is an answer like any other, so that credentials stay where they belong.
+        // Following a redirect would send the credentials to another host.
         .redirect(reqwest::redirect::Policy::none())
-        // All attempts are ours: each has its own request id and is counted.
+        // The transport retries by itself: each attempt has a request id of its own and is counted.
         .retry(reqwest::retry::never())
         .referer(false)
         .connect_timeout(settings.timeouts.connect.min(settings.timeouts.request))
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true);
-    // Reading the system's certificates takes a while, and plain http has no use for them.
+    // Loading the system's certificates takes a while, and plain http does not need them.
     #[cfg(any(
         feature = "rustls",
         feature = "rustls-no-provider",
@@ -35,7 +35,7 @@ pub(super) fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Resul
     };
     builder
         .build()
-        .map_err(|error| Error::config("the HTTP client can't be set up").with_source(error))
+        .map_err(|error| Error::config("the HTTP client can't be built").with_source(error))
 }
 
 fn needs_tls(settings: &Settings) -> bool {
@@ -43,7 +43,7 @@ fn needs_tls(settings: &Settings) -> bool {
     settings.base_url.is_https() || token_url.is_some_and(|url| url.scheme() == "https")
 }
 
-/// https that can't work is told now, in words, rather than at the first call.
+/// Reports https that can't work when the client is built, rather than at the first call.
 fn check_tls(settings: &Settings) -> Result<()> {
     let has_tls = cfg!(any(
         feature = "rustls",
@@ -52,8 +52,8 @@ fn check_tls(settings: &Settings) -> Result<()> {
     ));
     if needs_tls(settings) && !has_tls {
         return Err(Error::config(
-            "https needs one of this crate's features `rustls`, `rustls-no-provider` or \
-             `native-tls`, and none of them is on",
+            "https needs one of this crate's features `rustls`, `rustls-no-provider` and \
+             `native-tls`, but none of them is enabled",
         ));
     }
     #[cfg(all(
@@ -91,7 +91,7 @@ mod tests {
         feature = "rustls-no-provider"
     )))]
     #[test]
-    fn https_without_a_feature_is_told_at_once() {
+    fn https_without_a_feature_is_reported_at_once() {
         let error = build("https://excel.us.coherent.global/t").unwrap_err();
         assert_eq!(error.kind(), crate::error::ErrorKind::Config);
         assert!(error.to_string().contains("`rustls`"), "{error}");
@@ -114,7 +114,7 @@ mod tests {
         not(feature = "native-tls")
     ))]
     #[test]
-    fn a_missing_provider_is_told_rather_than_a_panic() {
+    fn a_missing_provider_is_an_error_rather_than_a_panic() {
         let error = build("https://excel.us.coherent.global/t").unwrap_err();
         assert_eq!(error.kind(), crate::error::ErrorKind::Config);
         assert!(error.to_string().contains("install_default"), "{error}");

@@ -1,7 +1,8 @@
 //! The OAuth 2.0 client credentials grant (RFC 6749, section 4.4).
 //!
-//! Written out here because it is one form and one answer: the `oauth2` crate would bring second
-//! versions of rand, thiserror and base64, and chrono and sha2, for the grants that need a browser.
+//! It is implemented here because it is one form and one response. The `oauth2` crate would bring
+//! second versions of rand, thiserror and base64, and chrono and sha2, for the grants that need a
+//! browser.
 
 use std::time::Duration;
 
@@ -28,11 +29,11 @@ pub(crate) struct ClientCredentials {
     pub(crate) user_agent: HeaderValue,
 }
 
-/// What is read of the answer.
+/// The fields of the response that are used.
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    /// In seconds; some servers send it as text or leave it out.
+    /// The lifetime in seconds. Some servers send it as a string, or leave it out.
     #[serde(default)]
     expires_in: Option<Lifetime>,
 }
@@ -86,7 +87,7 @@ impl ClientCredentials {
             .header(USER_AGENT, self.user_agent.clone())
             .build()
             .map_err(|error| {
-                Error::config("the token request can't be put together")
+                Error::config("the token request can't be built")
                     .with_operation(Operation::Token)
                     .with_source(error.without_url())
             })

@@ -1,4 +1,4 @@
-//! How long the service asks to wait.
+//! The `Retry-After` header.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,11 +6,14 @@ use http::HeaderMap;
 use http::header::RETRY_AFTER;
 
 const X_RETRY_AFTER: &str = "x-retry-after";
-/// More than anyone waits, and far from where time arithmetic overflows.
+/// A longer wait is cut to this many seconds, so that times can't overflow.
 const LONGEST: f64 = 86_400.0;
 
-/// Reads `Retry-After`, or `x-retry-after`, which this platform uses, in whole seconds, fractions
-/// or as an HTTP date. What can't be read counts as not sent; a time in the past is no wait.
+/// Returns the wait that a response asks for, in `Retry-After` or in the platform's own
+/// `x-retry-after`.
+///
+/// Both may be whole seconds, fractions or an HTTP date. A value that can't be parsed is ignored,
+/// and a date in the past means no wait.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     [RETRY_AFTER.as_str(), X_RETRY_AFTER]
         .into_iter()
