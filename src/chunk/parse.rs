@@ -204,7 +204,10 @@ mod tests {
                 r#"{"data": {"inputs": [["a"]]}}"#,
                 "data.inputs has no records",
             ),
-            (r#"{"data": {"inputs": [7]}}"#, "a record has to be an object"),
+            (
+                r#"{"data": {"inputs": [7]}}"#,
+                "a record has to be an object",
+            ),
             (r#"{"data": {"inputs": {"a": 1}}}"#, "expected a table"),
             (
                 r#"{"size": 3, "data": {"inputs": [["a"],[1],[2]]}}"#,
