@@ -158,7 +158,7 @@ fn on_a_usual_stack(test: impl FnOnce() + Send + 'static) {
 }
 
 fn nested(open: &str, close: &str) -> String {
-    const DEPTH: usize = 100_000;
+    const DEPTH: usize = 50_000;
     format!("{}{}", open.repeat(DEPTH), close.repeat(DEPTH))
 }
 
@@ -308,7 +308,7 @@ impl<'de> Deserialize<'de> for Counted {
     }
 }
 
-const COLUMNS: usize = 1_000_000;
+const COLUMNS: usize = 200_000;
 
 /// A record with many columns, in the order of their names or backwards.
 struct Wide {
