@@ -8,16 +8,22 @@ use std::time::Duration;
 
 use cspark_batches::run::{AfterError, RunBuilder, Source};
 use cspark_batches::{Client, ErrorKind};
-use cspark_emulator::{Emulator, Fault, Operation, RandomFaults, RepeatedIds, Response};
+use cspark_emulator::{
+    Alteration, AlteredFields, Emulator, Fault, Operation, RandomFaults, RepeatedIds, Response,
+    Shapes, StatusField,
+};
 use futures_util::FutureExt;
 use serde::de::{Deserialize, Deserializer};
-use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::support::time::{SimulatedTime, within};
-use crate::support::{Cylinder, SERVICE, Volume, client, cylinder, cylinders, quick, start};
+use crate::support::{
+    Cylinder, SERVICE, Volume, client, cylinder, cylinders, quick, settings, start,
+};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
+/// The limit of a stall and of an outage, one after the other.
+const LIMITS: Duration = Duration::from_secs(15 * 60 + 5 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn seconds(seconds: u64) -> Duration {
@@ -35,14 +41,8 @@ fn run(spark: &Client, records: u64) -> RunBuilder<Cylinder, Volume> {
     run.chunk_size(10)
 }
 
-/// From now on, all requests to these operations fail.
-fn break_for_ever(emulator: &Emulator, operations: &[Operation]) {
-    emulator.set_random_faults(Some(RandomFaults {
-        unavailable: 1.0,
-        most_in_a_row: u32::MAX,
-        operations: operations.to_vec(),
-        ..RandomFaults::none(1)
-    }));
+fn unavailable() -> Fault {
+    Fault::RespondBefore(Response::status(503))
 }
 
 /// A source that is fed by hand.
@@ -76,7 +76,7 @@ async fn a_failure_is_no_outage_long_after_a_push_whose_response_was_lost() {
     within(HOUR, run.next()).await.unwrap().unwrap();
 
     tokio::time::sleep(seconds(400)).await;
-    emulator.inject(Operation::Push, Fault::RespondBefore(Response::status(503)));
+    emulator.inject(Operation::Push, unavailable());
     records.send(cylinder(1)).unwrap();
     drop(records);
     within(HOUR, run.next()).await.unwrap().unwrap();
@@ -96,8 +96,7 @@ async fn failures_that_pass_do_not_keep_a_stall_from_being_noticed() {
             gateway_after: lost,
             ..RandomFaults::none(7)
         }));
-        let limits = seconds(15 * 60 + 5 * 60);
-        let failed = within(limits, run.collect()).await.unwrap_err();
+        let failed = within(LIMITS, run.collect()).await.unwrap_err();
         assert_eq!(failed.error().kind(), ErrorKind::Stalled, "{failed}");
     }
 }
@@ -109,17 +108,42 @@ async fn fields_that_come_and_go_are_no_progress() {
     let service = Emulator::builder().workers(1).time_per_chunk(100 * DAY);
     // Too small for all of it, so that the run asks for the status, too.
     let emulator = service.input_buffer(1_000).start().await.unwrap();
-    let status = json!({"batch_status": "in_progress", "workers_in_use": 1});
-    let pulled = json!({"data": [], "status": status}).to_string();
-    for _ in 0..10_000 {
-        let response = Response::json(200, pulled.as_str());
-        emulator.inject(Operation::Pull, Fault::RespondAfter(response));
-    }
+    emulator.set_shapes(Shapes {
+        altered_fields: vec![AlteredFields {
+            responses: vec![Operation::Pull],
+            fields: vec![StatusField::InputBufferUsedBytes],
+            alteration: Alteration::Absent,
+        }],
+        ..Shapes::default()
+    });
     let failed = within(HOUR, run(&client(&emulator), 400))
         .await
         .unwrap_err();
     assert_eq!(failed.error().kind(), ErrorKind::Stalled, "{failed}");
-    assert!(emulator.pending_faults() > 0);
+}
+
+/// Numbers that change for ever, while no result comes.
+#[tokio::test]
+#[ignore = "each change counts as progress"]
+async fn counters_that_rise_for_ever_are_no_progress() {
+    let _time = SimulatedTime::start(Duration::from_millis(200));
+    let emulator = endless_service().await;
+    let counters = [
+        StatusField::ChunksSubmitted,
+        StatusField::ChunksCompleted,
+        StatusField::RecordsCompleted,
+        StatusField::InputBufferUsedBytes,
+        StatusField::WorkersInUse,
+    ];
+    let rising = AlteredFields::everywhere(counters, Alteration::Rising);
+    emulator.set_shapes(Shapes {
+        altered_fields: vec![rising],
+        ..Shapes::default()
+    });
+    let failed = within(LIMITS, run(&client(&emulator), 40))
+        .await
+        .unwrap_err();
+    assert_eq!(failed.error().kind(), ErrorKind::Stalled, "{failed}");
 }
 
 /// A service that hands out the same result at each pull, and never the other one.
@@ -127,18 +151,12 @@ async fn fields_that_come_and_go_are_no_progress() {
 async fn results_that_come_again_are_no_progress() {
     let _time = SimulatedTime::start(Duration::from_millis(200));
     let service = Emulator::builder().workers(1).time_per_chunk(seconds(10));
-    let faults = RandomFaults {
-        repeated: 1.0,
-        most_in_a_row: u32::MAX,
-        most_in_all: 5_000,
-        operations: vec![Operation::Pull],
-        ..RandomFaults::none(1)
-    };
-    let emulator = service.random_faults(faults).start().await.unwrap();
+    let emulator = service.start().await.unwrap();
+    emulator.inject_always(Operation::Pull, Fault::RepeatResults);
     let mut run = run(&client(&emulator), 20).start().unwrap();
     within(HOUR, run.next()).await.unwrap().unwrap();
     emulator.stall_workers(&emulator.batch_ids()[0], 100 * DAY);
-    let failed = within(HOUR, run.collect()).await.unwrap_err();
+    let failed = within(LIMITS, run.collect()).await.unwrap_err();
     assert_eq!(failed.error().kind(), ErrorKind::Stalled, "{failed}");
     let pulls = emulator.traffic(Operation::Pull).requests;
     assert!(pulls < 2_000, "{pulls} pulls");
@@ -150,10 +168,8 @@ async fn retry_after_does_not_hold_a_run_beyond_its_limits() {
     let _time = SimulatedTime::start(Duration::from_millis(50));
     for operation in [Operation::Pull, Operation::Status, Operation::Push] {
         let emulator = endless_service().await;
-        for _ in 0..100 {
-            let response = Response::status(429).retry_after(DAY.as_secs());
-            emulator.inject(operation, Fault::RespondBefore(response));
-        }
+        let response = Response::status(429).retry_after(DAY.as_secs());
+        emulator.inject_always(operation, Fault::RespondBefore(response));
         let run = run(&client(&emulator), 40)
             .outage_limit(seconds(5))
             .stall_limit(seconds(5));
@@ -200,12 +216,12 @@ async fn a_run_does_without_status() {
     let _time = SimulatedTime::start(Duration::from_millis(50));
     for push in [
         None,
-        Some(Fault::RespondBefore(Response::status(503))),
+        Some(unavailable()),
         Some(Fault::CutBefore),
         Some(Fault::CutAfter),
     ] {
         let emulator = Emulator::start().await.unwrap();
-        break_for_ever(&emulator, &[Operation::Status]);
+        emulator.inject_always(Operation::Status, unavailable());
         if let Some(fault) = push.clone() {
             emulator.inject_at(Operation::Push, 2, fault);
         }
@@ -223,11 +239,7 @@ async fn a_run_does_without_status() {
 #[tokio::test]
 async fn a_run_does_without_status_from_the_middle_on() {
     let _time = SimulatedTime::start(Duration::from_millis(100));
-    for push in [
-        Fault::RespondBefore(Response::status(503)),
-        Fault::CutBefore,
-        Fault::CutAfter,
-    ] {
+    for push in [unavailable(), Fault::CutBefore, Fault::CutAfter] {
         let service = Emulator::builder().workers(2);
         let service = service.time_per_chunk(seconds(20)).start();
         let emulator = service.await.unwrap();
@@ -238,7 +250,7 @@ async fn a_run_does_without_status_from_the_middle_on() {
             .max_push_chunks(1);
         let mut run = run.start().unwrap();
         let first = within(HOUR, run.next()).await.unwrap().unwrap();
-        break_for_ever(&emulator, &[Operation::Status]);
+        emulator.inject_always(Operation::Status, unavailable());
         emulator.inject(Operation::Push, push.clone());
         let rest = within(HOUR, run.collect()).await.unwrap_or_else(|failed| {
             panic!("{push:?}: {failed}: {:?}", failed.collected().summary())
@@ -252,28 +264,36 @@ async fn a_run_does_without_status_from_the_middle_on() {
 /// Whatever operation is broken for ever, the run ends.
 #[tokio::test]
 async fn a_broken_operation_ends_a_run_within_its_limits() {
-    let _time = SimulatedTime::start(Duration::from_millis(200));
+    let _time = SimulatedTime::start(Duration::from_millis(500));
     for operation in [
         Operation::Create,
         Operation::Push,
         Operation::Pull,
+        Operation::Status,
         Operation::Close,
     ] {
-        let emulator = Emulator::start().await.unwrap();
-        break_for_ever(&emulator, &[operation]);
-        let limits = seconds(15 * 60 + 5 * 60);
-        let result = within(limits, run(&client(&emulator), 40)).await;
-        if operation == Operation::Close {
-            let collected = result.unwrap();
-            assert!(collected.summary().is_complete());
-            assert_eq!(collected.summary().left_open, emulator.batch_ids());
-            continue;
+        for fault in [unavailable(), Fault::CutAfter, Fault::HangBefore] {
+            let case = format!("{operation:?} {fault:?}");
+            let emulator = Emulator::start().await.unwrap();
+            emulator.inject_always(operation, fault.clone());
+            let settings = settings(&emulator).api_key("open");
+            let spark = settings.request_timeout(seconds(30)).build().unwrap();
+            let run = tokio::time::timeout(LIMITS, run(&spark, 40).into_future());
+            match run.await.unwrap_or_else(|_| panic!("{case}: no end")) {
+                Ok(collected) => {
+                    let summary = collected.summary();
+                    assert!(summary.is_complete(), "{case}");
+                    if (operation, fault) == (Operation::Close, unavailable()) {
+                        assert_eq!(summary.left_open, emulator.batch_ids());
+                    }
+                }
+                Err(failed) => {
+                    let summary = failed.collected().summary();
+                    let named = summary.delivered.records + summary.unfinished_records();
+                    assert_eq!(named, summary.read.records, "{case}: {failed}");
+                }
+            }
         }
-        let failed = result.unwrap_err();
-        assert_eq!(failed.error().kind(), ErrorKind::Service, "{failed}");
-        let summary = failed.collected().summary();
-        let named = summary.delivered.records + summary.unfinished_records();
-        assert_eq!(named, summary.read.records);
     }
 }
 
@@ -284,10 +304,8 @@ async fn a_batch_that_cannot_be_closed_does_not_hold_up_the_next_one() {
     for status in [400, 409] {
         let service = Emulator::builder().repeated_ids(RepeatedIds::Ignore);
         let emulator = service.time_per_chunk(seconds(1)).start().await.unwrap();
-        for _ in 0..1_000 {
-            let response = Response::status(status);
-            emulator.inject(Operation::Close, Fault::RespondBefore(response));
-        }
+        let response = Response::status(status);
+        emulator.inject_always(Operation::Close, Fault::RespondBefore(response));
         let run = run(&client(&emulator), 40).start().unwrap();
         while emulator.batch_ids().is_empty()
             || emulator
