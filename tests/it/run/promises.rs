@@ -16,6 +16,7 @@ use crate::support::{
 /// Promise 1.
 #[tokio::test]
 async fn all_outputs_in_input_order() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let spark = client(&emulator);
     let collected = spark
@@ -39,6 +40,7 @@ async fn all_outputs_in_input_order() {
 
 #[tokio::test]
 async fn a_stream_of_deliveries_ends_in_a_summary() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let spark = client(&emulator);
     let mut run = spark
@@ -75,6 +77,7 @@ async fn a_stream_of_deliveries_ends_in_a_summary() {
 /// Promise 1.
 #[tokio::test]
 async fn failed_records_are_reported_one_by_one() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let spark = client(&emulator);
     let records = (0..10).map(|n| Cylinder {
@@ -96,6 +99,7 @@ async fn failed_records_are_reported_one_by_one() {
 
 #[tokio::test]
 async fn async_streams_tables_and_prepared_chunks_are_sources() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let spark = client(&emulator);
     let stream = futures_util::stream::iter(cylinders(0..50));
@@ -146,6 +150,7 @@ fn volume_of(radius: f64, height: f64) -> f64 {
 /// Promise 4: what is read ahead of the consumer fits into the budget.
 #[tokio::test]
 async fn memory_is_bounded_for_any_length_and_speed() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     const BUDGET: usize = 100_000;
     let emulator = Emulator::start().await.unwrap();
     for in_order in [false, true] {
@@ -180,6 +185,7 @@ async fn memory_is_bounded_for_any_length_and_speed() {
 /// Promise 6: a gap in the input that is longer than the idle time-out.
 #[tokio::test]
 async fn a_batch_is_kept_alive_over_a_gap() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::builder().time_scale(0.0).start().await.unwrap();
     let (records, source) = futures_channel();
     let run = quick(
@@ -217,6 +223,7 @@ fn futures_channel() -> (
 
 #[tokio::test]
 async fn a_pause_pushes_nothing_and_delivers_what_is_there() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let (records, source) = futures_channel();
     let run = quick(
@@ -246,6 +253,7 @@ async fn a_pause_pushes_nothing_and_delivers_what_is_there() {
 /// Promise 8: what becomes of the batch after an error.
 #[tokio::test]
 async fn after_an_error_the_batch_is_closed_cancelled_or_left() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     for (what, status) in [
         (AfterError::Close, "completed"),
         (AfterError::Cancel, "cancelled"),
@@ -272,6 +280,7 @@ async fn after_an_error_the_batch_is_closed_cancelled_or_left() {
 
 #[tokio::test]
 async fn no_records_need_no_batch() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let collected = client(&emulator)
         .batches()
@@ -284,6 +293,7 @@ async fn no_records_need_no_batch() {
 
 #[tokio::test]
 async fn a_pipeline_is_run_and_closed() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let pipeline = client(&emulator).batches().create(SERVICE).await.unwrap();
     let collected = pipeline.run::<_, Volume>(cylinders(0..300)).await.unwrap();
@@ -299,6 +309,7 @@ async fn a_pipeline_is_run_and_closed() {
 /// Promises 2 and 3.
 #[tokio::test]
 async fn lost_responses_lose_no_record() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     for repeated in [
         RepeatedIds::Compute,
         RepeatedIds::Refuse,
@@ -401,6 +412,7 @@ async fn a_small_input_buffer_is_never_overfilled() {
 /// Promise 5.
 #[tokio::test]
 async fn a_chunk_larger_than_the_input_buffer_is_an_error_or_split() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::builder()
         .input_buffer(1_000)
         .start()
@@ -435,6 +447,7 @@ async fn a_chunk_larger_than_the_input_buffer_is_an_error_or_split() {
 /// Promise 6.
 #[tokio::test]
 async fn a_batch_that_timed_out_is_replaced() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     emulator.inject_at(Operation::Push, 3, Fault::TimeOut);
     let run = quick(
@@ -467,6 +480,7 @@ async fn a_batch_that_timed_out_is_replaced() {
 /// Promise 7.
 #[tokio::test]
 async fn permanent_failures_end_the_run_with_a_clear_error() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let table = [
         (
             Fault::RespondBefore(Response::status(401)),
@@ -558,6 +572,7 @@ async fn a_stall_is_noticed() {
 /// Promise 8.
 #[tokio::test]
 async fn dropping_a_run_stops_its_work() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::builder()
         .time_per_chunk(Duration::from_millis(1))
         .workers(1)
@@ -593,6 +608,7 @@ async fn dropping_a_run_stops_its_work() {
 
 #[tokio::test]
 async fn a_panic_in_the_source_is_an_error() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let records = (0..1_000).map(|n| {
         assert!(n < 500, "a bug in the caller's iterator");
@@ -613,6 +629,7 @@ async fn a_panic_in_the_source_is_an_error() {
 
 #[tokio::test]
 async fn a_failed_source_delivers_what_it_gave() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let records = (0..500).map(|n| match n {
         450 => Err("no more paper"),
@@ -636,6 +653,7 @@ async fn a_failed_source_delivers_what_it_gave() {
 /// Promise 8.
 #[tokio::test]
 async fn finish_and_cancel_end_a_run_early() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::builder()
         .time_per_chunk(Duration::from_millis(1))
         .start()
@@ -686,6 +704,7 @@ async fn finish_and_cancel_end_a_run_early() {
 /// Promise 10.
 #[tokio::test]
 async fn a_new_process_resumes_with_the_same_batch_while_it_lives() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     for batch_lives in [true, false] {
         for from_there in [true, false] {
             let emulator = Emulator::builder()
@@ -738,6 +757,7 @@ async fn a_new_process_resumes_with_the_same_batch_while_it_lives() {
 
 #[tokio::test]
 async fn a_checkpoint_of_another_service_is_refused() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let spark = client(&emulator);
     let run = spark
@@ -753,6 +773,7 @@ async fn a_checkpoint_of_another_service_is_refused() {
 
 #[tokio::test]
 async fn mistakes_are_errors_before_any_request() {
+    let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
     let batches = client(&emulator).batches();
     let wrong = [
