@@ -53,3 +53,28 @@ async fn a_source_that_computes_does_not_starve_the_connections() {
         "{read} records were read before the first delivery"
     );
 }
+
+/// A run that waits for what another one has pushed is not in more of a hurry than that one.
+#[tokio::test]
+#[ignore = "it pulls at the shortest interval all the time"]
+async fn a_resumed_run_asks_for_a_late_chunk_with_moderation() {
+    let _time = SimulatedTime::start(Duration::from_millis(20));
+    let service = Emulator::builder().time_per_chunk(Duration::from_secs(100));
+    let emulator = service.start().await.unwrap();
+    let run = || {
+        let spark = client(&emulator);
+        spark.batches().run::<_, Volume>(SERVICE, cylinders(0..10))
+    };
+    within(HOUR, run()).await.unwrap();
+    let pulls = emulator.traffic(Operation::Pull).requests;
+
+    let first = run().start().unwrap();
+    while emulator.traffic(Operation::Push).requests < 2 {
+        tokio::task::yield_now().await;
+    }
+    let checkpoint = first.checkpoint();
+    drop(first);
+    within(HOUR, run().resume(checkpoint)).await.unwrap();
+    let resumed = emulator.traffic(Operation::Pull).requests - pulls;
+    assert!(resumed < 2 * pulls, "{resumed} pulls instead of {pulls}");
+}
