@@ -700,6 +700,7 @@ fn large() -> bool {
 }
 
 #[test]
+#[ignore = "takes a release build: cargo test --release --lib model -- --ignored"]
 fn each_response_may_be_lost() {
     for repeated in [Repeated::Computed, Repeated::Ignored, Repeated::Refused] {
         for reports in [
