@@ -34,15 +34,33 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
+/// What the faults of a request come to.
+#[derive(Debug, Default)]
+struct Plan {
+    before: Before,
+    tampering: Tampering,
+    spoiling: Spoiling,
+}
+
+/// What happens in place of the request's effect.
+#[derive(Debug, Default)]
+enum Before {
+    #[default]
+    Effect,
+    Respond(faults::Response),
+    Cut,
+    Hang,
+}
+
 /// How a response is spoiled after the request has had its effect.
 #[derive(Debug, Default)]
-struct Spoiled {
+struct Spoiling {
+    replace: Option<faults::Response>,
+    invalid_utf8: bool,
+    truncate: bool,
     delay: Duration,
     cut: bool,
     hang: bool,
-    truncate: bool,
-    invalid_utf8: bool,
-    replace: Option<faults::Response>,
 }
 
 /// Handles one request, or cuts the connection.
@@ -58,100 +76,113 @@ pub(super) async fn handle(
             Err(Unread::Refused(refusal)) => (Received::default(), Some(refusal)),
             Err(Unread::Gone) => return Err(Cut),
         };
-    let operation = route
-        .as_ref()
-        .ok()
-        .map(|route| operation(*route, &received.body));
+    let body = &received.body;
+    let operation = route.as_ref().ok().map(|route| operation(*route, body));
     let batch_id = route.as_ref().ok().and_then(|route| route.batch_id());
 
-    let (number, faults) = {
-        let mut state = shared.lock();
-        let recorded = record(&head, operation, batch_id, received.body.clone());
-        let (number, nth) = state.journal.note(recorded, received.wire_bytes);
-        let faults = match (state.faults.take_scripted(), operation) {
-            (Some(fault), _) => vec![fault],
-            (None, Some(operation)) => state.faults.take(operation, nth),
-            (None, None) => Vec::new(),
-        };
-        (number, faults)
-    };
-
-    let mut spoiled = Spoiled::default();
-    let mut tampering = Tampering::default();
-    let mut instead = None;
-    for fault in faults {
-        match fault {
-            Fault::RespondBefore(response) => instead = Some(response),
-            Fault::RespondAfter(response) => spoiled.replace = Some(response),
-            Fault::CutBefore => return Err(Cut),
-            Fault::CutAfter => spoiled.cut = true,
-            Fault::Truncate => spoiled.truncate = true,
-            Fault::HangBefore => std::future::pending().await,
-            Fault::HangAfter => spoiled.hang = true,
-            Fault::Slow(delay) => spoiled.delay = spoiled.delay.saturating_add(delay),
-            Fault::RepeatResults => tampering.repeat_results = true,
-            Fault::DoubleResults => tampering.double_results = true,
-            Fault::LoseChunks => tampering.lose_chunks = true,
-            Fault::InvalidUtf8 => spoiled.invalid_utf8 = true,
-            Fault::RevokeTokens => shared.lock().tokens.revoke_all(),
-            Fault::StallWorkers(time) => strike(shared, batch_id, |batch| batch.stall(time)),
-            Fault::TimeOut => strike(shared, batch_id, |batch| _ = batch.time_out()),
-            Fault::Fail => strike(shared, batch_id, |batch| _ = batch.end(Phase::Failed)),
-            Fault::CloseByOther => strike(shared, batch_id, |batch| _ = batch.close()),
-            Fault::CancelByOther => {
-                strike(shared, batch_id, |batch| _ = batch.end(Phase::Cancelled));
+    let (number, faults) = note(shared, &head, &received, operation, batch_id);
+    let plan = plan(shared, faults, batch_id);
+    let mut draft = match plan.before {
+        Before::Cut => return Err(Cut),
+        Before::Hang => std::future::pending().await,
+        Before::Respond(response) => Draft::injected(&response, &head, body),
+        Before::Effect => {
+            let mut mistakes = Mistakes::new(shared.settings.strictness, &head.headers);
+            let mut draft = match (route, unread) {
+                (Err(refusal), _) | (Ok(_), Some(refusal)) => Draft::refusal(&refusal),
+                (Ok(route), None) => {
+                    perform(shared, route, &head, body, plan.tampering, &mut mistakes)
+                        .map_or_else(|refusal| Draft::refusal(&refusal), Draft::success)
+                }
+            };
+            let mistakes = mistakes.accepted();
+            draft.name_mistakes(&mistakes);
+            if let Some(operation) = operation {
+                let journal = &mut shared.lock().journal;
+                journal.note_mistakes(operation, batch_id, mistakes);
             }
+            draft
         }
-    }
-
-    let mut mistakes = Mistakes::new(shared.settings.strictness, &head.headers);
-    let mut draft = match (instead, route, unread) {
-        (Some(response), ..) => Draft::injected(&response, &head, &received.body),
-        (None, Err(refusal), _) | (None, Ok(_), Some(refusal)) => Draft::refusal(&refusal),
-        (None, Ok(route), None) => perform(
-            shared,
-            route,
-            &head,
-            &received.body,
-            tampering,
-            &mut mistakes,
-        )
-        .map_or_else(|refusal| Draft::refusal(&refusal), Draft::success),
     };
-    let mistakes = mistakes.accepted();
-    draft.name_mistakes(&mistakes);
-    if let Some(operation) = operation {
-        shared
-            .lock()
-            .journal
-            .note_mistakes(operation, batch_id, mistakes);
-    }
-    if spoiled.hang {
+
+    let spoiling = plan.spoiling;
+    if spoiling.hang {
         std::future::pending::<()>().await;
     }
-    if !spoiled.delay.is_zero() {
-        tokio::time::sleep(spoiled.delay).await;
+    if !spoiling.delay.is_zero() {
+        tokio::time::sleep(spoiling.delay).await;
     }
-    if spoiled.cut {
+    if spoiling.cut {
         return Err(Cut);
     }
-    if let Some(response) = spoiled.replace {
-        draft = Draft::injected(&response, &head, &received.body);
+    if let Some(response) = &spoiling.replace {
+        draft = Draft::injected(response, &head, body);
     }
-    if spoiled.invalid_utf8 {
+    if spoiling.invalid_utf8 {
         draft.break_text();
     }
     if shared.settings.gzip {
         draft.compress_for(&head.headers);
     }
     draft.identify(&head.headers);
-    let response = draft.into_response(spoiled.truncate);
+    let response = draft.into_response(spoiling.truncate);
     let (status, bytes) = (response.status().as_u16(), response.body().announced());
-    shared
-        .lock()
-        .journal
-        .note_response(number, operation, status, bytes);
+    let journal = &mut shared.lock().journal;
+    journal.note_response(number, operation, status, bytes);
     Ok(response)
+}
+
+/// Notes a request. Returns its number and its faults.
+fn note(
+    shared: &Shared,
+    head: &request::Parts,
+    received: &Received,
+    operation: Option<Operation>,
+    batch_id: Option<&str>,
+) -> (usize, Vec<Fault>) {
+    let recorded = record(head, operation, batch_id, received.body.clone());
+    let mut state = shared.lock();
+    let (number, nth) = state.journal.note(recorded, received.wire_bytes);
+    let faults = match (state.faults.take_scripted(), operation) {
+        (Some(fault), _) => vec![fault],
+        (None, Some(operation)) => state.faults.take(operation, nth),
+        (None, None) => Vec::new(),
+    };
+    (number, faults)
+}
+
+/// Makes a plan of the faults. Those that strike the batch or the tokens do so now.
+fn plan(shared: &Shared, faults: Vec<Fault>, batch_id: Option<&str>) -> Plan {
+    let mut plan = Plan::default();
+    let Plan {
+        before,
+        tampering,
+        spoiling,
+    } = &mut plan;
+    let strike = |blow: &dyn Fn(&mut Batch)| strike(shared, batch_id, blow);
+    for fault in faults {
+        match fault {
+            Fault::RespondBefore(response) => *before = Before::Respond(response),
+            Fault::CutBefore => *before = Before::Cut,
+            Fault::HangBefore => *before = Before::Hang,
+            Fault::RespondAfter(response) => spoiling.replace = Some(response),
+            Fault::CutAfter => spoiling.cut = true,
+            Fault::Truncate => spoiling.truncate = true,
+            Fault::HangAfter => spoiling.hang = true,
+            Fault::InvalidUtf8 => spoiling.invalid_utf8 = true,
+            Fault::Slow(delay) => spoiling.delay = spoiling.delay.saturating_add(delay),
+            Fault::RepeatResults => tampering.repeat_results = true,
+            Fault::DoubleResults => tampering.double_results = true,
+            Fault::LoseChunks => tampering.lose_chunks = true,
+            Fault::RevokeTokens => shared.lock().tokens.revoke_all(),
+            Fault::StallWorkers(time) => strike(&|batch| batch.stall(time)),
+            Fault::TimeOut => strike(&|batch| _ = batch.time_out()),
+            Fault::Fail => strike(&|batch| _ = batch.end(Phase::Failed)),
+            Fault::CloseByOther => strike(&|batch| _ = batch.close()),
+            Fault::CancelByOther => strike(&|batch| _ = batch.end(Phase::Cancelled)),
+        }
+    }
+    plan
 }
 
 /// The operation of a request. The body of an update decides between close and cancel.
@@ -204,7 +235,7 @@ fn record(
 }
 
 /// Lets something happen to the batch that the request is about, if there is one.
-fn strike(shared: &Shared, id: Option<&str>, blow: impl FnOnce(&mut Batch)) {
+fn strike(shared: &Shared, id: Option<&str>, blow: impl Fn(&mut Batch)) {
     let now = shared.clock.now();
     let mut state = shared.lock();
     if let Some(entry) = id.and_then(|id| state.batch(id, now)) {
