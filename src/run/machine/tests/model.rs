@@ -699,16 +699,13 @@ fn large() -> bool {
     std::env::var("MODEL").is_ok_and(|size| size == "large")
 }
 
+const ALL_REPEATED: [Repeated; 3] = [Repeated::Computed, Repeated::Ignored, Repeated::Refused];
+
 #[test]
 #[ignore = "takes a release build: cargo test --release --lib model -- --ignored"]
 fn each_response_may_be_lost() {
-    for repeated in [Repeated::Computed, Repeated::Ignored, Repeated::Refused] {
-        for reports in [
-            Reports::All,
-            Reports::NoCounts,
-            Reports::Nothing,
-            Reports::Stuck,
-        ] {
+    for repeated in ALL_REPEATED {
+        for reports in [Reports::All, Reports::NoCounts] {
             let mut world = World::new(2, 1);
             (world.repeated, world.reports) = (repeated, reports);
             if large() {
@@ -716,5 +713,66 @@ fn each_response_may_be_lost() {
             }
             check(&format!("lost, {repeated:?}, {reports:?}"), world, true);
         }
+    }
+}
+
+#[test]
+#[ignore = "takes a release build: cargo test --release --lib model -- --ignored"]
+fn responses_may_say_nothing_or_lie() {
+    for repeated in ALL_REPEATED {
+        for reports in [Reports::Nothing, Reports::Stuck] {
+            let mut world = World::new(1, 1);
+            (world.repeated, world.reports) = (repeated, reports);
+            world.chunks = if large() { 2 } else { 1 };
+            check(&format!("silent, {repeated:?}, {reports:?}"), world, true);
+        }
+    }
+}
+
+#[test]
+#[ignore = "takes a release build: cargo test --release --lib model -- --ignored"]
+fn somebody_may_close_the_batch() {
+    for chunks in [1, if large() { 3 } else { 2 }] {
+        let mut world = World::new(chunks, 1);
+        (world.closures, world.faults) = (1, u8::from(large()));
+        check(&format!("closed, {chunks} chunks"), world, true);
+    }
+}
+
+#[test]
+#[ignore = "takes a release build: cargo test --release --lib model -- --ignored"]
+fn the_process_may_die_at_every_point() {
+    for repeated in ALL_REPEATED {
+        let mut world = World::new(2, 1);
+        (world.repeated, world.crashes) = (repeated, 1);
+        world.faults = u8::from(large());
+        check(&format!("dies, {repeated:?}"), world, true);
+    }
+}
+
+#[test]
+#[ignore = "takes a release build: cargo test --release --lib model -- --ignored"]
+fn any_kind_of_request_may_be_dead() {
+    for (dead, completes) in [
+        (RequestKind::Create, false),
+        (RequestKind::Push, false),
+        (RequestKind::Pull, false),
+        (RequestKind::Status, true),
+        (RequestKind::End, true),
+    ] {
+        let mut world = World::new(2, 1);
+        (world.dead, world.faults) = (Some(dead), u8::from(large()));
+        check(&format!("dead, {dead:?}"), world, completes);
+    }
+}
+
+#[test]
+#[ignore = "takes a release build: cargo test --release --lib model -- --ignored"]
+fn the_output_buffer_may_be_full_and_the_consumer_may_stop() {
+    for order in [Order::Arrival, Order::Input] {
+        let mut world = World::new(3, 2);
+        (world.output_buffer, world.consumer_stops) = (1, true);
+        (world.order, world.faults) = (order, u8::from(large()));
+        check(&format!("stops, {order:?}"), world, true);
     }
 }
