@@ -73,12 +73,13 @@ fn variants(type_name: &str, values: &[String]) -> Option<Vec<String>> {
     (sorted.len() == values.len()).then_some(names)
 }
 
-/// The type, its conversions from and to text, and its serde implementations. `read_text` is the
-/// path of a function that deserializes any type that is `From<&str>`.
+/// The type, its conversions from and to text, and its serde implementations. `serde` is the path of
+/// that crate, `read_text` of a function that deserializes any type that is `From<&str>`.
 pub(crate) fn items(
     name: &str,
     description: &str,
     values: &Values,
+    serde: &TokenStream,
     read_text: &TokenStream,
 ) -> Vec<syn::Item> {
     let name = Ident::new(name, Span::call_site());
@@ -127,17 +128,14 @@ pub(crate) fn items(
             }
         }
 
-        impl ::serde::Serialize for #name {
-            fn serialize<S: ::serde::Serializer>(
-                &self,
-                serializer: S,
-            ) -> ::std::result::Result<S::Ok, S::Error> {
+        impl #serde::Serialize for #name {
+            fn serialize<S: #serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
             }
         }
 
-        impl<'de> ::serde::Deserialize<'de> for #name {
-            fn deserialize<D: ::serde::Deserializer<'de>>(
+        impl<'de> #serde::Deserialize<'de> for #name {
+            fn deserialize<D: #serde::Deserializer<'de>>(
                 deserializer: D,
             ) -> ::std::result::Result<Self, D::Error> {
                 #read_text(deserializer)

@@ -103,8 +103,7 @@ impl Service {
     /// #[derive(Serialize, schemars::JsonSchema)]
     /// struct Area { area: f64 }
     ///
-    /// let area = |square: Square| Ok(Area { area: square.side * square.side });
-    /// let service = Service::described(area);
+    /// let service = Service::described(|square: Square| Ok(Area { area: square.side * square.side }));
     /// # let _ = service;
     /// ```
     pub fn described<I, O, F>(function: F) -> Self

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::raw::timestamp::Timestamp;
 use crate::raw::types::DescribeResponse;
 use crate::run::IntoSource;
+use crate::service::Service;
 
 /// The blocking counterpart of [`crate::Batches`].
 #[derive(Clone, Debug)]
@@ -52,6 +53,14 @@ impl Batches {
     ) -> RunBuilder<I, O> {
         let run = self.inner.run(service, on_threads(records.into_source()));
         RunBuilder::new(run, Arc::clone(&self.runtime))
+    }
+
+    /// Runs records of a generated service through it; see [`crate::Batches::run_service`].
+    pub fn run_service<S: Service>(
+        &self,
+        records: impl IntoSource<S::Input>,
+    ) -> RunBuilder<S::Input, S::Output> {
+        self.run(S::LOCATOR, records)
     }
 
     /// Returns a pipeline for a batch that exists; see [`crate::Batches::of`].

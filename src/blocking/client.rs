@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Batches;
 use super::runtime::Runtime;
+use super::{Batches, Services};
 use crate::client::Health;
 use crate::config::ClientBuilder;
 use crate::error::{Error, Result};
@@ -52,6 +52,12 @@ impl Client {
             inner,
             runtime: Arc::new(runtime),
         })
+    }
+
+    /// The services of the tenant; see [`crate::Client::services`].
+    #[must_use]
+    pub fn services(&self) -> Services {
+        Services::new(self.inner.services(), Arc::clone(&self.runtime))
     }
 
     /// Returns the origin and tenant that requests go to; see [`crate::Client::base_url`].

@@ -86,9 +86,11 @@ mod client;
 mod pipeline;
 mod run;
 mod runtime;
+mod services;
 mod source;
 
 pub use self::batches::{Batches, Create};
 pub use self::client::Client;
 pub use self::pipeline::{Pipeline, Pull};
 pub use self::run::{Run, RunBuilder};
+pub use self::services::Services;

@@ -16,6 +16,7 @@ use crate::raw::types::SummaryRequest;
 use crate::run::{
     AfterError, Checkpoint, Collected, Delivery, Incomplete, Progress, RunHandle, Summary,
 };
+use crate::service::{Columns, Service};
 
 /// The blocking counterpart of [`crate::run::RunBuilder`]: set options, then [`start`](Self::start)
 /// it to iterate over the results, or [`collect`](Self::collect) them all at once.
@@ -32,6 +33,26 @@ pub struct RunBuilder<I, O> {
 impl<I, O> RunBuilder<I, O> {
     pub(super) fn new(inner: crate::run::RunBuilder<I, O>, runtime: Arc<Runtime>) -> Self {
         Self { inner, runtime }
+    }
+
+    /// Compares the columns of a generated service with those that the service has.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::run::RunBuilder::check_schema`].
+    pub fn check_schema<S: Service>(self) -> Result<Self> {
+        self.check_columns(&S::columns())
+    }
+
+    /// Compares the columns that the program uses with those that the service has.
+    ///
+    /// # Errors
+    ///
+    /// As [`crate::run::RunBuilder::check_columns`].
+    pub fn check_columns(self, used: &Columns) -> Result<Self> {
+        let Self { inner, runtime } = self;
+        let inner = runtime.block_on(inner.check_columns(used))?;
+        Ok(Self { inner, runtime })
     }
 
     options! { "run::RunBuilder":

@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
-use super::splitter::{ChunkSize, Splitter, exact_length};
+use super::splitter::{ChunkSize, Splitter};
 use super::{Chunk, Shared};
 use crate::error::{Error, Result};
 use crate::raw::types::SummaryRequest;
-use crate::records::{Encoded, Encoder, ExtraCells, Layout, MissingCells, RecordFormat};
+use crate::records::{Encoded, Encoder, RecordFormat};
+use crate::records::{ExtraCells, Layout, MissingCells};
 
 /// Makes chunks of records.
 ///
@@ -146,7 +147,10 @@ impl Chunker {
         I::Item: Serialize,
     {
         let records = records.into_iter();
-        let length = exact_length(records.size_hint());
+        let length = match records.size_hint() {
+            (least, Some(most)) if least == most => Some(most),
+            _ => None,
+        };
         Chunks {
             records,
             splitter: Some(self.splitter(length)),

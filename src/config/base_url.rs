@@ -376,7 +376,7 @@ mod tests {
             "-us",
             "us evil",
             "u\u{e4}s",
-            // A label that begins with `xn--` has to be a valid international name.
+            // What claims to be an encoded international name has to be one.
             "xn--qat",
         ] {
             assert!(BaseUrl::from_parts(env, "t").is_err(), "{env}");

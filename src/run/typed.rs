@@ -3,7 +3,6 @@
 use super::{IntoSource, RunBuilder};
 use crate::batch::Batches;
 use crate::error::{Error, Result};
-use crate::operation::Operation;
 use crate::service::{Columns, Service, Services};
 
 impl Batches {
@@ -63,7 +62,7 @@ impl<I, O> RunBuilder<I, O> {
         let Some(create) = self.to_create() else {
             let message = "a run on an existing pipeline does not know its service; use \
                            `Services::compare_columns`";
-            return Err(Error::input(message).with_operation(Operation::Schema));
+            return Err(Error::input(message));
         };
         let (calls, service) = create.service()?;
         let name = service.to_string();
@@ -72,6 +71,6 @@ impl<I, O> RunBuilder<I, O> {
             return Ok(self);
         }
         let message = format!("the columns do not fit `{name}`: {differences}");
-        Err(Error::input(message).with_operation(Operation::Schema))
+        Err(Error::input(message))
     }
 }

@@ -22,6 +22,15 @@ impl Column {
         }
     }
 
+    /// A column whose name is known at run time only.
+    #[must_use]
+    pub fn owned(name: impl Into<String>, kind: ColumnKind) -> Self {
+        Self {
+            name: Cow::Owned(name.into()),
+            kind,
+        }
+    }
+
     /// The name on the wire.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -152,10 +161,7 @@ fn column(entry: &ServiceColumn, is_input: bool) -> Option<Column> {
         true => ColumnKind::Table,
         false => kind(entry, is_input),
     };
-    Some(Column {
-        name: name.into(),
-        kind,
-    })
+    Some(Column::owned(name, kind))
 }
 
 /// The kind by the workbook's value, and by the cell's format if there is none, as in the

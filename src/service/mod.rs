@@ -9,6 +9,8 @@
 
 mod cell;
 mod column;
+#[cfg(feature = "schemars")]
+mod json_schema;
 mod limits;
 mod services;
 

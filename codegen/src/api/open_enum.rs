@@ -67,7 +67,13 @@ fn text(schema: &Schema) -> Option<&StringType> {
 impl OpenEnum {
     /// The type, its conversions from and to text, and its serde implementations.
     pub(super) fn items(&self) -> Vec<syn::Item> {
-        let read_text = super::path(READ_TEXT);
-        open_enum::items(&self.name, &self.description, &self.values, &read_text)
+        let (serde, read_text) = (super::path("::serde"), super::path(READ_TEXT));
+        open_enum::items(
+            &self.name,
+            &self.description,
+            &self.values,
+            &serde,
+            &read_text,
+        )
     }
 }

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
-use schemars::schema::{
-    ArrayValidation, InstanceType, ObjectValidation, RootSchema, Schema, SchemaObject,
-};
+use schemars::schema::{InstanceType, ObjectValidation, RootSchema, Schema, SchemaObject};
 use syn::visit_mut::VisitMut as _;
 use syn::{Item, ItemStruct, parse_quote};
 use typify::{TypeSpace, TypeSpaceImpl, TypeSpaceSettings};
@@ -67,8 +65,7 @@ pub(super) fn source(model: Model, target: &Target<'_>) -> Result<String, Diagno
 
                 const LOCATOR: &'static str = #locator;
                 const INPUTS: &'static [::cspark_batches::service::Column] = &[#(#input_columns),*];
-                const OUTPUTS: &'static [::cspark_batches::service::Column] =
-                    &[#(#output_columns),*];
+                const OUTPUTS: &'static [::cspark_batches::service::Column] = &[#(#output_columns),*];
             }
         }
         #[doc(inline)]
@@ -118,6 +115,9 @@ impl Code {
             settings.with_conversion(plain, path, NO_IMPLS);
             settings.with_conversion(output, in_cell, NO_IMPLS);
         }
+        let in_cell = format!("::cspark_batches::service::Cell<{ANY_ROWS}>");
+        settings.with_conversion(any_rows_schema(false), ANY_ROWS, NO_IMPLS);
+        settings.with_conversion(any_rows_schema(true), in_cell, NO_IMPLS);
         Self {
             types: Names::with(&["Input", "Output", type_name]),
             schemas: BTreeMap::new(),
@@ -150,13 +150,14 @@ impl Code {
                     // Tables in the cells of tables do not occur in a workbook.
                     let fields = self.fields(columns, is_output)?;
                     self.add_struct(&row, &fields, is_output);
-                    if is_output {
-                        let path =
-                            format!("::cspark_batches::service::Cell<::std::vec::Vec<{row}>>");
-                        self.settings
-                            .with_replacement(table_name(&row), path, NO_IMPLS);
-                        self.schemas.insert(table_name(&row), Schema::Bool(true));
-                    }
+                    let rows = format!("::std::vec::Vec<{row}>");
+                    let path = match is_output {
+                        true => format!("::cspark_batches::service::Cell<{rows}>"),
+                        false => rows,
+                    };
+                    let table = table_name(&row);
+                    self.settings.with_replacement(&table, path, NO_IMPLS);
+                    self.schemas.insert(table, Schema::Bool(true));
                     FieldContent::Rows(row, fields)
                 }
             };
@@ -182,6 +183,10 @@ impl Code {
 
     fn add_struct(&mut self, name: &str, fields: &[Field<'_>], is_output: bool) {
         let mut object = ObjectValidation::default();
+        if fields.is_empty() {
+            // typify makes a map of an object that can have any properties.
+            object.additional_properties = Some(Box::new(Schema::Bool(false)));
+        }
         for field in fields {
             let schema = field.schema(is_output);
             object.properties.insert(field.name.to_string(), schema);
@@ -226,7 +231,7 @@ impl Code {
 
 const NO_IMPLS: std::iter::Empty<TypeSpaceImpl> = std::iter::empty();
 
-/// The definition that stands for an output's table.
+/// The definition that stands for a list of rows.
 fn table_name(row: &str) -> String {
     format!("{row}Table")
 }
@@ -249,6 +254,17 @@ fn cell_schema(cell: CellType, is_output: bool) -> SchemaObject {
     }
 }
 
+/// The schema of a table whose columns are not known.
+fn any_rows_schema(is_output: bool) -> SchemaObject {
+    SchemaObject {
+        format: Some(if is_output { "rows in a cell" } else { "rows" }.to_owned()),
+        ..SchemaObject::default()
+    }
+}
+
+const ANY_ROWS: &str = "::std::vec::Vec<::std::collections::HashMap<::std::string::String, \
+                        ::cspark_batches::service::Scalar>>";
+
 fn cell_path(cell: CellType) -> &'static str {
     match cell {
         CellType::Number => "f64",
@@ -269,22 +285,8 @@ impl Field<'_> {
         match &self.content {
             FieldContent::Cell(cell) => cell_schema(*cell, is_output).into(),
             FieldContent::Enum(name, _) => reference(name),
-            FieldContent::Rows(row, _) if is_output => reference(&table_name(row)),
-            FieldContent::Rows(row, _) => list(reference(row)),
-            FieldContent::AnyRows => {
-                let cell = cell_schema(CellType::Any, false).into();
-                list(
-                    SchemaObject {
-                        instance_type: Some(InstanceType::Object.into()),
-                        object: Some(Box::new(ObjectValidation {
-                            additional_properties: Some(Box::new(cell)),
-                            ..ObjectValidation::default()
-                        })),
-                        ..SchemaObject::default()
-                    }
-                    .into(),
-                )
-            }
+            FieldContent::Rows(row, _) => reference(&table_name(row)),
+            FieldContent::AnyRows => any_rows_schema(is_output).into(),
         }
     }
 
@@ -339,12 +341,7 @@ impl Field<'_> {
                 let row = Ident::new(row, Span::call_site());
                 (quote!(::std::vec::Vec<#row>), quote!(#name))
             }
-            FieldContent::AnyRows => {
-                let row = quote!(::std::collections::HashMap<
-                    ::std::string::String, ::cspark_batches::service::Scalar
-                >);
-                (quote!(::std::vec::Vec<#row>), quote!(#name))
-            }
+            FieldContent::AnyRows => (parse_path(ANY_ROWS), quote!(#name)),
         }
     }
 
@@ -413,18 +410,6 @@ fn reference(name: &str) -> Schema {
     SchemaObject::new_ref(format!("#/definitions/{name}")).into()
 }
 
-fn list(items: Schema) -> Schema {
-    SchemaObject {
-        instance_type: Some(InstanceType::Array.into()),
-        array: Some(Box::new(ArrayValidation {
-            items: Some(items.into()),
-            ..ArrayValidation::default()
-        })),
-        ..SchemaObject::default()
-    }
-    .into()
-}
-
 /// Text for rustdoc, without what it would take for markup.
 fn plain(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -468,8 +453,9 @@ fn complete(
             FieldContent::Rows(row, fields) => complete(row, fields, is_output, structs, items),
             FieldContent::Enum(name, values) => {
                 let docs = format!("A value of the column `{}`.", code_text(&field.column.name));
+                let serde = quote!(::cspark_batches::service::serde);
                 let read = quote!(::cspark_batches::service::read_text);
-                items.extend(open_enum::items(name, &docs, values, &read));
+                items.extend(open_enum::items(name, &docs, values, &serde, &read));
             }
             FieldContent::Cell(_) | FieldContent::AnyRows => {}
         }
@@ -523,7 +509,7 @@ fn finish_struct(item: &mut ItemStruct, fields: &[Field<'_>], is_output: bool, i
         if !is_output {
             let number = "::cspark_batches::service::write_number";
             let optional_number = "::cspark_batches::service::write_optional_number";
-            match (&field.content, field.is_optional() && !is_row) {
+            match (&field.content, field.is_optional()) {
                 (FieldContent::Cell(CellType::Number), false) => {
                     found
                         .attrs
@@ -570,7 +556,10 @@ fn input_impl(fields: &[Field<'_>]) -> Vec<Item> {
         let (argument, value) = field.argument();
         if field.column.required {
             arguments.push(quote!(#name: #argument));
-            initial.push(quote!(#name: #value));
+            initial.push(match *name == value.to_string() {
+                true => quote!(#name),
+                false => quote!(#name: #value),
+            });
             continue;
         }
         let (value, start) = match field.initial() {
@@ -657,10 +646,6 @@ fn checks(fields: &[Field<'_>]) -> Option<TokenStream> {
     let mut checks = Vec::new();
     for field in fields {
         let (name, column) = (&field.name, &field.column.name);
-        let value = match field.is_optional() {
-            true => quote!(self.#name.iter()),
-            false => quote!([&self.#name]),
-        };
         let checked = match &field.content {
             FieldContent::Cell(CellType::Number | CellType::Integer)
                 if field.column.range.is_limited() =>
@@ -691,7 +676,10 @@ fn checks(fields: &[Field<'_>]) -> Option<TokenStream> {
             }
             _ => continue,
         };
-        checks.push(quote!(for value in #value { #checked }));
+        checks.push(match field.is_optional() {
+            true => quote!(if let ::std::option::Option::Some(value) = &self.#name { #checked }),
+            false => quote!({ let value = &self.#name; #checked }),
+        });
     }
     if checks.is_empty() {
         return None;

@@ -175,7 +175,12 @@ impl<'a> Place<'a> {
                     .iter()
                     .map(|(name, schema)| {
                         let more = ["items", "properties", name].map(str::to_owned);
-                        self.column(name, [place, more.as_slice()].concat(), schema)
+                        let place = [place, more.as_slice()].concat();
+                        // The cells of a row have no value of their own in the workbook.
+                        Column {
+                            value: None,
+                            ..self.column(name, place, schema)
+                        }
                     })
                     .collect();
                 return Content::Table(match columns.is_empty() {

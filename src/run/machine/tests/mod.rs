@@ -1,7 +1,6 @@
 //! The machine against a model of the service.
 
 mod cases;
-mod endurance;
 mod model;
 mod random;
 mod schedules;
