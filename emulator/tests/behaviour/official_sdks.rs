@@ -8,6 +8,8 @@ use crate::support::{Client, ids};
 const ECHO: &str = "my-folder/echo";
 const PYTHON: &str = "agent=spark-python-sdk/0.3.3; env=Python/3.11.2";
 
+const TYPESCRIPT: &str = "agent=spark-ts-sdk/0.4.0; env=Node/22.11.0";
+
 /// An emulator, and a client that says that it is the Python SDK.
 async fn start(strictness: Strictness) -> (Emulator, Client, String) {
     let emulator = Emulator::builder()
@@ -44,6 +46,10 @@ async fn a_size_with_the_header_row_is_accepted_from_them_and_noted() {
     );
     let outputs = client.pull(&id).await.ok()["data"][0]["outputs"].clone();
     assert_eq!(outputs, json!([{ "n": 1 }, { "n": 2 }]));
+
+    let client = Client::new(&emulator).with_header("x-spark-ua", TYPESCRIPT);
+    let chunks = json!([chunk("b", 2, json!([["n"], [3]]))]);
+    assert_eq!(client.push(&id, chunks).await.ok()["record_submitted"], 3);
 }
 
 #[tokio::test]
