@@ -1,6 +1,7 @@
 //! Records to chunks and outputs to records, beside what serde_json does with the same data.
 //!
-//! `cargo bench --bench records`. Look at the ratios within one run; the times depend on the machine.
+//! `cargo bench --bench records`. Look at the ratios within one run; the times depend on the
+//! machine.
 
 #![allow(
     clippy::unwrap_used,

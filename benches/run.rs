@@ -4,10 +4,10 @@
 //! - `plain` is what people write with reqwest and `serde_json::Value`;
 //! - `run` is this crate.
 //!
-//! `cargo bench --bench run` makes a table of CPU time, wall time and peak memory, each the median of
-//! some rounds. Every client runs in a process of its own, against an emulator in another one, and
-//! the clients take turns. `RECORDS` (200000), `ROUNDS` (5) and `CLIENTS` (floor,plain,run) change
-//! what is done. Look at the ratios: the times depend on the machine.
+//! `cargo bench --bench run` makes a table of CPU time, wall time and peak memory, each the median
+//! of some rounds. Every client runs in a process of its own, against an emulator in another one,
+//! and the clients take turns. `RECORDS` (200000), `ROUNDS` (5) and `CLIENTS` (floor,plain,run)
+//! change what is done. Look at the ratios: the times depend on the machine.
 
 #[path = "support/clients.rs"]
 mod clients;

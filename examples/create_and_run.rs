@@ -1,8 +1,8 @@
 //! Runs a portfolio of term insurance policies through a batch, and writes the premiums to a file.
 //!
-//! `cargo run --release --example create_and_run` does it against an emulator of the service that it
-//! starts itself. With `CSPARK_BASE_URL` and credentials in the environment, it does it against the
-//! real service; see `--help`.
+//! `cargo run --release --example create_and_run` does it against an emulator of the service that
+//! it starts itself. With `CSPARK_BASE_URL` and credentials in the environment, it does it against
+//! the real service; see `--help`.
 
 #![allow(clippy::print_stderr, reason = "a program for people at a terminal")]
 
@@ -17,17 +17,20 @@ use cspark_emulator::Emulator;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
-/// Runs a portfolio of term insurance policies through a Spark batch, and writes the premiums to a CSV file.
+/// Runs a portfolio of term insurance policies through a Spark batch, and writes the premiums to a
+/// CSV file.
 ///
-/// Without CSPARK_BASE_URL in the environment, an emulator of the service is started for it. With it, the real service
-/// is used, with the credentials in CSPARK_API_KEY, CSPARK_BEARER_TOKEN, CSPARK_OAUTH_PATH (a JSON file), or
-/// CSPARK_CLIENT_ID and CSPARK_CLIENT_SECRET; --service then names a service that takes the columns of a policy.
+/// Without CSPARK_BASE_URL in the environment, an emulator of the service is started for it. With
+/// it, the real service is used, with the credentials in CSPARK_API_KEY, CSPARK_BEARER_TOKEN,
+/// CSPARK_OAUTH_PATH (a JSON file), or CSPARK_CLIENT_ID and CSPARK_CLIENT_SECRET; --service then
+/// names a service that takes the columns of a policy.
 ///
-/// The output has one line a policy, in the order of the input: its number, premium and reserve, or the service's error.
-/// Ctrl-C cancels the batch and keeps what was written.
+/// The output has one line a policy, in the order of the input: its number, premium and reserve, or
+/// the service's error. Ctrl-C cancels the batch and keeps what was written.
 #[derive(Parser)]
 struct Options {
-    /// CSV file with the columns age, sex, smoker, sum_assured and term. Without it, policies are made up
+    /// CSV file with the columns age, sex, smoker, sum_assured and term. Without it, policies are
+    /// made up
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// How many policies to make up

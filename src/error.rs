@@ -65,7 +65,7 @@ pub enum ErrorKind {
     Stalled,
     /// The run has ended, and some records came to no result; its summary lists them.
     Unfinished,
-    /// The service answered with a redirect; it was not followed, so that no credentials go
+    /// The service responded with a redirect. It was not followed, so that no credentials go
     /// elsewhere.
     Redirect,
 }
@@ -191,8 +191,13 @@ impl Error {
     }
 }
 
-/// Constructors for the crate itself.
+/// Constructors and predicates for the crate itself.
 impl Error {
+    /// Whether the service refused the request because its body is too large (413).
+    pub(crate) fn is_payload_too_large(&self) -> bool {
+        self.0.status == Some(StatusCode::PAYLOAD_TOO_LARGE)
+    }
+
     /// An error with nothing but a kind and a message, which is a sentence without a full stop.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {

@@ -3,8 +3,9 @@
 //!
 //! # The managed run
 //!
-//! [`Batches::run`] takes any number of records, and gives back a stream of results and an account
-//! of everything: in bounded memory, with nothing lost. Start here; [`run`] says what it promises.
+//! [`Batches::run`] takes any number of records, and returns a stream of results and an account of
+//! all records: in bounded memory, and without losing any. Start here; see [`run`] for its
+//! guarantees.
 //!
 //! ```
 //! use cspark_batches::Client;

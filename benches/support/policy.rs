@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Text is borrowed on the way in, so that making records up costs next to nothing, and owned on the
-/// way out.
+/// Text is borrowed on the way in, so that making records up costs next to nothing, and owned on
+/// the way out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Policy<Text> {
     pub(crate) policy_id: u64,

@@ -103,7 +103,8 @@ impl Service {
     /// #[derive(Serialize, schemars::JsonSchema)]
     /// struct Area { area: f64 }
     ///
-    /// let service = Service::described(|square: Square| Ok(Area { area: square.side * square.side }));
+    /// let area = |square: Square| Ok(Area { area: square.side * square.side });
+    /// let service = Service::described(area);
     /// # let _ = service;
     /// ```
     pub fn described<I, O, F>(function: F) -> Self

@@ -144,7 +144,10 @@ pub enum Alteration {
 ///     altered_fields: vec![
 ///         AlteredFields {
 ///             responses: vec![Operation::Pull],
-///             fields: vec![StatusField::InputBufferUsedBytes, StatusField::InputBufferRemainingBytes],
+///             fields: vec![
+///                 StatusField::InputBufferUsedBytes,
+///                 StatusField::InputBufferRemainingBytes,
+///             ],
 ///             alteration: Alteration::Absent,
 ///         },
 ///         AlteredFields::everywhere([StatusField::WorkersInUse], Alteration::Number(4)),

@@ -144,7 +144,7 @@ mod tests {
             cache.discard(first.serial).await;
             let second = get().await.unwrap();
             assert_eq!(second.secret.expose(), "token-2");
-            // A late refusal of the first says nothing about the second.
+            // A late rejection of the first token does not concern the second.
             cache.discard(first.serial).await;
             assert_eq!(get().await.unwrap().serial, second.serial);
         }

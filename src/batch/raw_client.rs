@@ -1,7 +1,7 @@
-//! The generated client as users get it from [`Client::raw`](crate::Client::raw).
+//! The generated client that [`Client::raw`](crate::Client::raw) returns.
 //!
-//! Its calls go through the transport as those of the rest of the crate do. What is known here of
-//! a call is its request: the batch id is read back from the path that it has become part of.
+//! Its calls go through the transport like those of the rest of the crate. All that is known of
+//! such a call is its request, so the batch id is read back from the path.
 
 use std::sync::Arc;
 

@@ -3,12 +3,11 @@
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
-use super::splitter::{ChunkSize, Splitter};
+use super::splitter::{ChunkSize, Splitter, exact_length};
 use super::{Chunk, Shared};
 use crate::error::{Error, Result};
 use crate::raw::types::SummaryRequest;
-use crate::records::{Encoded, Encoder, RecordFormat};
-use crate::records::{ExtraCells, Layout, MissingCells};
+use crate::records::{Encoded, Encoder, ExtraCells, Layout, MissingCells, RecordFormat};
 
 /// Makes chunks of records.
 ///
@@ -147,10 +146,7 @@ impl Chunker {
         I::Item: Serialize,
     {
         let records = records.into_iter();
-        let length = match records.size_hint() {
-            (least, Some(most)) if least == most => Some(most),
-            _ => None,
-        };
+        let length = exact_length(records.size_hint());
         Chunks {
             records,
             splitter: Some(self.splitter(length)),

@@ -19,7 +19,7 @@ use crate::raw::types;
 use crate::records::Encoded;
 
 pub use chunker::{Chunker, Chunks};
-pub(crate) use splitter::Splitter;
+pub(crate) use splitter::{Splitter, exact_length};
 
 /// Records that are encoded and ready to be pushed, under an id.
 ///

@@ -23,6 +23,14 @@ impl Default for ChunkSize {
     }
 }
 
+/// Returns the number of items of an iterator or stream with this size hint, if it is exact.
+pub(crate) fn exact_length(size_hint: (usize, Option<usize>)) -> Option<usize> {
+    match size_hint {
+        (least, Some(most)) if least == most => Some(most),
+        _ => None,
+    }
+}
+
 /// Encodes records one by one and cuts them into chunks.
 #[derive(Debug)]
 pub(crate) struct Splitter {

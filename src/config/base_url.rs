@@ -376,7 +376,7 @@ mod tests {
             "-us",
             "us evil",
             "u\u{e4}s",
-            // What claims to be an encoded international name has to be one.
+            // A label that begins with `xn--` has to be a valid international name.
             "xn--qat",
         ] {
             assert!(BaseUrl::from_parts(env, "t").is_err(), "{env}");

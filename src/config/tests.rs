@@ -1,4 +1,4 @@
-//! Which setting wins, told by tables; the environment is a closure.
+//! The precedence of settings, in tables. The environment is a closure.
 
 use std::env::VarError;
 use std::path::Path;

@@ -1,16 +1,15 @@
 //! The types and calls that are generated from the description of the API in `openapi/`.
 //!
-//! The rest of the crate stands on them. Use them directly for what it lacks:
-//! [`crate::Client::raw`] gives a client with credentials, request ids, limits and retries in
-//! place.
+//! The rest of the crate is built on them. Use them directly for what it lacks:
+//! [`crate::Client::raw`] returns a client with credentials, request ids, limits and retries.
 //!
 //! Types that hold the caller's records are generic over them, so that bulk data is read and
-//! written without a detour: [`types::PushRequest`], [`types::Chunk`] and [`types::ChunkData`] over
+//! written directly: [`types::PushRequest`], [`types::Chunk`] and [`types::ChunkData`] over
 //! the inputs, [`types::PullResponse`] and [`types::ChunkResult`] over the outputs. The calls
-//! [`Client::push`] and [`Client::pull`] take and give JSON as bytes.
+//! [`Client::push`] and [`Client::pull`] take and return JSON as bytes.
 //!
-//! Every field of an answer is optional, since any may be null or absent. Status values are enums
-//! with a variant for texts that are not known yet; counters are read however they are written.
+//! Every field of a response is optional, because any may be null or absent. Status values are
+//! enums with a variant for unknown texts, and counters are accepted in every notation.
 
 pub(crate) mod de;
 pub(crate) mod executor;

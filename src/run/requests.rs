@@ -191,7 +191,7 @@ pub(super) fn failure(kind: RequestKind, error: &Error) -> Failure {
     let meaning = match error.kind() {
         ErrorKind::NotFound => FailureKind::Gone,
         ErrorKind::TooLarge => FailureKind::TooLarge,
-        ErrorKind::Refused if kind == RequestKind::Push && error.status() == Some(413) => {
+        ErrorKind::Refused if kind == RequestKind::Push && error.is_payload_too_large() => {
             FailureKind::TooLarge
         }
         ErrorKind::Refused | ErrorKind::State => FailureKind::Refused,

@@ -12,8 +12,7 @@ use futures_util::stream::{self, Stream};
 use serde::Serialize;
 
 use super::machine::Cut;
-use crate::chunk::Splitter;
-use crate::chunk::{Chunk, Chunker};
+use crate::chunk::{Chunk, Chunker, Splitter, exact_length};
 use crate::error::{Error, Result};
 
 /// Records of type `I`, or prepared chunks, from an iterator or an async stream.
@@ -107,7 +106,7 @@ impl<I: Serialize + Send + 'static> Source<I> {
         S: Stream<Item = Result<I, E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
-        let length = exact(&records);
+        let length = exact_length(records.size_hint());
         Self {
             open: Box::new(move |chunker, bad_records| {
                 let splitter = chunker.splitter(length)?;
@@ -200,13 +199,6 @@ impl<I> fmt::Debug for Source<I> {
         f.debug_struct("Source")
             .field("length", &self.length)
             .finish_non_exhaustive()
-    }
-}
-
-fn exact<S: Stream>(records: &S) -> Option<usize> {
-    match records.size_hint() {
-        (least, Some(most)) if least == most => Some(most),
-        _ => None,
     }
 }
 

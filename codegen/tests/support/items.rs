@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use syn::{ImplItem, Item, Type};
 
-/// The parts of the source by name, each printed: `types__Status` is a type with its implementations, `calls__push` an
-/// operation, `client` is whatever remains of the file when those are taken out.
+/// The parts of the source by name, each printed: `types__Status` is a type with its
+/// implementations, `calls__push` an operation, `client` is whatever remains of the file when those
+/// are taken out.
 pub(crate) fn split(source: &str) -> BTreeMap<String, String> {
     let mut file = syn::parse_file(source).expect("generated source parses");
     let mut parts: BTreeMap<String, Vec<Item>> = BTreeMap::new();
@@ -20,7 +21,8 @@ pub(crate) fn split(source: &str) -> BTreeMap<String, String> {
                 }
             }
             Item::Impl(block) if block.trait_.is_none() => {
-                // An operation is printed in an `impl` of its own, with the attributes of the one that it comes from.
+                // An operation is printed in an `impl` of its own, with the attributes of the one
+                // that it comes from.
                 let mut shell = block.clone();
                 shell.items.clear();
                 block.items.retain(|member| match member {

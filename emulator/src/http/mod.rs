@@ -39,7 +39,8 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Infalli
                 connections.spawn(async move {
                     let service = service_fn(|request| handler::handle(&shared, request));
                     // It ends with an error whenever a connection is cut, on purpose or not.
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let stream = TokioIo::new(stream);
+                    let _ = http1::Builder::new().serve_connection(stream, service).await;
                 });
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}

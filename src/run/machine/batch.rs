@@ -307,17 +307,21 @@ impl Machine {
         observation: &Observation,
     ) {
         let pulling = self.requests.chunks_asked_for();
+        let asked = self.is_asked(flight);
         let Slot::Live(batch) = &mut self.slot else {
             return;
         };
         if id > batch.latest.0 {
             batch.latest = (id, *observation);
         }
-        let asked = self.is_asked(flight);
+        batch.buffers.observe(now, id, observation, asked);
+        // First, since the evidence depends on whether the counts agree.
+        if self.requests.was_quiet(id, flight) {
+            self.compare_counts(now, flight, observation);
+        }
         let Slot::Live(batch) = &mut self.slot else {
             return;
         };
-        batch.buffers.observe(now, id, observation, asked);
         let handed_out =
             (batch.origin == Origin::Created).then(|| batch.handed_out.saturating_add(pulling));
         let activity = batch.evidence.read(observation, &batch.counts, handed_out);
@@ -343,9 +347,6 @@ impl Machine {
             self.progress.reset(now);
         }
         self.note_state(observation.state);
-        if self.requests.was_quiet(id, flight) {
-            self.compare_counts(now, flight, observation);
-        }
         self.judge_refusal(now, id, flight, observation);
     }
 

@@ -11,7 +11,7 @@
 //! | all submitted chunks are completed, by counts that are trusted | idle, proven |
 //! | fewer are completed than submitted, but no worker and no input is in use | idle, disputed |
 //! | fewer are completed than submitted | working |
-//! | nothing on completed chunks; no worker and no input is in use | idle, proven if the batch has ever reported work, else disputed |
+//! | nothing on completed chunks; no worker and no input is in use | idle, proven if the batch has ever reported workers or input in use, else disputed |
 //! | nothing on completed chunks; workers are in use | working |
 //! | anything less | unclear |
 //!
@@ -60,6 +60,8 @@ pub(super) struct Evidence {
     working: bool,
     /// The batch has reported work at least once.
     has_reported_work: bool,
+    /// The most chunks that the service has claimed to have completed.
+    completed: u64,
     /// The service has claimed to complete more than there can be.
     overstates_completed: bool,
 }
@@ -93,7 +95,8 @@ impl Evidence {
             self.overstates_completed |= completed > available.saturating_add(handed_out);
         }
         let positive = |n: Option<u64>| n.is_some_and(|n| n > 0);
-        self.has_reported_work |= positive(available) || positive(input_used) || positive(workers);
+        self.has_reported_work |= positive(input_used) || positive(workers);
+        self.completed = self.completed.max(completed.unwrap_or(0));
         if positive(available) || positive(input_used) {
             return Activity::Working;
         }
@@ -102,6 +105,13 @@ impl Evidence {
             _ => (observation.state == BatchState::Completed).then_some(true),
         };
         let trusted = counts.cover_everything() && !self.overstates_completed;
+        if all_completed == Some(true) && !trusted {
+            // A claim from before the counts were found wrong is disputed now.
+            self.idle
+                .iter_mut()
+                .for_each(|(.., claim)| *claim = Claim::Disputed);
+            self.confirmed = self.confirmed.map(|_| Claim::Disputed);
+        }
         let nothing_in_use = workers == Some(0) && input_used == Some(0);
         match all_completed {
             Some(true) if trusted => Activity::Idle(Claim::Proven),
@@ -134,8 +144,21 @@ impl Evidence {
         }
     }
 
-    /// A pull that was issued at this time returned nothing.
-    pub(super) fn empty_pull(&mut self, issued: Time, request: RequestId, confirm: Duration) {
+    /// A pull that was issued at this time returned nothing. `handed_out`: as for
+    /// [`read`](Self::read).
+    pub(super) fn empty_pull(
+        &mut self,
+        issued: Time,
+        request: RequestId,
+        confirm: Duration,
+        handed_out: Option<u64>,
+    ) {
+        // Nothing is available, so what is completed has been handed out.
+        if handed_out.is_some_and(|handed_out| self.completed > handed_out)
+            && !std::mem::replace(&mut self.overstates_completed, true)
+        {
+            (self.idle, self.confirmed) = (None, None);
+        }
         if let Some((since, first, claim)) = self.idle
             && request > first
             && issued >= since + confirm
@@ -256,6 +279,19 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_pull_shows_an_overstatement_as_well() {
+        let counts = SubmissionCounts::default();
+        let mut evidence = Evidence::default();
+        let claim = observation(-1, 0, -1, 5, 5);
+        let activity = evidence.read(&claim, &counts, Some(4));
+        assert_eq!(activity, Activity::Idle(Proven));
+        evidence.observe(Duration::ZERO, 1, activity);
+        evidence.empty_pull(Duration::from_secs(9), 2, Duration::ZERO, Some(4));
+        assert_eq!(evidence.confirmed(), None);
+        assert_eq!(evidence.read(&claim, &counts, Some(4)), Activity::Unclear);
+    }
+
+    #[test]
     fn counts_that_miss_a_repeated_chunk_are_not_trusted() {
         let mut counts = SubmissionCounts::default();
         counts.repeated();
@@ -275,13 +311,13 @@ mod tests {
         let mut evidence = Evidence::default();
         evidence.reset(5);
         evidence.observe(ms(10), 4, Activity::Idle(Proven));
-        evidence.empty_pull(ms(5000), 4, confirm);
+        evidence.empty_pull(ms(5000), 4, confirm, None);
         assert_eq!(evidence.confirmed(), None, "from before the reset");
         evidence.observe(ms(10), 5, Activity::Idle(Proven));
-        evidence.empty_pull(ms(10), 5, confirm);
-        evidence.empty_pull(ms(900), 6, confirm);
+        evidence.empty_pull(ms(10), 5, confirm, None);
+        evidence.empty_pull(ms(900), 6, confirm, None);
         assert_eq!(evidence.confirmed(), None);
-        evidence.empty_pull(ms(1010), 7, confirm);
+        evidence.empty_pull(ms(1010), 7, confirm, None);
         assert_eq!(evidence.confirmed(), Some(Proven));
         evidence.observe(ms(1020), 8, Activity::Working);
         assert_eq!(evidence.confirmed(), None);
@@ -293,7 +329,7 @@ mod tests {
         for hour in 0..1000 {
             let at = Duration::from_secs(hour * 3600);
             evidence.observe(at, hour, Activity::Unclear);
-            evidence.empty_pull(at, hour, Duration::from_secs(1));
+            evidence.empty_pull(at, hour, Duration::from_secs(1), None);
         }
         assert_eq!(evidence.confirmed(), None);
     }
@@ -305,7 +341,7 @@ mod tests {
         evidence.observe(secs(0), 1, Activity::Idle(Proven));
         evidence.observe(secs(1), 2, Activity::Idle(Disputed));
         evidence.observe(secs(2), 3, Activity::Idle(Proven));
-        evidence.empty_pull(secs(2), 3, secs(1));
+        evidence.empty_pull(secs(2), 3, secs(1), None);
         assert_eq!(evidence.confirmed(), Some(Disputed));
     }
 }

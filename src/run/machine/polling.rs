@@ -1,11 +1,11 @@
 //! How long to wait between two polls.
 //!
-//! A poll that comes too late costs time twice: at the end of the run, where the last result waits
-//! for it, and in the middle, when the memory is full of chunks whose results are ready while
-//! workers have nothing to do. A poll that comes too early costs a request. So a wait is a small
-//! part of what is at stake: of the time that the work has taken so far (which bounds the loss at
-//! the end to that part, and makes the number of polls grow only with the logarithm of the time),
-//! and of the time that the service's queue lasts.
+//! A poll that comes too late costs time twice: at the end of the run, where it holds up the last
+//! result, and before, when the memory is full of chunks whose results are ready while workers are
+//! idle. A poll that comes too early costs a request. So a wait is a small part of what is at
+//! stake: of the time that the service has worked so far, which bounds the loss at the end to that
+//! part and lets the number of polls grow only with the logarithm of the time, and of the time that
+//! the service's queue lasts.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,28 +14,28 @@ use super::event::Time;
 
 /// The part of the elapsed time by which a poll may come too late.
 const LATE: u32 = 64;
-/// Pulls with results over which the rate is taken.
+/// Pulls with results from which the rate is taken.
 const WINDOW: usize = 16;
 
-/// What a wait depends on besides the past.
+/// The present state that a wait depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
-    /// Chunks with the service.
+    /// Chunks that the service has.
     pub(super) outstanding: u64,
     /// Workers that compute now, if the service says so.
     pub(super) workers: Option<u64>,
-    /// More could be read or pushed if only there were room.
+    /// Whether more could be read or pushed if there were room.
     pub(super) limited: bool,
     /// Results that fit into the output buffer, if that is known.
     pub(super) output_room: Option<u64>,
 }
 
-/// The history of results, as far as waits depend on it.
+/// The history of results that waits depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Polling {
     min: Duration,
     max: Duration,
-    /// Since when the service has had something of ours without a break.
+    /// Since when the service has had chunks of this run without a break.
     busy_since: Option<Time>,
     /// Times and total numbers of chunks pulled.
     samples: VecDeque<(Time, u64)>,
@@ -56,7 +56,7 @@ impl Polling {
         }
     }
 
-    /// The service has something of ours, or no longer; true if it just got the first.
+    /// Notes whether the service has chunks of this run; true if it has just got the first.
     pub(super) fn busy(&mut self, now: Time, busy: bool) -> bool {
         let starts = busy && self.busy_since.is_none();
         if !busy {
@@ -133,7 +133,7 @@ impl Polling {
             }
         }
         if let Some(sojourn) = self.sojourn {
-            // Results shall not get much older by waiting here than they got at the service.
+            // Waiting should not add much to the age that results have at the service.
             wait = wait
                 .min(sojourn / if load.limited { 32 } else { 4 })
                 .max(wait.min(late));

@@ -172,7 +172,10 @@ impl Machine {
             };
         if found == 0 {
             batch.buffers.nothing_to_pull();
-            batch.evidence.empty_pull(flight.issued, id, confirm);
+            let handed_out = (batch.origin == Origin::Created).then_some(batch.handed_out);
+            batch
+                .evidence
+                .empty_pull(flight.issued, id, confirm, handed_out);
             // Only the status can tell whether the service has work, if its pulls do not.
             batch.status_wanted |=
                 batch.pull_is_silent && !batch.status_is_silent && (waiting || batch.is_emptying());

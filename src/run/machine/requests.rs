@@ -75,6 +75,14 @@ impl Requests {
         if request.kind() == RequestKind::Push {
             self.last_push = id;
         }
+        // Time in which nothing was tried, because nothing was to be asked, is not part of an
+        // outage.
+        let health = &mut self.health[request.kind() as usize];
+        let idle = now.saturating_sub(health.not_before);
+        if let Some(since) = &mut health.failing_since {
+            *since += idle;
+            health.not_before = now;
+        }
         let issued = now;
         self.in_flight.insert(
             id,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::service::{Repeated, Traits};
+use super::service::{Lies, Repeated, Traits};
 use super::sim::{Fault, Sim, World};
 use crate::run::machine::{
     AfterError, BatchState, Ending, Event, FailureKind, Order, Reason, RequestKind, Settings,
@@ -37,6 +37,7 @@ fn calm() -> World {
             finishes_after_timeout: true,
             tells: [true; 7],
             strangers: 0,
+            lies: Lies::None,
         },
         records: 100,
         chunk_records: (10, 10),
@@ -47,6 +48,7 @@ fn calm() -> World {
         gaps: 0,
         gap: ms(0),
         faults: 0,
+        dead: None,
         faults_until: ms(0),
         script: Vec::new(),
         lose_results: 0,

@@ -1,6 +1,7 @@
 //! The machine against a model of the service.
 
 mod cases;
+mod endurance;
 mod model;
 mod random;
 mod schedules;

@@ -1,16 +1,16 @@
 //! The machine, model-checked: every interleaving of a small run with an abstract service.
 //!
 //! A state is the real machine together with the service, the network and the consumer. From each
-//! state every step is tried: a request reaches the service or gets lost before or after, a response
-//! arrives, a worker finishes a chunk, the consumer takes a result, the time passes until the
-//! machine wants to look again, somebody closes the batch, the process dies and another resumes.
-//! How many faults a path may have is bounded; which, and where, is not.
+//! state every step is tried: a request reaches the service or gets lost before or after, a
+//! response arrives, a worker finishes a chunk, the consumer takes a result, the time passes until
+//! the machine wants to look again, somebody closes the batch, the process dies and another
+//! resumes. How many faults a path may have is bounded; which, and where, is not.
 //!
-//! In each state it is checked that no record is delivered twice, that no record is called lost that
-//! the service still has or will compute, that the memory is within the budget, and that something
-//! can happen unless the run is over. Afterwards it is checked that the states have no cycle: so
-//! every path ends, and since each state has a next one unless the run is over, each ends with the
-//! end of the run.
+//! In each state it is checked that no record is delivered twice, that no record is called lost
+//! that the service still has or will compute, that the memory is within the budget, and that
+//! something can happen unless the run is over. Afterwards it is checked that the states have no
+//! cycle: so every path ends, and since each state has a next one unless the run is over, each ends
+//! with the end of the run.
 //!
 //! `MODEL=large` plays the larger bounds. `cargo test --release model -- --nocapture` prints the
 //! numbers of states.
@@ -702,6 +702,7 @@ fn large() -> bool {
 const ALL_REPEATED: [Repeated; 3] = [Repeated::Computed, Repeated::Ignored, Repeated::Refused];
 
 #[test]
+#[ignore = "takes a release build: cargo test --release --lib model -- --ignored"]
 fn each_response_may_be_lost() {
     for repeated in ALL_REPEATED {
         for reports in [Reports::All, Reports::NoCounts] {

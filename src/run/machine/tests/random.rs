@@ -23,6 +23,10 @@ impl Random {
         self.next() % 100 < chance
     }
 
+    pub(super) fn per_mille(&mut self, chance: u64) -> bool {
+        self.next() % 1000 < chance
+    }
+
     pub(super) fn time(&mut self, (low, high): (Duration, Duration)) -> Duration {
         Duration::from_micros(self.within(low.as_micros() as u64, high.as_micros() as u64))
     }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::random::Random;
-use super::service::{Repeated, Traits};
+use super::service::{Lies, Repeated, Traits};
 use super::sim::{Sim, World};
 use crate::run::machine::{Ending, Order, Reason, Settings};
 
@@ -71,6 +71,7 @@ fn world(seed: u64, crashes: bool) -> World {
             finishes_after_timeout: r.percent(50),
             tells,
             strangers: r.pick(&[0, 0, 0, 5]),
+            lies: Lies::None,
         },
         records: r.within(0, 400),
         chunk_records,
@@ -80,7 +81,8 @@ fn world(seed: u64, crashes: bool) -> World {
         take_time: r.pick(&speeds),
         gaps: r.pick(&[0, 0, 1, 5]),
         gap: r.pick(&[ms(5_000), ms(200_000), ms(4_000_000)]),
-        faults: r.pick(&[0, 2, 10, 40]),
+        faults: r.pick(&[0, 20, 100, 400]),
+        dead: None,
         faults_until: ms(r.within(0, 60_000)),
         script: Vec::new(),
         lose_results: 0,
@@ -133,7 +135,7 @@ fn number(name: &str) -> Option<u64> {
 fn play_all(crashes: bool) {
     match number("RUN_SEED") {
         Some(seed) => play(seed, crashes),
-        None => (0..number("RUN_SEEDS").unwrap_or(1_000)).for_each(|seed| play(seed, crashes)),
+        None => (0..number("RUN_SEEDS").unwrap_or(300)).for_each(|seed| play(seed, crashes)),
     }
 }
 

@@ -15,6 +15,18 @@ pub(super) enum Repeated {
     Refused,
 }
 
+/// What a service says that is not true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lies {
+    None,
+    /// All counters stay at zero.
+    Stuck,
+    /// All that was submitted is completed, and nothing is in use.
+    Ahead,
+    /// The count of completed chunks rises for ever.
+    Rising,
+}
+
 /// The service's properties.
 #[derive(Clone, Debug)]
 pub(super) struct Traits {
@@ -34,6 +46,8 @@ pub(super) struct Traits {
     pub(super) finishes_after_timeout: bool,
     /// Which facts are told: available, submitted, records, completed, input used, output, workers.
     pub(super) tells: [bool; 7],
+    /// What is not true in the responses.
+    pub(super) lies: Lies,
     /// Chunks that another client pushes into our batch, for every hundred of ours.
     pub(super) strangers: u64,
 }
@@ -51,6 +65,7 @@ pub(super) struct Batch {
     pub(super) state: BatchState,
     input: VecDeque<Item>,
     computing: u64,
+    computing_keys: Vec<Key>,
     output: VecDeque<PulledChunk>,
     submitted: u64,
     records: u64,
@@ -80,6 +95,8 @@ pub(super) struct Service {
     pub(super) batches: Vec<Batch>,
     /// How often each chunk was computed.
     pub(super) computed: BTreeMap<(Key, u64), u64>,
+    /// How often it was asked.
+    asked: u64,
     /// What each chunk took, in the order in which they were begun.
     pub(super) times: Vec<Duration>,
 }
@@ -99,6 +116,7 @@ impl Service {
             traits,
             batches: Vec::new(),
             computed: BTreeMap::new(),
+            asked: 0,
             times: Vec::new(),
         }
     }
@@ -170,6 +188,7 @@ impl Service {
             && let Some(item) = batch.input.pop_front()
         {
             batch.computing += 1;
+            batch.computing_keys.push(item.key);
             let growth = random.within(self.traits.growth.0, self.traits.growth.1);
             let result = PulledChunk {
                 key: item.key,
@@ -186,6 +205,13 @@ impl Service {
     pub(super) fn finish(&mut self, batch: usize, result: PulledChunk, random: &mut Random) {
         let batch = &mut self.batches[batch];
         batch.computing -= 1;
+        if let Some(at) = batch
+            .computing_keys
+            .iter()
+            .position(|key| *key == result.key)
+        {
+            batch.computing_keys.swap_remove(at);
+        }
         if matches!(batch.state, BatchState::Failed | BatchState::Cancelled) {
             return;
         }
@@ -208,7 +234,47 @@ impl Service {
         output.drain(..n).collect()
     }
 
-    pub(super) fn facts(&self, batch: usize) -> Observation {
+    /// Whether a batch that is alive has a chunk of these records, or will compute it.
+    pub(super) fn has(&self, records: &std::ops::Range<u64>) -> bool {
+        let lives =
+            |batch: &&Batch| !matches!(batch.state, BatchState::Failed | BatchState::Cancelled);
+        self.batches.last().filter(lives).is_some_and(|batch| {
+            let has = |key: Key| records.contains(&key);
+            batch.input.iter().any(|item| has(item.key))
+                || batch.computing_keys.iter().any(|key| has(*key))
+                || batch.output.iter().any(|result| has(result.key))
+        })
+    }
+
+    pub(super) fn facts(&mut self, batch: usize) -> Observation {
+        let observation = self.true_facts(batch);
+        self.asked += 1;
+        let zero = |field: Option<u64>| field.map(|_| 0);
+        match self.traits.lies {
+            Lies::None => observation,
+            Lies::Stuck => Observation {
+                chunks_available: zero(observation.chunks_available),
+                chunks_submitted: zero(observation.chunks_submitted),
+                records_submitted: zero(observation.records_submitted),
+                chunks_completed: zero(observation.chunks_completed),
+                input_used: zero(observation.input_used),
+                workers: zero(observation.workers),
+                ..observation
+            },
+            Lies::Ahead => Observation {
+                chunks_completed: observation.chunks_submitted,
+                input_used: zero(observation.input_used),
+                workers: zero(observation.workers),
+                ..observation
+            },
+            Lies::Rising => Observation {
+                chunks_completed: Some(self.asked),
+                ..observation
+            },
+        }
+    }
+
+    fn true_facts(&self, batch: usize) -> Observation {
         let batch = &self.batches[batch];
         let [
             available,

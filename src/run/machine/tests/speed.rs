@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::service::{Repeated, Traits};
+use super::service::{Lies, Repeated, Traits};
 use super::sim::{Sim, World};
 use crate::run::machine::{Ending, Settings};
 
@@ -30,6 +30,7 @@ fn world(workers: u64, chunks: u64, compute: (Duration, Duration), memory: u64) 
             finishes_after_timeout: true,
             tells: [true; 7],
             strangers: 0,
+            lies: Lies::None,
         },
         records: chunks * 200,
         chunk_records: (200, 200),
@@ -40,6 +41,7 @@ fn world(workers: u64, chunks: u64, compute: (Duration, Duration), memory: u64) 
         gaps: 0,
         gap: Duration::ZERO,
         faults: 0,
+        dead: None,
         faults_until: Duration::ZERO,
         script: Vec::new(),
         lose_results: 0,
