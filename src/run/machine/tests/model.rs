@@ -743,7 +743,7 @@ fn somebody_may_close_the_batch() {
 #[ignore = "takes a release build: cargo test --release --lib model -- --ignored"]
 fn the_process_may_die_at_every_point() {
     for repeated in ALL_REPEATED {
-        let mut world = World::new(2, 1);
+        let mut world = World::new(if large() { 2 } else { 1 }, 1);
         (world.repeated, world.crashes) = (repeated, 1);
         world.faults = u8::from(large());
         check(&format!("dies, {repeated:?}"), world, true);
