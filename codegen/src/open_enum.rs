@@ -73,8 +73,8 @@ fn variants(type_name: &str, values: &[String]) -> Option<Vec<String>> {
     (sorted.len() == values.len()).then_some(names)
 }
 
-/// The type, its conversions from and to text, and its serde implementations. `serde` is the path of
-/// that crate, `read_text` of a function that deserializes any type that is `From<&str>`.
+/// The type, its conversions from and to text, and its serde implementations. `serde` is the path
+/// of that crate, `read_text` of a function that deserializes any type that is `From<&str>`.
 pub(crate) fn items(
     name: &str,
     description: &str,
@@ -129,7 +129,10 @@ pub(crate) fn items(
         }
 
         impl #serde::Serialize for #name {
-            fn serialize<S: #serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+            fn serialize<S: #serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> ::std::result::Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
             }
         }

@@ -1,22 +1,20 @@
 //! The credentials of a request, from settings or from a source of tokens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue};
-
+use super::credential::Credential;
 use super::oauth::ClientCredentials;
 use super::retry::{Cause, Idempotency, RetryDecision, RetryState, decide};
-use super::sender::Sender;
+use super::sender::Authenticate;
 use crate::auth::{AccessToken, Issued, TokenCache, TokenProvider};
-use crate::config::headers::API_KEY;
+use crate::config::RetryPolicy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::operation::Operation;
-use crate::redact::Secret;
 
 /// The source of the credentials of a request.
 #[derive(Debug)]
-pub(crate) enum Auth {
+pub(super) enum Auth {
     Open,
     Fixed(Credential),
     Tokens(Box<Tokens>),
@@ -24,82 +22,34 @@ pub(crate) enum Auth {
 
 /// A source of tokens and the last token from it.
 #[derive(Debug)]
-pub(crate) struct Tokens {
+pub(super) struct Tokens {
     cache: TokenCache,
     source: Source,
 }
 
 /// A source of tokens.
 #[derive(Debug)]
-pub(crate) enum Source {
-    OAuth(ClientCredentials),
+pub(super) enum Source {
+    OAuth(Box<ClientCredentials>),
     Provider {
         provider: Arc<dyn TokenProvider>,
-        sender: Sender,
+        policy: RetryPolicy,
+        /// The time limit for one attempt.
+        timeout: Duration,
     },
 }
 
-/// The header that authenticates a request.
-#[derive(Clone, Debug)]
-pub(crate) struct Credential {
-    name: HeaderName,
-    value: HeaderValue,
-    secret: Secret,
-    /// The number of the fetch that returned it; 0 for credentials that never change.
-    serial: u64,
-}
-
-impl Credential {
-    pub(crate) fn api_key(key: Secret) -> Result<Self> {
-        let value = sensitive(key.expose())?;
-        Ok(Self {
-            name: API_KEY,
-            value,
-            secret: key,
-            serial: 0,
-        })
-    }
-
-    pub(crate) fn bearer(token: Secret, serial: u64) -> Result<Self> {
-        let value = sensitive(&format!("Bearer {}", token.expose()))?;
-        Ok(Self {
-            name: AUTHORIZATION,
-            value,
-            secret: token,
-            serial,
-        })
-    }
-
-    pub(crate) fn secret(&self) -> &Secret {
-        &self.secret
-    }
-
-    pub(crate) fn header(&self) -> (HeaderName, HeaderValue) {
-        (self.name.clone(), self.value.clone())
-    }
-}
-
-fn sensitive(text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| {
-        Error::new(
-            ErrorKind::Unauthorized,
-            "the credentials contain a character that can't be sent in a header",
-        )
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 impl Auth {
-    pub(crate) fn tokens(source: Source) -> Self {
+    pub(super) fn tokens(source: Source) -> Self {
         Self::Tokens(Box::new(Tokens {
             cache: TokenCache::default(),
             source,
         }))
     }
+}
 
-    /// Returns the credentials for one attempt; `None` only if the user asked for none.
-    pub(crate) async fn credential(&self) -> Result<Option<Credential>> {
+impl Authenticate for Auth {
+    async fn credential(&self) -> Result<Option<Credential>> {
         match self {
             Self::Open => Ok(None),
             Self::Fixed(credential) => Ok(Some(credential.clone())),
@@ -111,15 +61,13 @@ impl Auth {
         }
     }
 
-    /// Whether another credential can be fetched.
-    pub(crate) fn can_renew(&self) -> bool {
+    fn can_renew(&self) -> bool {
         matches!(self, Self::Tokens(_))
     }
 
-    /// Drops a credential that the service rejected.
-    pub(crate) async fn discard(&self, credential: &Credential) {
+    async fn discard(&self, credential: &Credential) {
         if let Self::Tokens(tokens) = self {
-            tokens.cache.discard(credential.serial).await;
+            tokens.cache.discard(credential.serial()).await;
         }
     }
 }
@@ -129,7 +77,11 @@ impl Source {
     async fn fetch(&self) -> Result<AccessToken> {
         let token = match self {
             Self::OAuth(oauth) => oauth.fetch().await?,
-            Self::Provider { provider, sender } => ask(&**provider, sender).await?,
+            Self::Provider {
+                provider,
+                policy,
+                timeout,
+            } => ask(&**provider, policy, *timeout).await?,
         };
         if token.secret.expose().is_empty() {
             let error = Error::new(
@@ -142,12 +94,16 @@ impl Source {
     }
 }
 
-async fn ask(provider: &dyn TokenProvider, sender: &Sender) -> Result<AccessToken> {
-    let limit = sender.timeouts().request;
+/// Asks a provider for a token, as often as the retry policy allows.
+async fn ask(
+    provider: &dyn TokenProvider,
+    policy: &RetryPolicy,
+    timeout: Duration,
+) -> Result<AccessToken> {
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let error = match tokio::time::timeout(limit, provider.token()).await {
+        let error = match tokio::time::timeout(timeout, provider.token()).await {
             Ok(Ok(token)) => return Ok(token),
             Ok(Err(error)) => {
                 let kind = match error.is_transient {
@@ -161,7 +117,7 @@ async fn ask(provider: &dyn TokenProvider, sender: &Sender) -> Result<AccessToke
             Err(_) => {
                 let message = format!(
                     "the token provider returned no token within {} s",
-                    limit.as_secs_f64()
+                    timeout.as_secs_f64()
                 );
                 Error::new(ErrorKind::Timeout, message).with_transient(true)
             }
@@ -176,7 +132,7 @@ async fn ask(provider: &dyn TokenProvider, sender: &Sender) -> Result<AccessToke
             attempts,
             time_left: None,
         };
-        match decide(sender.policy(), state, fastrand::f64()) {
+        match decide(policy, state, fastrand::f64()) {
             RetryDecision::RetryAfter(wait) => tokio::time::sleep(wait).await,
             RetryDecision::Stop => return Err(error.with_operation(Operation::Token)),
         }

@@ -6,6 +6,7 @@ mod attempt;
 mod auth;
 mod call;
 mod call_executor;
+mod credential;
 #[cfg(feature = "gzip")]
 mod gzip;
 mod headers;
@@ -29,10 +30,11 @@ use progenitor_client::{ByteStream, ResponseValue};
 use reqwest::{Request, Url};
 use serde::de::DeserializeOwned;
 
-use self::auth::{Auth, Credential, Source};
+use self::auth::{Auth, Source};
 use self::call_executor::CallExecutor;
+use self::credential::Credential;
 use self::oauth::ClientCredentials;
-use self::sender::Sender;
+use self::sender::{Anonymous, Sender};
 use crate::auth::Credentials;
 use crate::config::Settings;
 use crate::error::{Error, Result};
@@ -149,7 +151,7 @@ impl Transport {
         })?;
         let mut request = Request::new(Method::GET, url);
         self.add_headers(request.headers_mut());
-        match self.sender.send(request, &context, &Auth::Open).await {
+        match self.sender.send(request, &context, &Anonymous).await {
             Ok(response) => {
                 let context = Arc::new(context);
                 self.response_body(response.into_body(), context).json()
@@ -242,16 +244,17 @@ fn auth(settings: &Settings, sender: &Sender) -> Result<Auth> {
         Credentials::Token(token) => Auth::Fixed(Credential::bearer(token.clone(), 0)?),
         Credentials::Provider(provider) => Auth::tokens(Source::Provider {
             provider: Arc::clone(provider),
-            sender: sender.clone(),
+            policy: settings.retry.clone(),
+            timeout: settings.timeouts.request,
         }),
         Credentials::OAuth(client) => {
             let url = settings.token_url.clone();
-            Auth::tokens(Source::OAuth(ClientCredentials {
+            Auth::tokens(Source::OAuth(Box::new(ClientCredentials {
                 client: client.clone(),
                 url: url.ok_or_else(|| Error::config("there is no token URL"))?,
                 sender: sender.clone(),
                 user_agent: headers::user_agent(settings.user_agent.as_deref())?,
-            }))
+            })))
         }
     })
 }

@@ -11,9 +11,8 @@ use http::header::{ACCEPT, USER_AGENT};
 use reqwest::{Request, Url};
 use serde::Deserialize;
 
-use super::auth::Auth;
 use super::call::CallContext;
-use super::sender::Sender;
+use super::sender::{Anonymous, Sender};
 use crate::auth::{AccessToken, ClientSecret};
 use crate::error::{Error, Result};
 use crate::operation::Operation;
@@ -22,11 +21,11 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Exchanges client id and secret for tokens.
 #[derive(Debug)]
-pub(crate) struct ClientCredentials {
-    pub(crate) client: ClientSecret,
-    pub(crate) url: Url,
-    pub(crate) sender: Sender,
-    pub(crate) user_agent: HeaderValue,
+pub(super) struct ClientCredentials {
+    pub(super) client: ClientSecret,
+    pub(super) url: Url,
+    pub(super) sender: Sender,
+    pub(super) user_agent: HeaderValue,
 }
 
 /// The fields of the response that are used.
@@ -59,9 +58,8 @@ impl ClientCredentials {
     pub(super) async fn fetch(&self) -> Result<AccessToken> {
         let context = CallContext::new(Operation::Token);
         let request = self.request()?;
-        // Boxed, because sending needs tokens and fetching a token sends.
-        let sending = Box::pin(self.sender.send(request, &context, &Auth::Open));
-        let response = sending.await.map_err(|failed| failed.error)?;
+        let sent = self.sender.send(request, &context, &Anonymous).await;
+        let response = sent.map_err(|failed| failed.error)?;
         // The error repeats neither serde's message nor the body: both may hold the token.
         let granted: Granted = serde_json::from_slice(response.body()).map_err(|_| {
             context.complete(Error::decode("access_token", "there is no such string"))

@@ -8,13 +8,13 @@ use reqwest::Request;
 use uuid::Uuid;
 
 use super::attempt::{AttemptFailure, AttemptLimits, attempt};
-use super::auth::{Auth, Credential};
 use super::call::CallContext;
+use super::credential::Credential;
 use super::retry::{RetryDecision, RetryState, decide};
 use super::trace::CallSpan;
 use crate::config::headers::REQUEST_ID;
 use crate::config::{Limits, RetryPolicy, Settings, Timeouts};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::redact::{Redactor, Secrets};
 
 /// Sends requests, with credentials, request ids and retries. Cheap to clone.
@@ -25,6 +25,33 @@ pub(super) struct Sender {
     timeouts: Timeouts,
     limits: Limits,
     secrets: Arc<Secrets>,
+}
+
+/// A source of the credentials of requests.
+pub(super) trait Authenticate: Sync {
+    /// Returns the credential for one attempt; `None` only if the user asked for none.
+    fn credential(&self) -> impl Future<Output = Result<Option<Credential>>> + Send;
+
+    /// Whether another credential can be fetched.
+    fn can_renew(&self) -> bool;
+
+    /// Drops a credential that the service rejected.
+    fn discard(&self, credential: &Credential) -> impl Future<Output = ()> + Send;
+}
+
+/// For requests without credentials.
+pub(super) struct Anonymous;
+
+impl Authenticate for Anonymous {
+    async fn credential(&self) -> Result<Option<Credential>> {
+        Ok(None)
+    }
+
+    fn can_renew(&self) -> bool {
+        false
+    }
+
+    async fn discard(&self, _: &Credential) {}
 }
 
 /// A call that failed.
@@ -57,14 +84,6 @@ impl Sender {
         &self.client
     }
 
-    pub(super) fn policy(&self) -> &RetryPolicy {
-        &self.policy
-    }
-
-    pub(super) fn timeouts(&self) -> Timeouts {
-        self.timeouts
-    }
-
     /// Masks the secrets of this client, the tokens issued to it included.
     pub(super) fn redactor(&self) -> Redactor {
         self.secrets.redactor()
@@ -76,7 +95,7 @@ impl Sender {
         &self,
         request: Request,
         context: &CallContext,
-        auth: &Auth,
+        auth: &impl Authenticate,
     ) -> Result<Response<Bytes>, Box<CallError>> {
         let span = CallSpan::new(context, &request);
         let attempts = span.instrument(self.attempts(request, context, auth, &span));
@@ -95,7 +114,7 @@ impl Sender {
         &self,
         mut request: Request,
         context: &CallContext,
-        auth: &Auth,
+        auth: &impl Authenticate,
         span: &CallSpan,
     ) -> Result<Response<Bytes>, Box<CallError>> {
         let mut attempts = 0;

@@ -65,7 +65,8 @@ pub(super) fn source(model: Model, target: &Target<'_>) -> Result<String, Diagno
 
                 const LOCATOR: &'static str = #locator;
                 const INPUTS: &'static [::cspark_batches::service::Column] = &[#(#input_columns),*];
-                const OUTPUTS: &'static [::cspark_batches::service::Column] = &[#(#output_columns),*];
+                const OUTPUTS: &'static [::cspark_batches::service::Column] =
+                    &[#(#output_columns),*];
             }
         }
         #[doc(inline)]

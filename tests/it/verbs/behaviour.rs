@@ -214,7 +214,7 @@ async fn wrong_arguments_fail_before_any_request() {
                 .push(Chunk::new(cylinders(0..1)).unwrap().with_id(""))
                 .await
                 .unwrap_err(),
-            "empty id",
+            "the id of a chunk is empty",
         ),
     ];
     for (error, why) in refused {
@@ -233,7 +233,9 @@ async fn settings_for_records_are_refused_with_prepared_chunks() {
         .into_chunks()
         .unwrap_err();
     assert!(
-        error.to_string().contains("`chunk_size` is for records"),
+        error
+            .to_string()
+            .contains("`chunk_size` applies to records"),
         "{error}"
     );
 }

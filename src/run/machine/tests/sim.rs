@@ -698,7 +698,7 @@ impl Sim {
             .collect();
         if self.crashed {
             // What an earlier process has delivered need not have been read again.
-            all.extend(whole.clone());
+            all.extend(whole);
             let listed = account.unfinished.iter();
             let listed: u64 = listed.map(|(records, _)| records.end - records.start).sum();
             assert!(account.delivered.records + listed >= account.read.records);
