@@ -105,7 +105,23 @@ struct Inner {
     response_body: Option<Bytes>,
     is_transient: bool,
     may_have_been_processed: bool,
-    source: Option<Arc<dyn StdError + Send + Sync>>,
+    source: Option<Source>,
+}
+
+/// The error underneath.
+#[derive(Clone)]
+struct Source {
+    error: Arc<dyn StdError + Send + Sync>,
+    /// How much of it the message repeats.
+    in_message: InMessage,
+}
+
+#[derive(Clone, Copy)]
+enum InMessage {
+    Nothing,
+    Itself,
+    /// The end of its chain, which names the cause.
+    Root,
 }
 
 impl Error {
@@ -170,6 +186,15 @@ impl Error {
     #[must_use]
     pub fn response_body(&self) -> Option<&Bytes> {
         self.0.response_body.as_ref()
+    }
+
+    /// Returns the error underneath, such as that of the caller's own source of records.
+    ///
+    /// [`source`](StdError::source) passes over what `Display` shows already, so that a report of
+    /// the whole chain says nothing twice. Look here for an error to downcast.
+    #[must_use]
+    pub fn get_ref(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.source.as_ref().map(|source| &*source.error)
     }
 
     /// Returns whether the failure is transient: the same call may succeed later.
@@ -303,11 +328,31 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_source(
-        mut self,
+    /// The error underneath, of which the message says nothing.
+    pub(crate) fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.over(source, InMessage::Nothing)
+    }
+
+    /// The error underneath, whose text is part of the message.
+    pub(crate) fn with_cause(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.over(source, InMessage::Itself)
+    }
+
+    /// The error underneath. The text of the last one in its chain is part of the message.
+    pub(crate) fn with_root_cause(
+        self,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        self.0.source = Some(Arc::from(source.into()));
+        self.over(source, InMessage::Root)
+    }
+
+    fn over(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+        in_message: InMessage,
+    ) -> Self {
+        let error = Arc::from(source.into());
+        self.0.source = Some(Source { error, in_message });
         self
     }
 }
@@ -377,14 +422,19 @@ impl fmt::Debug for Error {
             )
             .field("is_transient", &inner.is_transient)
             .field("may_have_been_processed", &inner.may_have_been_processed)
-            .field("source", &inner.source)
+            .field("source", &inner.source.as_ref().map(|source| &source.error))
             .finish()
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        let Source { error, in_message } = self.0.source.as_ref()?;
+        match in_message {
+            InMessage::Nothing => Some(&**error),
+            InMessage::Itself => error.source(),
+            InMessage::Root => None,
+        }
     }
 }
 
@@ -445,5 +495,17 @@ mod tests {
     fn the_source_is_kept() {
         let error = failed_push().with_source(std::io::Error::other("reset"));
         assert_eq!(error.source().unwrap().to_string(), "reset");
+    }
+
+    #[test]
+    fn what_the_message_says_is_not_in_the_chain_again() {
+        let inner = || failed_push().with_source(std::io::Error::other("reset"));
+        let outer = Error::input(format!("no record: {}", inner())).with_cause(inner());
+        assert_eq!(outer.source().unwrap().to_string(), "reset");
+        assert!(outer.get_ref().unwrap().is::<Error>());
+
+        let outer = Error::input("could not connect: reset").with_root_cause(inner());
+        assert!(outer.source().is_none());
+        assert!(outer.get_ref().unwrap().is::<Error>());
     }
 }

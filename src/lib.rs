@@ -53,12 +53,13 @@
 //! | create a batch, or use one that exists | [`Batches::create`], [`Batches::of`] |
 //! | details, status | [`Pipeline::info`], [`Pipeline::status`] |
 //! | push records, data, chunks or JSON | [`Pipeline::push`] with [`Push`] |
-//! | pull results | [`Pipeline::pull`] |
+//! | pull results | [`Pipeline::pull`], all of a batch with [`Pipeline::results`] |
 //! | close, cancel | [`Pipeline::close`], [`Pipeline::cancel`] |
 //! | the pipeline's state and statistics | [`Pipeline::state`], [`Pipeline::stats`] |
 //!
 //! The types of responses are generated from the description of the API and live in
 //! [`raw::types`]. Any of their fields may be absent, and unknown status values are kept as text.
+//! `Status`, `BatchStatus` and those of summaries are also here at the root.
 //!
 //! # Without async
 //!
@@ -98,7 +99,7 @@ mod transport;
 pub use auth::{AccessToken, TokenError, TokenFuture, TokenProvider};
 pub use batch::{
     Batches, Create, Duplicates, Pipeline, PipelineState, Pull, Pulled, Push, Pushed, PushedChunk,
-    ServiceUri, Stats, UriParts,
+    Results, ServiceUri, Stats, UriParts,
 };
 pub use chunk::{Chunk, Chunker, Chunks};
 pub use client::{Client, Health};
@@ -108,7 +109,14 @@ pub use operation::Operation;
 pub use raw::ext::RecordResult;
 pub use raw::record_message::RecordMessage;
 pub use raw::timestamp::Timestamp;
-pub use records::{ExtraCells, Layout, MissingCells, Outputs};
+pub use raw::types::{
+    Aggregation, AggregationOperator, Batch, BatchStatus, ChunkResult, PipelineStatus, Status,
+    SummaryRequest,
+};
+pub use records::{Aggregates, ExtraCells, Layout, MissingCells, Outputs};
+/// The HTTP client underneath, in the version that [`ClientBuilder::http_client`] and
+/// [`ClientBuilder::proxy`] take.
+pub use reqwest;
 
 /// The examples of the README, as tests.
 #[cfg(doctest)]

@@ -87,6 +87,10 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
+/// Secrets of fewer bytes are masked only where they stand alone: within longer words they are
+/// found by chance, and masking would garble the text.
+const SHORT: usize = 8;
+
 /// Masks known secrets in text that comes from outside.
 #[derive(Default)]
 pub(crate) struct Redactor {
@@ -121,8 +125,8 @@ impl Redactor {
     pub(crate) fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
         for needle in &self.needles {
-            if text.contains(needle.as_str()) {
-                text = Cow::Owned(text.replace(needle.as_str(), MASK));
+            if let Some(masked) = mask(&text, needle) {
+                text = Cow::Owned(masked);
             }
         }
         text
@@ -144,6 +148,25 @@ impl Redactor {
         }
         text
     }
+}
+
+/// The text with a mask in the place of the needle. `None` if it is not in there.
+fn mask(text: &str, needle: &str) -> Option<String> {
+    let mut masked = None;
+    let mut copied = 0;
+    for (start, _) in text.match_indices(needle) {
+        let end = start + needle.len();
+        let is_part_of_word = text[..start].ends_with(char::is_alphanumeric)
+            || text[end..].starts_with(char::is_alphanumeric);
+        if needle.len() < SHORT && is_part_of_word {
+            continue;
+        }
+        let masked = masked.get_or_insert_with(String::new);
+        masked.push_str(&text[copied..start]);
+        masked.push_str(MASK);
+        copied = end;
+    }
+    masked.map(|masked| masked + &text[copied..])
 }
 
 impl fmt::Debug for Redactor {
@@ -192,7 +215,22 @@ mod tests {
             redactor(&["key", "key-and-more"]).redact("key-and-more"),
             MASK
         );
-        assert_eq!(redactor(&[""]).redact("text"), "text");
+    }
+
+    #[test]
+    fn a_short_secret_does_not_garble_words() {
+        let text = "failed to look up the address: token expired";
+        for short in ["", "k", "x", "add", "ken"] {
+            assert_eq!(redactor(&[short]).redact(text), text);
+        }
+        assert_eq!(
+            redactor(&["k"]).redact(r#"{"key":"k"}"#),
+            r#"{"key":"[masked]"}"#
+        );
+        assert_eq!(
+            redactor(&["k"]).redact("k k, k"),
+            "[masked] [masked], [masked]"
+        );
     }
 
     #[test]

@@ -105,6 +105,6 @@ impl fmt::Display for TokenError {
 
 impl StdError for TokenError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&*self.source)
+        self.source.source()
     }
 }

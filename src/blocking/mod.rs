@@ -60,9 +60,10 @@
 //! let spark = Client::from_env()?;
 //! let pipeline = spark.batches().create("my-folder/volume-cylinder").max_runners(200).send()?;
 //! pipeline.push(Push::records(&cylinders).chunk_size(300))?;
-//! let pulled = pipeline.pull::<serde_json::Value>().max_chunks(2).send()?;
-//! # let _ = pulled;
 //! pipeline.close()?;
+//! for chunk in pipeline.results::<serde_json::Value>() {
+//!     println!("{} records", chunk?.records().count());
+//! }
 //! # Ok(())
 //! # }
 //! ```
@@ -91,6 +92,6 @@ mod source;
 
 pub use self::batches::{Batches, Create};
 pub use self::client::Client;
-pub use self::pipeline::{Pipeline, Pull};
+pub use self::pipeline::{Pipeline, Pull, Results};
 pub use self::run::{Run, RunBuilder};
 pub use self::services::Services;

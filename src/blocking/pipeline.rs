@@ -1,5 +1,7 @@
 //! One batch.
 
+use std::fmt;
+use std::iter::FusedIterator;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -9,7 +11,8 @@ use super::runtime::Runtime;
 use super::source::on_threads;
 use crate::batch::{PipelineState, Pulled, Push, Pushed, Stats};
 use crate::error::Result;
-use crate::raw::types::{Batch, Status};
+use crate::raw::types::{Batch, ChunkResult, Status};
+use crate::records::Outputs;
 use crate::run::IntoSource;
 
 /// The blocking counterpart of [`crate::Pipeline`].
@@ -83,6 +86,14 @@ impl Pipeline {
         }
     }
 
+    /// Pulls the results of the batch until it is empty; see [`crate::Pipeline::results`].
+    pub fn results<T: DeserializeOwned + Send + 'static>(&self) -> Results<T> {
+        Results {
+            inner: self.inner.results(),
+            runtime: Arc::clone(&self.runtime),
+        }
+    }
+
     /// Closes the batch; see [`crate::Pipeline::close`].
     ///
     /// # Errors
@@ -130,5 +141,37 @@ impl<T: DeserializeOwned + Send> Pull<'_, T> {
     /// As awaiting [`crate::Pull`].
     pub fn send(self) -> Result<Pulled<T>> {
         self.runtime.block_on(self.inner.into_future())
+    }
+}
+
+/// The blocking counterpart of [`crate::Results`]: an iterator over the results of a batch, chunk
+/// by chunk, until the batch is empty.
+#[must_use = "nothing is pulled before the iterator is advanced"]
+pub struct Results<T> {
+    inner: crate::batch::Results<T>,
+    runtime: Arc<Runtime>,
+}
+
+impl<T> Results<T> {
+    options! { "Results":
+        until_idle();
+        max_chunks(chunks: u32);
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> Iterator for Results<T> {
+    type Item = Result<ChunkResult<Outputs<T>>>;
+
+    /// Waits for the result of the next chunk; see [`crate::Results::next`].
+    fn next(&mut self) -> Option<Self::Item> {
+        self.runtime.block_on(self.inner.next())
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> FusedIterator for Results<T> {}
+
+impl<T> fmt::Debug for Results<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
     }
 }

@@ -144,6 +144,11 @@ impl BaseUrl {
         format!("{}/{}", self.origin, self.tenant)
     }
 
+    /// Whether it is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        Url::parse(&self.origin).is_ok_and(|url| is_loopback(&url))
+    }
+
     pub(crate) fn is_https(&self) -> bool {
         self.origin.starts_with("https:")
     }
@@ -202,7 +207,7 @@ fn check_scheme(url: &Url, what: &str, insecure: bool) -> Result<()> {
     Ok(())
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"

@@ -297,20 +297,23 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets a proxy. Unless set, the proxy comes from the environment (`HTTPS_PROXY` and the like).
+    /// Sets a proxy. Unless set, the proxy comes from the environment (`HTTPS_PROXY`, `HTTP_PROXY`,
+    /// `ALL_PROXY`, `NO_PROXY`), and a service on this machine is reached without.
+    ///
+    /// It is an error to set [`http_client`](Self::http_client) as well.
     #[must_use]
     pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
         self.proxy = Some(proxy);
         self
     }
 
-    /// Sets an HTTP client of your own, with its own pool, TLS and proxy settings.
+    /// Sets an HTTP client of your own, with its own pool, TLS and proxy settings. It is a client of
+    /// [reqwest](crate::reqwest) 0.13.
     ///
     /// Build it with `redirect(reqwest::redirect::Policy::none())`. This crate can't see that
     /// policy: if the client follows a redirect, the call fails as
     /// [`Redirect`](crate::ErrorKind::Redirect), but by then the credentials may have been sent to
-    /// another host. [`connect_timeout`](Self::connect_timeout) and [`proxy`](Self::proxy) have no
-    /// effect on it.
+    /// another host. [`connect_timeout`](Self::connect_timeout) has no effect on it.
     #[must_use]
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http_client = Some(client);
@@ -331,12 +334,21 @@ impl ClientBuilder {
         } else {
             (None, Given::default())
         };
-        let credentials = match self.credentials.choose() {
-            Some(credentials) => credentials?,
-            None => from_env.choose().unwrap_or_else(|| Err(no_credentials()))?,
-        };
+        if self.http_client.is_some() && self.proxy.is_some() {
+            return Err(Error::config(
+                "both `http_client` and `proxy` are set; set the proxy on the HTTP client instead",
+            ));
+        }
+        let credentials = self.credentials.choose().or_else(|| from_env.choose());
+        let credentials = credentials.transpose()?;
         let token = self.credentials.token.as_ref().or(from_env.token.as_ref());
         let base_url = self.choose_base_url(env_url.as_deref(), token)?;
+        let (base_url, credentials) = match (base_url, credentials) {
+            (Some(base_url), Some(credentials)) => (base_url, credentials),
+            (base_url, credentials) => {
+                return Err(self.missing(base_url.is_none(), credentials.is_none()));
+            }
+        };
         let token_url = match &credentials {
             Credentials::OAuth(_) => {
                 let url = self.token_url.clone().or_else(|| base_url.token_endpoint());
@@ -363,9 +375,37 @@ impl ClientBuilder {
         })
     }
 
-    fn choose_base_url(&self, env_url: Option<&str>, token: Option<&Secret>) -> Result<BaseUrl> {
+    /// The error that names everything that is missing, and what this program can do about it.
+    fn missing(&self, no_base_url: bool, no_credentials: bool) -> Error {
+        let (set_url, set_credentials) = match self.read_environment {
+            true => (
+                "set CSPARK_BASE_URL",
+                "set CSPARK_API_KEY, CSPARK_BEARER_TOKEN, CSPARK_OAUTH_PATH, or CSPARK_CLIENT_ID \
+                 and CSPARK_CLIENT_SECRET",
+            ),
+            false => (
+                "call `base_url`, or `env` and `tenant`",
+                "call `api_key`, `bearer_token`, `oauth`, `oauth_file` or `token_provider` (the \
+                 key `open` sends none)",
+            ),
+        };
+        let base_url = format!("there is no base URL: {set_url}");
+        let credentials = format!("there are no credentials: {set_credentials}");
+        Error::config(match (no_base_url, no_credentials) {
+            (true, false) => base_url,
+            (false, _) => credentials,
+            (true, true) => format!("{base_url}; and {credentials}"),
+        })
+    }
+
+    /// The base URL, if the settings have one.
+    fn choose_base_url(
+        &self,
+        env_url: Option<&str>,
+        token: Option<&Secret>,
+    ) -> Result<Option<BaseUrl>> {
         let tenant = self.tenant.as_deref();
-        match (&self.base_url, &self.env, env_url, token) {
+        let base_url = match (&self.base_url, &self.env, env_url, token) {
             (Some(_), Some(_), ..) => Err(Error::config(
                 "both `base_url` and `env` are set; set only one of them",
             )),
@@ -385,19 +425,10 @@ impl ClientBuilder {
                     _ => Ok(base_url),
                 }
             }
-            (None, None, None, None) => Err(Error::config(
-                "there is no base URL: set CSPARK_BASE_URL or `base_url`, or `env` and `tenant`",
-            )),
-        }
+            (None, None, None, None) => return Ok(None),
+        };
+        base_url.map(Some)
     }
-}
-
-fn no_credentials() -> Error {
-    Error::config(
-        "there are no credentials: set CSPARK_CLIENT_ID and CSPARK_CLIENT_SECRET, \
-         CSPARK_OAUTH_PATH, CSPARK_API_KEY or CSPARK_BEARER_TOKEN, or call `oauth`, `api_key` or \
-         `bearer_token`; the key `open` sends none",
-    )
 }
 
 fn checked_timeouts(timeouts: Timeouts) -> Result<Timeouts> {

@@ -20,7 +20,7 @@ struct OAuthFile {
 pub(super) fn read(path: &Path) -> Result<Credentials> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::config(format!("the OAuth file `{shown}` can't be read")).with_source(error)
+        Error::config(format!("the OAuth file `{shown}` can't be read: {error}")).with_cause(error)
     })?;
     // serde's message repeats a wrong value, which may be the secret, so only the line is reported.
     let file: OAuthFile =

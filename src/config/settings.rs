@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use reqwest::Url;
 
+use super::base_url::is_loopback;
 use super::{BaseUrl, RetryPolicy};
 use crate::auth::Credentials;
 
@@ -23,6 +24,14 @@ pub(crate) struct Settings {
     pub(crate) extra_headers: HeaderMap,
     #[cfg(feature = "gzip")]
     pub(crate) compress_requests: bool,
+}
+
+impl Settings {
+    /// Whether all requests go to this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        let token_url = self.token_url.as_ref();
+        self.base_url.is_loopback() && token_url.is_none_or(is_loopback)
+    }
 }
 
 /// Time limits.

@@ -114,8 +114,20 @@ fn what_is_missing_or_wrong_is_named() {
     let new = || ClientBuilder::new().api_key("k");
     let url = || new().base_url(URL);
     let cases: Vec<(ClientBuilder, Vars<'_>, &str)> = vec![
-        (new(), &[], "CSPARK_BASE_URL"),
+        (new(), &[], "no base URL: set CSPARK_BASE_URL"),
         (ClientBuilder::new().base_url(URL), &[], "CSPARK_API_KEY"),
+        (
+            ClientBuilder::new(),
+            &[],
+            "set CSPARK_BASE_URL; and there are no credentials",
+        ),
+        (
+            url()
+                .http_client(reqwest::Client::new())
+                .proxy(reqwest::Proxy::all("http://localhost:9").unwrap()),
+            &[],
+            "both `http_client` and `proxy`",
+        ),
         (
             ClientBuilder::new().base_url(URL),
             &[("CSPARK_CLIENT_ID", "i")],
@@ -157,7 +169,11 @@ fn what_is_missing_or_wrong_is_named() {
             &[],
             "`request_timeout` is zero",
         ),
-        (url().oauth_file("/no/such/file"), &[], "/no/such/file"),
+        (
+            url().oauth_file("/no/such/file"),
+            &[],
+            "`/no/such/file` can't be read: No such file",
+        ),
     ];
     for (builder, env, expected) in cases {
         let error = settle(builder, env).unwrap_err();
@@ -166,6 +182,26 @@ fn what_is_missing_or_wrong_is_named() {
             error.to_string().contains(expected),
             "{error}, not {expected}"
         );
+    }
+}
+
+#[test]
+fn without_the_environment_no_variable_is_advised() {
+    let settle = |builder: ClientBuilder| {
+        let untouched = |name: &str| panic!("{name} was read");
+        builder.settings(&untouched).unwrap_err().to_string()
+    };
+    let both = settle(ClientBuilder::new());
+    assert!(
+        both.contains("`base_url`") && both.contains("`api_key`"),
+        "{both}"
+    );
+    for error in [
+        both,
+        settle(ClientBuilder::new().api_key("k")),
+        settle(ClientBuilder::new().base_url(URL)),
+    ] {
+        assert!(!error.contains("CSPARK"), "{error}");
     }
 }
 

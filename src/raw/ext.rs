@@ -1,10 +1,15 @@
 //! Methods of the generated types, for what their fields alone don't say.
 
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::error::Result;
 use crate::raw::record_message::RecordMessage;
-use crate::raw::types::{Batch, BatchDetails, BatchStatus, ChunkResult, Status};
-use crate::records::Outputs;
+use crate::raw::types::{
+    Aggregation, AggregationOperator, Batch, BatchDetails, BatchStatus, ChunkResult, Status,
+    SummaryRequest,
+};
+use crate::records::{Outputs, read_summary};
 
 impl Batch {
     /// Returns the details, which may be in either of two fields.
@@ -38,6 +43,56 @@ impl Status {
     /// Returns the number of records pushed so far, which may be in either of two fields.
     pub fn submitted(&self) -> Option<u64> {
         self.records_submitted.or(self.record_submitted)
+    }
+}
+
+impl SummaryRequest {
+    /// A request without aggregates yet.
+    ///
+    /// ```
+    /// use cspark_batches::SummaryRequest;
+    ///
+    /// let summary = SummaryRequest::new().sum("premium").aggregate("premium", "AVERAGE");
+    /// assert_eq!(summary.aggregation.len(), 2);
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the sum of an output.
+    #[must_use]
+    pub fn sum(self, output: impl Into<String>) -> Self {
+        self.aggregate(output, AggregationOperator::Sum)
+    }
+
+    /// Adds an aggregate of an output, by any operator that the service knows. Only `SUM` is
+    /// documented; the service refuses others that it lacks.
+    #[must_use]
+    pub fn aggregate(
+        mut self,
+        output: impl Into<String>,
+        operator: impl Into<AggregationOperator>,
+    ) -> Self {
+        self.aggregation.push(Aggregation {
+            operator: operator.into(),
+            output_name: output.into(),
+        });
+        self
+    }
+
+    /// Aggregates although some records failed.
+    #[must_use]
+    pub fn ignore_errors(mut self) -> Self {
+        self.ignore_error = Some(true);
+        self
+    }
+
+    /// Returns the aggregates without the outputs of the records.
+    #[must_use]
+    pub fn without_records(mut self) -> Self {
+        self.return_all_records = Some(false);
+        self
     }
 }
 
@@ -78,6 +133,18 @@ impl<R> ChunkResult<R> {
             summary_output: self.summary_output,
             warnings: self.warnings,
         }
+    }
+
+    /// Returns the aggregates that the chunk's summary asked for, read as `S`: a struct or a map with the
+    /// names of the outputs, a tuple in their order, or [`Aggregates`](crate::Aggregates). `None`
+    /// if there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if they cannot be read as `S`.
+    pub fn summary<S: DeserializeOwned>(&self) -> Result<Option<S>> {
+        self.summary_json()
+            .map_or(Ok(None), |summary| read_summary(summary))
     }
 
     /// Returns the aggregates that the chunk's summary asked for, as JSON.

@@ -8,6 +8,10 @@
 //! the inputs, [`types::PullResponse`] and [`types::ChunkResult`] over the outputs. The calls
 //! [`Client::push`] and [`Client::pull`] take and return JSON as bytes.
 //!
+//! The types follow the description, which may gain fields in a minor version. So build requests
+//! with `..Default::default()`, or with the methods of the rest of this crate, and match answers
+//! with `..`. The enums are `non_exhaustive`.
+//!
 //! Every field of a response is optional, because any may be null or absent. Status values are
 //! enums with a variant for unknown texts, and counters are accepted in every notation.
 

@@ -5,6 +5,7 @@
 //! refusing numbers that JSON can't say. Out: [`outputs`] reads the results into the caller's type,
 //! with the readers of [`crate::json`].
 
+mod aggregates;
 mod cells;
 mod columns;
 mod encoder;
@@ -12,6 +13,8 @@ mod finite;
 mod outputs;
 mod row;
 
+pub use aggregates::Aggregates;
+pub(crate) use aggregates::read_summary;
 pub(crate) use encoder::{Encoded, Encoder};
 pub use outputs::Outputs;
 pub(crate) use outputs::{EachOutput, Unreadable};

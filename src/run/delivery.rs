@@ -12,7 +12,7 @@ use super::requests::{RawOutputs, RawResult};
 use crate::chunk::Chunk;
 use crate::error::{Error, Result};
 use crate::raw::record_message::RecordMessage;
-use crate::records::{EachOutput, Outputs, Unreadable};
+use crate::records::{EachOutput, Outputs, Unreadable, read_summary};
 
 /// A result that waits for the consumer.
 pub(super) struct QueuedResult {
@@ -112,7 +112,7 @@ impl<O> Delivery<O> {
     pub fn inputs<T: DeserializeOwned>(&self) -> Option<Result<Vec<T>>> {
         let chunk = self.inputs.as_ref()?;
         let inputs = Outputs::from_json(chunk.inputs())
-            .map_err(|error| Error::decode("inputs", &error).with_source(error));
+            .map_err(|error| Error::decode("inputs", &error).with_cause(error));
         Some(inputs.map(|inputs| inputs.into_iter().flatten().collect()))
     }
 
@@ -134,6 +134,18 @@ impl<O> Delivery<O> {
             record.checked_sub(self.first)?,
         )
         .copied()
+    }
+
+    /// The aggregates that the chunk's summary asked for, read as `S`: a struct or a map with the
+    /// names of the outputs, a tuple in their order, or [`Aggregates`](crate::Aggregates). `None`
+    /// if there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) if they cannot be read as `S`.
+    pub fn summary<S: DeserializeOwned>(&self) -> Result<Option<S>> {
+        self.summary_json()
+            .map_or(Ok(None), |summary| read_summary(summary))
     }
 
     /// The aggregates that the chunk's summary asked for, as JSON.

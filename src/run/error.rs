@@ -22,7 +22,7 @@ pub(super) fn of_run(
     let ended = |kind, why: &str| Error::new(kind, format!("the run{of_batch} ended: {why}"));
     let of_request = |kind: RequestKind, what: &str| match failures.get(&kind) {
         Some(last) => ended(last.kind(), &format!("{what}: {last}"))
-            .with_source(last.clone())
+            .with_cause(last.clone())
             .with_transient(last.is_transient())
             .with_retry_after(last.retry_after()),
         None => ended(ErrorKind::Unfinished, what),

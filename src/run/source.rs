@@ -476,7 +476,7 @@ fn unreadable<E: Into<Box<dyn StdError + Send + Sync>>>(error: E) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => *error,
         Err(error) => {
-            Error::input(format!("the source of the records failed: {error}")).with_source(error)
+            Error::input(format!("the source of the records failed: {error}")).with_cause(error)
         }
     }
 }

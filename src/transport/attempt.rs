@@ -11,6 +11,7 @@ use http::{HeaderMap, Response, StatusCode};
 use reqwest::{Request, ResponseBuilderExt as _, Url};
 use serde::de::IgnoredAny;
 
+use super::http_client::HttpClient;
 use super::retry::Cause;
 use super::retry_after::retry_after;
 
@@ -57,7 +58,7 @@ pub(super) struct AttemptLimits {
 
 /// Sends `request` once. Returns the response if it is whole and its status is 2xx.
 pub(super) async fn attempt(
-    client: &reqwest::Client,
+    client: &HttpClient,
     request: Request,
     limits: AttemptLimits,
 ) -> Result<Response<Bytes>, AttemptFailure> {
@@ -72,15 +73,14 @@ pub(super) async fn attempt(
 }
 
 async fn exchange(
-    client: &reqwest::Client,
+    client: &HttpClient,
     request: Request,
     limits: AttemptLimits,
 ) -> Result<Response<Bytes>, AttemptFailure> {
     let url = request.url().clone();
-    let mut response = client
-        .execute(request)
-        .await
-        .map_err(|error| failed_to_send(error, &url))?;
+    let response = client.client.execute(request).await;
+    let mut response =
+        response.map_err(|error| failed_to_send(error, &url, client.proxy_for(&url)))?;
     let (status, headers) = (response.status(), response.headers().clone());
     let with_body = |body| collected(url.clone(), status, headers.clone(), body);
 
@@ -217,7 +217,8 @@ async fn read_start(response: &mut reqwest::Response, max: usize) -> Bytes {
     body.freeze()
 }
 
-fn failed_to_send(error: reqwest::Error, asked: &Url) -> AttemptFailure {
+/// `proxy` says which proxy the request goes through, if any.
+fn failed_to_send(error: reqwest::Error, asked: &Url, proxy: Option<String>) -> AttemptFailure {
     let error = error.without_url();
     let root = root_cause(&error);
     let (cause, message) = if error.is_builder() {
@@ -228,9 +229,10 @@ fn failed_to_send(error: reqwest::Error, asked: &Url) -> AttemptFailure {
             format!("a redirect was not followed: {root}"),
         )
     } else if error.is_connect() {
+        let through = proxy.map_or_else(String::new, |proxy| format!(" through {proxy}"));
         (
             Cause::Connect,
-            format!("could not connect to {}: {root}", origin(asked)),
+            format!("could not connect to {}{through}: {root}", origin(asked)),
         )
     } else if error.is_timeout() {
         // The user's own HTTP client may have time limits.

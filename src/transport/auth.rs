@@ -112,7 +112,7 @@ async fn ask(
                 };
                 Error::new(kind, format!("the token provider failed: {}", error.source))
                     .with_transient(error.is_transient)
-                    .with_source(error.source)
+                    .with_cause(error.source)
             }
             Err(_) => {
                 let message = format!(

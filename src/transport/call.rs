@@ -153,7 +153,7 @@ impl CallContext {
             }
         }
         if let Some(source) = failure.source {
-            error = error.with_source(source);
+            error = error.with_root_cause(source);
         }
         self.complete(error)
     }

@@ -1,6 +1,10 @@
 //! Builds the HTTP client so that it neither retries nor follows redirects by itself.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::Url;
 
 use crate::config::Settings;
 use crate::error::{Error, Result};
@@ -8,7 +12,59 @@ use crate::error::{Error, Result};
 /// Gateways close idle connections after a minute or more, so the client closes them earlier.
 const IDLE: Duration = Duration::from_secs(50);
 
-pub(super) fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client> {
+/// The HTTP client, and what is known of the way that its requests take.
+#[derive(Clone, Debug)]
+pub(super) struct HttpClient {
+    pub(super) client: reqwest::Client,
+    route: Route,
+}
+
+/// The way that requests take. reqwest does not tell which proxy it uses.
+#[derive(Clone, Debug)]
+enum Route {
+    /// Without a proxy, or unknown because the client is the user's own.
+    Direct,
+    /// Through the proxy in the settings.
+    Proxy,
+    /// Through the proxy that the environment names for an address, if any.
+    Environment(Arc<Matcher>),
+}
+
+impl HttpClient {
+    /// A client with the settings of this crate.
+    pub(super) fn new(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Result<Self> {
+        let route = match proxy {
+            Some(_) => Route::Proxy,
+            None if settings.is_local() => Route::Direct,
+            None => Route::Environment(Arc::new(Matcher::from_env())),
+        };
+        let client = build(settings, proxy)?;
+        Ok(Self { client, route })
+    }
+
+    /// A client of the user's own.
+    pub(super) fn own(client: reqwest::Client) -> Self {
+        let route = Route::Direct;
+        Self { client, route }
+    }
+
+    /// The proxy that a request to this address goes through, for people.
+    pub(super) fn proxy_for(&self, url: &Url) -> Option<String> {
+        match &self.route {
+            Route::Direct => None,
+            Route::Proxy => Some(String::from("the proxy in the settings")),
+            Route::Environment(matcher) => {
+                let proxy = matcher.intercept(&url.as_str().parse().ok()?)?;
+                let authority = proxy.uri().authority()?;
+                // A password in front of the host is not for people.
+                let host = authority.as_str().rsplit('@').next()?;
+                Some(format!("the proxy {host} of the environment"))
+            }
+        }
+    }
+}
+
+fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client> {
     check_tls(settings)?;
     let builder = reqwest::Client::builder()
         // Following a redirect would send the credentials to another host.
@@ -31,6 +87,8 @@ pub(super) fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Resul
     };
     let builder = match proxy {
         Some(proxy) => builder.proxy(proxy),
+        // A proxy elsewhere does not reach this machine.
+        None if settings.is_local() => builder.no_proxy(),
         None => builder,
     };
     builder
@@ -72,8 +130,26 @@ fn check_tls(settings: &Settings) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::client::Client;
-    use crate::error::Result;
+
+    #[test]
+    fn the_proxy_of_an_address_is_named_without_its_password() {
+        let proxies = Matcher::builder()
+            .https("http://me:pw@proxy.example:3128")
+            .no("inside.example");
+        let client = HttpClient {
+            client: reqwest::Client::new(),
+            route: Route::Environment(Arc::new(proxies.build())),
+        };
+        let proxy_for = |url: &str| client.proxy_for(&url.parse().unwrap());
+        assert_eq!(
+            proxy_for("https://outside.example/t").as_deref(),
+            Some("the proxy proxy.example:3128 of the environment")
+        );
+        assert_eq!(proxy_for("https://inside.example/t"), None);
+        assert_eq!(proxy_for("http://outside.example/t"), None);
+    }
 
     fn build(url: &str) -> Result<Client> {
         Client::builder().base_url(url).api_key("k").build()

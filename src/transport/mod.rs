@@ -33,6 +33,7 @@ use serde::de::DeserializeOwned;
 use self::auth::{Auth, Source};
 use self::call_executor::CallExecutor;
 use self::credential::Credential;
+use self::http_client::HttpClient;
 use self::oauth::ClientCredentials;
 use self::sender::{Anonymous, Sender};
 use crate::auth::Credentials;
@@ -71,8 +72,8 @@ impl Transport {
         http_client: Option<reqwest::Client>,
     ) -> Result<Self> {
         let client = match http_client {
-            Some(client) => client,
-            None => http_client::build(&settings, proxy)?,
+            Some(client) => HttpClient::own(client),
+            None => HttpClient::new(&settings, proxy)?,
         };
         let sender = Sender::new(client, &settings, secrets(&settings));
         Ok(Self {

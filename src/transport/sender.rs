@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::attempt::{AttemptFailure, AttemptLimits, attempt};
 use super::call::CallContext;
 use super::credential::Credential;
+use super::http_client::HttpClient;
 use super::retry::{RetryDecision, RetryState, decide};
 use super::trace::CallSpan;
 use crate::config::headers::REQUEST_ID;
@@ -20,7 +21,7 @@ use crate::redact::{Redactor, Secrets};
 /// Sends requests, with credentials, request ids and retries. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
-    client: reqwest::Client,
+    client: HttpClient,
     policy: RetryPolicy,
     timeouts: Timeouts,
     limits: Limits,
@@ -70,7 +71,7 @@ impl From<Error> for Box<CallError> {
 }
 
 impl Sender {
-    pub(super) fn new(client: reqwest::Client, settings: &Settings, secrets: Secrets) -> Self {
+    pub(super) fn new(client: HttpClient, settings: &Settings, secrets: Secrets) -> Self {
         Self {
             client,
             policy: settings.retry.clone(),
@@ -81,7 +82,7 @@ impl Sender {
     }
 
     pub(super) fn client(&self) -> &reqwest::Client {
-        &self.client
+        &self.client.client
     }
 
     /// Masks the secrets of this client, the tokens issued to it included.
@@ -213,5 +214,5 @@ fn no_token(error: Error) -> Error {
     };
     Error::new(kind, format!("no access token: {error}"))
         .with_transient(error.is_transient())
-        .with_source(error)
+        .with_cause(error)
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Response;
 use reqwest::Request;
 use tracing::field::Empty;
-use tracing::{Instrument, Span, debug, info, info_span, warn};
+use tracing::{Instrument, Span, debug, info, info_span};
 
 use super::attempt::AttemptFailure;
 use super::call::CallContext;
@@ -60,7 +60,7 @@ impl CallSpan {
 
     pub(super) fn retries(&self, failure: &AttemptFailure, context: &CallContext, wait: Duration) {
         let status = failure.status().map(|status| status.as_u16());
-        warn!(
+        debug!(
             target: TARGET,
             parent: &self.0,
             {

@@ -224,6 +224,28 @@ async fn a_proxy_is_gone_through() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_refuses_is_named() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let client = Client::builder()
+        .base_url("http://spark.localhost:1/my-tenant")
+        .api_key("my-key")
+        .retry(RetryPolicy::never())
+        .proxy(reqwest::Proxy::all(format!("http://{address}")).unwrap());
+    let error = client.build().unwrap().health().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    let text = error.to_string();
+    assert!(
+        text.contains("spark.localhost:1 through the proxy in the settings: "),
+        "{text}"
+    );
+    // A report of the whole chain says it once.
+    assert!(std::error::Error::source(&error).is_none());
+    assert!(error.get_ref().is_some());
+}
+
+#[tokio::test]
 async fn a_client_of_the_users_own_is_used() {
     let server = scripted([json("{}")]);
     let own = reqwest::Client::builder()

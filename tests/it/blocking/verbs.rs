@@ -28,18 +28,21 @@ fn every_verb() {
         .push(Push::records(&records).chunk_size(40))
         .unwrap();
     assert_eq!(pipeline.stats().records(), 200);
-    let mut chunks = 0;
-    while chunks < 5 {
-        pipeline.status().unwrap();
-        chunks += pipeline
-            .pull::<Volume>()
-            .max_chunks(2)
-            .send()
-            .unwrap()
-            .chunks
-            .len();
-    }
+    let first = pipeline
+        .pull::<Volume>()
+        .max_chunks(2)
+        .send()
+        .unwrap()
+        .chunks
+        .len();
+    pipeline.status().unwrap();
     pipeline.close().unwrap();
+    let rest = pipeline.results::<Volume>().max_chunks(2);
+    let rest = rest.map(|chunk| chunk.unwrap().records().count());
+    assert_eq!(
+        first + rest.inspect(|records| assert_eq!(*records, 40)).count(),
+        5
+    );
     assert_eq!(batches.of(pipeline.id()).state(), PipelineState::Open);
     assert!(batches.create(SERVICE).send().unwrap().cancel().is_ok());
     batches.describe().unwrap();

@@ -101,7 +101,7 @@ async fn a_call_is_a_span_with_the_names_of_open_telemetry() {
         &format!("cspark.batch.id=\"{id}\""),
         "cspark.request.id=\"",
         "cspark.duration_ms=",
-        "WARN",
+        "DEBUG",
         "cspark.batch.state=Closed",
     ] {
         assert!(text.contains(expected), "no {expected} in\n{text}");

@@ -5,3 +5,4 @@ mod duplicates;
 mod pulls;
 mod requests;
 mod responses;
+mod results;
