@@ -7,25 +7,20 @@
 
 #![allow(clippy::print_stdout, reason = "a program for people at a terminal")]
 
+mod support;
+
 use std::collections::HashMap;
 use std::error::Error;
 
 use cspark_batches::{Client, Push};
-use cspark_emulator::Emulator;
 use serde_json::{Value, json};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Kept until the end: an emulator that is dropped is gone.
-    let emulator = Emulator::start().await?;
-    let (spark, id) = match std::env::args().nth(1) {
-        Some(id) => (Client::from_env()?, id),
-        None => {
-            let settings = Client::builder().base_url(emulator.base_url());
-            let spark = settings.bearer_token("open").build()?;
-            let id = batch_of_somebody_else(&spark).await?;
-            (spark, id)
-        }
+    let (spark, _emulator) = support::connect().await?;
+    let id = match std::env::args().nth(1) {
+        Some(id) => id,
+        None => batch_of_somebody_else(&spark).await?,
     };
 
     let pipeline = spark.batches().of(id);
