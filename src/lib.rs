@@ -76,6 +76,32 @@
 //!
 //! Calls and runs emit spans and events of the `tracing` crate, without bodies and credentials.
 
+//!
+//! # Logs
+//!
+//! The crate logs with `tracing`, under the target `cspark_batches`. Each call is a span
+//! `cspark.call` at INFO, which covers all its attempts and has fields with the names of
+//! OpenTelemetry:
+//!
+//! | field | value |
+//! | --- | --- |
+//! | `otel.name`, `otel.kind`, `otel.status_code` | `GET status`, `client`, `ERROR` if the call failed |
+//! | `http.request.method`, `http.request.body.size`, `http.request.resend_count` | the request, and how often it was repeated |
+//! | `http.response.status_code`, `http.response.body.size` | the last response |
+//! | `url.full`, `server.address`, `server.port` | where it went, without the query |
+//! | `error.type` | the status, or the [kind](ErrorKind) of the error |
+//! | `cspark.operation`, `cspark.batch.id` | what was asked, and of which batch |
+//! | `cspark.request.id`, `cspark.duration_ms` | the id of the last attempt, and the time of all |
+//!
+//! | event | level | fields |
+//! | --- | --- | --- |
+//! | an attempt failed, and is repeated | DEBUG | `http.request.resend_count`, `http.response.status_code`, `error.type`, `cspark.request.id`, `cspark.wait_ms` |
+//! | a token was refused, and is renewed | INFO | |
+//! | a call ended | DEBUG | `error.type` if it failed |
+//! | a batch was closed or cancelled | INFO | `cspark.batch.id`, `cspark.batch.state` |
+//!
+//! The events of a run are [there](run#logs). No log has bodies or credentials.
+
 #![forbid(unsafe_code)]
 
 mod auth;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::pin::Pin;
 
+use serde_json::Value;
+
 use super::calls::Calls;
 use super::pipeline::Pipeline;
 use super::service_uri::ServiceUri;
@@ -227,9 +229,23 @@ impl Create {
         }
     }
 
+    /// A field of the request that this crate does not know. It replaces a known field of the same
+    /// name.
+    ///
+    /// ```no_run
+    /// # fn example(spark: cspark_batches::Client) {
+    /// let create = spark.batches().create("my-folder/my-service").extra("priority", "high");
+    /// # }
+    /// ```
+    #[doc(alias = "extras")]
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.calls = self.calls.with_create_field(name.into(), value.into());
+        self
+    }
+
     /// For callers that create several batches with the same options.
     pub(crate) fn into_parts(self) -> (Calls, Result<CreateRequest>) {
-        (self.calls, self.request)
+        (self.calls, self.request.and_then(checked))
     }
 
     fn set(mut self, set: impl FnOnce(&mut CreateRequest)) -> Self {
@@ -264,7 +280,7 @@ impl Create {
     }
 
     async fn send(self) -> Result<Pipeline> {
-        let request = self.request?;
+        let request = self.request.and_then(checked)?;
         let (id, batch) = self.calls.create(&request).await?;
         Ok(Pipeline::new(self.calls, id, Some(batch)))
     }
@@ -292,6 +308,18 @@ impl fmt::Debug for Create {
         f.debug_struct("Create")
             .field("request", &self.request)
             .finish_non_exhaustive()
+    }
+}
+
+/// Refuses options that contradict each other.
+fn checked(request: CreateRequest) -> Result<CreateRequest> {
+    match (request.initial_workers, request.max_workers) {
+        (Some(min), Some(max)) if min > max => {
+            let message =
+                format!("min_runners is {min}; it has to be at most max_runners, which is {max}");
+            Err(Error::input(message).with_operation(Operation::Create))
+        }
+        _ => Ok(request),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::batch_id::check_batch_id;
 use crate::error::{Error, Result};
@@ -20,6 +21,8 @@ use crate::transport::{CallContext, Idempotency, RawResult, ResponseBody, Transp
 pub(crate) struct Calls {
     transport: Arc<Transport>,
     caller_retries: bool,
+    /// Fields of create requests that the description lacks.
+    create_fields: Map<String, Value>,
 }
 
 impl Calls {
@@ -28,12 +31,19 @@ impl Calls {
         Self {
             transport,
             caller_retries: false,
+            create_fields: Map::new(),
         }
     }
 
     /// The same calls, each made once: the caller decides about retries.
     pub(crate) fn without_retries(mut self) -> Self {
         self.caller_retries = true;
+        self
+    }
+
+    /// The same calls, with one more field in create requests.
+    pub(super) fn with_create_field(mut self, name: String, value: Value) -> Self {
+        self.create_fields.insert(name, value);
         self
     }
 
@@ -47,6 +57,7 @@ impl Calls {
     /// Creates a batch, and returns it with its id.
     pub(crate) async fn create(&self, request: &CreateRequest) -> Result<(String, Batch)> {
         let context = self.context(Operation::Create);
+        let context = context.extra_fields(self.create_fields.clone());
         let batch: Batch = self
             .transport
             .call(context, async |raw| raw.create(request).await)

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::runtime::Runtime;
 use super::source::on_threads;
 use super::{Pipeline, RunBuilder};
@@ -93,6 +95,7 @@ impl Create {
         max_input_size(megabytes: u32);
         max_output_size(megabytes: u32);
         accuracy(share: f64);
+        extra(name: impl Into<String>, value: impl Into<Value>);
     }
 
     /// Creates the batch.

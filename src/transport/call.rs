@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::attempt::AttemptFailure;
@@ -21,6 +22,7 @@ pub(crate) struct CallContext {
     operation: Operation,
     batch_id: Option<String>,
     idempotency: Idempotency,
+    extra_fields: Map<String, Value>,
     started: Instant,
     log: Mutex<Log>,
 }
@@ -42,6 +44,7 @@ impl CallContext {
             operation,
             batch_id: None,
             idempotency: Idempotency::of(operation),
+            extra_fields: Map::new(),
             started: Instant::now(),
             log: Mutex::default(),
         }
@@ -55,6 +58,22 @@ impl CallContext {
     pub(crate) fn idempotency(mut self, idempotency: Idempotency) -> Self {
         self.idempotency = idempotency;
         self
+    }
+
+    /// Fields that the JSON object in the body gets besides its own, or instead of them.
+    pub(crate) fn extra_fields(mut self, fields: Map<String, Value>) -> Self {
+        self.extra_fields = fields;
+        self
+    }
+
+    /// The body with the extra fields. `None` if it stays as it is.
+    pub(super) fn extended(&self, body: &[u8]) -> Option<Vec<u8>> {
+        if self.extra_fields.is_empty() {
+            return None;
+        }
+        let mut fields: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        fields.extend(self.extra_fields.clone());
+        serde_json::to_vec(&fields).ok()
     }
 
     pub(super) fn operation(&self) -> Operation {

@@ -175,6 +175,10 @@ impl Transport {
             headers.insert(CONTENT_TYPE, headers::JSON);
         }
         self.add_headers(headers);
+        let body = request.body().and_then(reqwest::Body::as_bytes);
+        if let Some(body) = body.and_then(|body| context.extended(body)) {
+            *request.body_mut() = Some(body.into());
+        }
         #[cfg(feature = "gzip")]
         if self.settings.compress_requests {
             gzip::compress(&mut request);

@@ -127,6 +127,8 @@ async fn aggregates_come_with_the_chunk() {
         .map(|it| it.output.unwrap().volume)
         .sum::<f64>();
     assert_eq!(summary, json!([["volume"], [total]]));
+    let summary = pulled.chunks[0].summary::<Volume>().unwrap();
+    assert_eq!(summary, Some(Volume { volume: total }));
 }
 
 #[tokio::test]

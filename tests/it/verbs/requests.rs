@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cspark_batches::raw::types::{Aggregation, SummaryRequest};
-use cspark_batches::{Chunk, Client, Duplicates, Layout, Push, ServiceUri, UriParts};
-use cspark_emulator::{Emulator, RecordedRequest};
+use cspark_batches::{Chunk, Client, Duplicates, ErrorKind, Layout, Push, ServiceUri, UriParts};
+use cspark_emulator::{Emulator, Fault, Operation, RecordedRequest, Response};
 use serde_json::{Value, json};
 
-use crate::support::{SERVICE, cylinders, snapshots};
+use crate::support::{SERVICE, Volume, cylinders, requests, snapshots, start};
 
 const KEY: &str = "a-very-secret-key";
 
@@ -241,4 +241,47 @@ async fn push_everything(recorder: &mut Recorder, pipeline: &cspark_batches::Pip
         .await
         .unwrap();
     recorder.note("push_objects");
+}
+
+#[tokio::test]
+async fn fields_that_the_crate_does_not_know() {
+    let (emulator, spark) = start().await;
+    let created = || Fault::RespondBefore(Response::json(200, r#"{"id": "one"}"#));
+    let create = || {
+        let create = spark.batches().create(SERVICE).max_runners(5);
+        create.extra("priority", "high").extra("max_workers", 7)
+    };
+    emulator.inject(Operation::Create, created());
+    create().await.unwrap();
+    // The run passes them on; the emulator refuses what it does not know.
+    let run = spark.batches().run::<_, Volume>(SERVICE, cylinders(0..1));
+    let run = run.batch_options(|create| create.extra("priority", "high").extra("max_workers", 7));
+    let error = run.await.unwrap_err();
+    assert!(error.to_string().contains("priority"), "{error}");
+
+    let sent = requests(&emulator, Operation::Create);
+    assert_eq!(sent.len(), 2);
+    for request in sent {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(
+            (&body["priority"], &body["max_workers"]),
+            (&json!("high"), &json!(7))
+        );
+        assert_eq!(body["service"], SERVICE);
+    }
+}
+
+#[tokio::test]
+async fn options_that_contradict_each_other_are_refused() {
+    let (emulator, spark) = start().await;
+    let create = spark
+        .batches()
+        .create(SERVICE)
+        .min_runners(9)
+        .max_runners(5);
+    let error = create.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    let text = "min_runners is 9; it has to be at most max_runners, which is 5";
+    assert!(error.to_string().contains(text), "{error}");
+    assert!(emulator.requests().is_empty());
 }
