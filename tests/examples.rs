@@ -1,5 +1,7 @@
 //! The programs in `examples/`: each runs, and is listed in the README.
 
+#![allow(clippy::unwrap_used, reason = "these are all tests")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

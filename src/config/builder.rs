@@ -307,7 +307,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets an HTTP client of your own, with its own pool, TLS and proxy settings. It is a client of
+    /// Sets an HTTP client of your own, with its own pool, TLS and proxy settings. It is one of
     /// [reqwest](crate::reqwest) 0.13.
     ///
     /// Build it with `redirect(reqwest::redirect::Policy::none())`. This crate can't see that
