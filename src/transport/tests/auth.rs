@@ -143,7 +143,7 @@ async fn no_token_no_call() {
                 .contains("no access token: token request failed"),
             "{error}"
         );
-        let source = std::error::Error::source(&error).unwrap();
+        let source = error.get_ref().unwrap();
         let source = source.downcast_ref::<Error>().unwrap();
         assert_eq!(source.operation(), Some(Operation::Token), "{response:?}");
     }

@@ -158,7 +158,7 @@ async fn nobody_listens() {
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Connect, 3));
     assert!(error.is_transient() && !error.may_have_been_processed());
     assert!(error.to_string().contains("refused"), "{error}");
-    assert!(std::error::Error::source(&error).is_some());
+    assert!(error.get_ref().is_some());
 }
 
 /// Lets this time pass as soon as the nth request has arrived.
