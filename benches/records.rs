@@ -1,6 +1,6 @@
-//! Records to chunks and outputs to records, beside what serde_json does with the same data.
+//! Encoding records into chunks and decoding outputs, beside serde_json with the same data.
 //!
-//! `cargo bench --bench records`. Look at the ratios within one run; the times depend on the
+//! `cargo bench --bench records`. Only ratios within one run mean something: times depend on the
 //! machine.
 
 #![allow(
@@ -90,7 +90,10 @@ mod decode {
             .chunks(IN_A_CHUNK)
             .map(|records| {
                 let outputs = chunk(records);
-                format!(r#"{{"id":"x","outputs":{outputs},"warnings":[{nulls}],"errors":[{nulls}],"process_time":[{nulls}]}}"#)
+                format!(
+                    r#"{{"id":"x","outputs":{outputs},"warnings":[{nulls}],"errors":[{nulls}],
+                    "process_time":[{nulls}]}}"#
+                )
             })
             .collect();
         format!(r#"{{"data":[{}],"status":{{}}}}"#, chunks.join(",")).into_bytes()
@@ -116,7 +119,7 @@ mod decode {
             });
     }
 
-    /// What a run does with the outputs of a chunk.
+    /// As a run decodes the outputs of a chunk.
     #[divan::bench]
     fn outputs_from_objects(bencher: Bencher) {
         let records = records();

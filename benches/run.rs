@@ -1,13 +1,15 @@
-//! A whole run, from structs to structs, beside two other clients that do the same work:
+//! Whole runs beside two other clients that do the same work:
 //!
-//! - `floor` sends bytes that are ready and drops the answers unread: the cost of HTTP alone;
-//! - `plain` is what people write with reqwest and `serde_json::Value`;
-//! - `run` is this crate.
+//! - `floor` sends bytes that are ready and drops the responses unread: the cost of HTTP alone;
+//! - `plain` is reqwest and `serde_json::Value`, as in a first script;
+//! - `run` is this crate, from structs to structs;
+//! - `raw` is this crate, from raw JSON to raw JSON (`Box<RawValue>`).
 //!
-//! `cargo bench --bench run` makes a table of CPU time, wall time and peak memory, each the median
+//! `cargo bench --bench run` prints a table of CPU time, wall time and peak memory, each the median
 //! of some rounds. Every client runs in a process of its own, against an emulator in another one,
-//! and the clients take turns. `RECORDS` (200000), `ROUNDS` (5) and `CLIENTS` (floor,plain,run)
-//! change what is done. Look at the ratios: the times depend on the machine.
+//! and the clients take turns. The variables `RECORDS` (200000), `ROUNDS` (5) and `CLIENTS`
+//! (floor,plain,run,raw) change what is measured. Only the ratios mean something: times depend on
+//! the machine.
 
 #[path = "support/clients.rs"]
 mod clients;
@@ -63,6 +65,7 @@ async fn client(name: &str, url: &str) -> Result<()> {
         "floor" => clients::floor(url, records).await?,
         "plain" => clients::plain(url, records).await?,
         "run" => clients::run(url, records).await?,
+        "raw" => clients::raw(url, records).await?,
         _ => return Err(format!("there is no client {name}").into()),
     };
     writeln!(stdout(), "{usage}")?;
@@ -81,7 +84,7 @@ impl Drop for Process {
 
 fn compare() -> Result<()> {
     let rounds = setting("ROUNDS", 5)?.max(1);
-    let names = env::var("CLIENTS").unwrap_or_else(|_| "floor,plain,run".to_owned());
+    let names = env::var("CLIENTS").unwrap_or_else(|_| "floor,plain,run,raw".to_owned());
     let names: Vec<&str> = names.split(',').collect();
     let mut usages: Vec<Vec<Usage>> = vec![Vec::new(); names.len()];
     for _ in 0..rounds {

@@ -1,6 +1,9 @@
 //! The clients that are compared.
 
 use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::Result;
@@ -9,6 +12,8 @@ use crate::usage::{Meter, Usage};
 
 const IN_A_CHUNK: usize = 200;
 const PUSHES_IN_FLIGHT: usize = 4;
+/// Rows of raw JSON that are made before the measurement, and repeated.
+const READY_ROWS: usize = 5_000;
 
 /// A batch of the echo service, by hand.
 struct Batch {
@@ -46,16 +51,16 @@ impl Batch {
     }
 
     async fn pull(&self) -> Result<Bytes> {
-        let answer = self
+        let response = self
             .http
             .get(format!("{}/chunkresults", self.url))
             .send()
             .await?;
-        Ok(answer.error_for_status()?.bytes().await?)
+        Ok(response.error_for_status()?.bytes().await?)
     }
 }
 
-/// Sends the same ready bytes over and over, and looks at no more of an answer than its end.
+/// Sends the same ready bytes over and over, and looks only at the end of each response.
 pub(crate) async fn floor(base: &str, records: usize) -> Result<Usage> {
     let chunk = cspark_batches::Chunk::new(policies().take(IN_A_CHUNK))?;
     let body = format!(
@@ -100,7 +105,7 @@ pub(crate) async fn floor(base: &str, records: usize) -> Result<Usage> {
     Ok(meter.stop(1 + chunks as u64 + pulls))
 }
 
-/// reqwest and trees of values: what one writes in an afternoon.
+/// reqwest and trees of values, as in a first script.
 pub(crate) async fn plain(base: &str, records: usize) -> Result<Usage> {
     let meter = Meter::start();
     let batch = Batch::create(base).await?;
@@ -139,8 +144,31 @@ pub(crate) async fn plain(base: &str, records: usize) -> Result<Usage> {
     Ok(meter.stop(requests))
 }
 
-/// This crate.
+/// This crate, from structs to structs.
 pub(crate) async fn run(base: &str, records: usize) -> Result<Usage> {
+    managed::<_, Policy<String>>(base, policies().take(records), records).await
+}
+
+/// This crate, from JSON text to JSON text: the rows are ready, as if they came from a file.
+pub(crate) async fn raw(base: &str, records: usize) -> Result<Usage> {
+    let rows = policies().map(|policy| to_raw_value(&policy));
+    let rows = rows
+        .take(READY_ROWS)
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let rows: &'static [Box<RawValue>] = rows.leak();
+    let records_in = rows.iter().cycle().take(records);
+    managed::<_, Box<RawValue>>(base, records_in, records).await
+}
+
+async fn managed<I, O>(
+    base: &str,
+    input: impl Iterator<Item = I> + Send + 'static,
+    records: usize,
+) -> Result<Usage>
+where
+    I: Serialize + Send + 'static,
+    O: DeserializeOwned,
+{
     let meter = Meter::start();
     let spark = cspark_batches::Client::builder()
         .base_url(base)
@@ -148,7 +176,7 @@ pub(crate) async fn run(base: &str, records: usize) -> Result<Usage> {
         .build()?;
     let mut run = spark
         .batches()
-        .run::<_, Policy<String>>("my-folder/echo", policies().take(records))
+        .run::<_, O>("my-folder/echo", input)
         .chunk_size(IN_A_CHUNK)
         .start()?;
     let mut outputs = 0;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Text is borrowed on the way in, so that making records up costs next to nothing, and owned on
+/// Text is borrowed on the way in, so that making up records costs next to nothing, and owned on
 /// the way out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Policy<Text> {
