@@ -21,5 +21,5 @@ pub use self::push::{Duplicates, Push, Pushed, PushedChunk};
 pub(crate) use self::raw_client::raw_client;
 pub use self::results::Results;
 pub use self::service_uri::{ServiceUri, UriParts};
-pub(crate) use self::split_outputs::NullLists;
+pub(crate) use self::split_outputs::Decoding;
 pub use self::state::{PipelineState, Stats};

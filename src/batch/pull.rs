@@ -1,11 +1,13 @@
 //! The results that a pull returns.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::split_outputs::{NullLists, SplitResponse, split_outputs};
+use super::split_outputs::{Decoding, SplitResponse, split_outputs};
 use crate::error::{Error, Result};
-use crate::json::{self, DecodeError, decode};
+use crate::json::{DecodeError, decode};
 use crate::raw::types::{ChunkResult, PullResponse, Status};
 use crate::records::{EachOutput, Outputs};
 use crate::transport::ResponseBody;
@@ -36,7 +38,7 @@ impl<T: DeserializeOwned> Pulled<T> {
     }
 
     fn decode(response: &[u8]) -> Result<Self, DecodeError> {
-        let RawPulled { chunks, status } = RawPulled::decode(response, NullLists::Keep)?;
+        let RawPulled { chunks, status } = RawPulled::decode(response, Decoding::Exact)?;
         let chunks = chunks.into_iter().enumerate();
         let chunks = chunks.map(|(index, chunk)| {
             decode_outputs(chunk).map_err(|DecodeError { path, message }| DecodeError {
@@ -53,21 +55,23 @@ impl<T: DeserializeOwned> Pulled<T> {
 
 /// The response of a pull, with the outputs of each chunk left as JSON text.
 ///
-/// The text of the outputs is not validated.
+/// The text of the outputs is not validated, not even as UTF-8.
 #[derive(Debug)]
 pub(crate) struct RawPulled<'a> {
-    pub(crate) chunks: Vec<ChunkResult<&'a str>>,
+    pub(crate) chunks: Vec<ChunkResult<&'a [u8]>>,
     pub(crate) status: Option<Status>,
 }
 
 impl<'a> RawPulled<'a> {
-    pub(crate) fn decode(response: &'a [u8], null_lists: NullLists) -> Result<Self, DecodeError> {
-        let decoded = match split(response, null_lists) {
+    pub(crate) fn decode(response: &'a [u8], decoding: Decoding) -> Result<Self, DecodeError> {
+        let decoded = match split(response, decoding) {
             Some(decoded) => decoded,
             None => {
                 // Anything unexpected is left to serde_json, which knows what is wrong with it.
                 let PullResponse { data, status } = decode::<PullResponse<&'a RawValue>>(response)?;
-                let with_text = |chunk: ChunkResult<&'a RawValue>| chunk.map_outputs(RawValue::get);
+                let with_text = |chunk: ChunkResult<&'a RawValue>| {
+                    chunk.map_outputs(|outputs| outputs.get().as_bytes())
+                };
                 let data = data.map(|chunks| chunks.into_iter().map(with_text).collect());
                 PullResponse { data, status }
             }
@@ -90,18 +94,20 @@ impl<'a> RawPulled<'a> {
 }
 
 /// Decodes a response without its outputs. `None` if it is not what a pull returns.
-fn split(response: &[u8], null_lists: NullLists) -> Option<PullResponse<&str>> {
-    let text = std::str::from_utf8(response).ok()?;
-    let SplitResponse { rest, outputs } = split_outputs(response, null_lists)?;
-    let PullResponse { data, status } =
-        serde_json::from_slice::<PullResponse<usize>>(&rest).ok()?;
+fn split(response: &[u8], decoding: Decoding) -> Option<PullResponse<&[u8]>> {
+    let SplitResponse { rest, outputs } = split_outputs(response, decoding)?;
+    let rest = match decoding {
+        Decoding::Exact => Cow::Borrowed(std::str::from_utf8(&rest).ok()?),
+        Decoding::Lenient => String::from_utf8_lossy(&rest),
+    };
+    let PullResponse { data, status } = serde_json::from_str::<PullResponse<usize>>(&rest).ok()?;
     let with_outputs = |mut chunk: ChunkResult<usize>| {
         let outputs = match chunk.outputs.take() {
-            Some(index) => Some(text.get(outputs.get(index)?.clone())?),
+            Some(index) => Some(response.get(outputs.get(index)?.clone())?),
             None => None,
         };
         // There is a number for outputs that are null, too.
-        Some(chunk.with_outputs(outputs.filter(|json| *json != "null")))
+        Some(chunk.with_outputs(outputs.filter(|json| *json != b"null")))
     };
     let data = match data {
         Some(chunks) => Some(
@@ -117,15 +123,21 @@ fn split(response: &[u8], null_lists: NullLists) -> Option<PullResponse<&str>> {
 
 /// Decodes the outputs of a chunk. The path of an error starts at the outputs.
 fn decode_outputs<T: DeserializeOwned>(
-    mut chunk: ChunkResult<&str>,
+    mut chunk: ChunkResult<&[u8]>,
 ) -> Result<ChunkResult<Outputs<T>>, DecodeError> {
     let outputs = match chunk.outputs.take() {
         None => None,
-        Some(json) => Some(match json::from_str(json) {
-            Ok(outputs) => outputs,
-            // One by one: the output of a record that failed need not be a `T`.
-            Err(_) => decode_each(json, chunk.errors.as_deref().unwrap_or_default())?,
-        }),
+        Some(json) => {
+            let json = std::str::from_utf8(json).map_err(|error| DecodeError {
+                path: String::new(),
+                message: error.to_string(),
+            })?;
+            Some(match serde_json::from_str(json) {
+                Ok(outputs) => outputs,
+                // One by one: the output of a record that failed need not be a `T`.
+                Err(_) => decode_each(json, chunk.errors.as_deref().unwrap_or_default())?,
+            })
+        }
     };
     Ok(chunk.with_outputs(outputs))
 }
@@ -224,5 +236,39 @@ mod tests {
             assert_eq!(error.kind(), crate::error::ErrorKind::Decode);
             assert!(error.to_string().contains(place), "{answer}: {error}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_cost_what_they_are_in() {
+        let mut response = br#"{"data": [
+            {"id": "good", "outputs": [{"volume": 1}]},
+            {"id": "bad", "outputs": [{"volume": 2, "unit": "m?"}]},
+            {"id": "noted", "outputs": [{"volume": 3}], "warnings": ["10 m?"]}
+        ]}"#
+        .to_vec();
+        for byte in &mut response {
+            if *byte == b'?' {
+                *byte = 0xb3;
+            }
+        }
+        let pulled = RawPulled::decode(&response, Decoding::Lenient).unwrap();
+        let ids = pulled
+            .chunks
+            .iter()
+            .map(|chunk| chunk.id.as_deref().unwrap());
+        assert_eq!(ids.collect::<Vec<_>>(), ["good", "bad", "noted"]);
+        let outputs: Vec<_> = pulled
+            .chunks
+            .iter()
+            .map(|chunk| chunk.outputs.unwrap())
+            .collect();
+        assert_eq!(outputs[0], br#"[{"volume": 1}]"#);
+        assert_eq!(outputs[1], b"[{\"volume\": 2, \"unit\": \"m\xb3\"}]");
+        let warning = pulled.chunks[2].warnings.as_ref().unwrap()[0].as_ref();
+        assert_eq!(warning.unwrap().to_string(), "10 m\u{fffd}");
+
+        // A caller of the verbs gets the whole response in an error instead.
+        assert!(RawPulled::decode(&response, Decoding::Exact).is_err());
+        assert!(Pulled::<Volume>::parse(&response).is_err());
     }
 }

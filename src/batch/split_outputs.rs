@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::json::Cursor;
+use crate::json::{Cursor, Text};
 
 /// A response without its outputs.
 pub(super) struct SplitResponse {
@@ -15,36 +15,41 @@ pub(super) struct SplitResponse {
     pub(super) outputs: Vec<Range<usize>>,
 }
 
-/// What to do with a list of errors, warnings or times that has nothing but nulls.
+/// How exactly a response is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NullLists {
-    Keep,
-    /// Read it as if it was null. Such lists are as long as the chunk and hold nothing.
-    Drop,
+pub(crate) enum Decoding {
+    /// Every value as it came, or an error.
+    Exact,
+    /// For runs, which have no use for a response that cannot be decoded: the service has handed
+    /// out its results, and gives the same response for them again.
+    ///
+    /// Text that is not UTF-8 costs the text or outputs that it is in, and nothing else. Lists of
+    /// errors, warnings or times that have nothing but nulls, one a record, are left out.
+    Lenient,
 }
 
 /// The lists of a chunk that have an entry for each record, besides the outputs.
 const PER_RECORD_LISTS: [&[u8]; 3] = [b"errors", b"warnings", b"process_time"];
 
 /// Splits a response. `None` if it is not what a pull returns; the outputs may be invalid JSON.
-pub(super) fn split_outputs(response: &[u8], null_lists: NullLists) -> Option<SplitResponse> {
+pub(super) fn split_outputs(response: &[u8], decoding: Decoding) -> Option<SplitResponse> {
     let (mut outputs, mut rest) = (Vec::new(), Vec::new());
     let mut copied = 0;
     Cursor::new(response).members(|cursor, key| {
-        let key = plain(key)?;
+        let key = plain(response, key)?;
         if key != b"data" || cursor.peek()? != b'[' {
             return cursor.skip();
         }
         cursor.elements(|cursor| {
             cursor.members(|cursor, key| {
-                let key = plain(key)?;
+                let key = plain(response, key)?;
                 let start = cursor.at();
                 cursor.skip()?;
                 if key == b"outputs" {
                     rest.extend_from_slice(response.get(copied..start)?);
                     rest.extend_from_slice(outputs.len().to_string().as_bytes());
                     outputs.push(start..cursor.at());
-                } else if null_lists == NullLists::Drop
+                } else if decoding == Decoding::Lenient
                     && PER_RECORD_LISTS.contains(&key)
                     && is_all_null(response.get(start..cursor.at())?)
                 {
@@ -64,8 +69,8 @@ pub(super) fn split_outputs(response: &[u8], null_lists: NullLists) -> Option<Sp
 
 /// A key without escapes. Any other key may spell one that matters here, which serde_json has to
 /// decide.
-fn plain(key: &[u8]) -> Option<&[u8]> {
-    (!key.contains(&b'\\')).then_some(key)
+fn plain(response: &[u8], key: Text) -> Option<&[u8]> {
+    response.get(key.range).filter(|_| !key.has_escapes)
 }
 
 /// Whether this is a list of nulls: the errors or the warnings of records that have none.
@@ -85,13 +90,13 @@ mod tests {
     /// Compares both forms with what serde_json reads.
     fn check(answer: &[u8]) {
         let whole: Value = serde_json::from_slice(answer).unwrap();
-        assert_eq!(joined(answer, NullLists::Keep), whole);
-        assert_eq!(terse(joined(answer, NullLists::Drop)), terse(whole));
+        assert_eq!(joined(answer, Decoding::Exact), whole);
+        assert_eq!(terse(joined(answer, Decoding::Lenient)), terse(whole));
     }
 
     /// The response with its outputs back in their places.
-    fn joined(answer: &[u8], null_lists: NullLists) -> Value {
-        let split = split_outputs(answer, null_lists).unwrap();
+    fn joined(answer: &[u8], decoding: Decoding) -> Value {
+        let split = split_outputs(answer, decoding).unwrap();
         let mut rest: Value = serde_json::from_slice(&split.rest).unwrap();
         let data = rest.get_mut("data").and_then(Value::as_array_mut);
         let chunks = data.into_iter().flatten();
@@ -135,7 +140,7 @@ mod tests {
     fn lists_that_say_nothing_are_left_out() {
         let rest = |answer: &str| {
             String::from_utf8(
-                split_outputs(answer.as_bytes(), NullLists::Drop)
+                split_outputs(answer.as_bytes(), Decoding::Lenient)
                     .unwrap()
                     .rest,
             )
@@ -172,7 +177,7 @@ mod tests {
             r#"{"data": [{"outputs": [1]}, {"out\u0070uts": 0}]}"#,
         ] {
             assert!(
-                split_outputs(answer.as_bytes(), NullLists::Drop).is_none(),
+                split_outputs(answer.as_bytes(), Decoding::Lenient).is_none(),
                 "{answer}"
             );
         }
@@ -221,8 +226,8 @@ mod tests {
 
         #[test]
         fn any_text_is_lifted_or_left(text in r#"[\[\]{}":,\\ a1]{0,40}"#) {
-            let _ = split_outputs(text.as_bytes(), NullLists::Drop);
-            let _ = split_outputs(format!(r#"{{"data":[{{"outputs":{text}}}]}}"#).as_bytes(), NullLists::Drop);
+            let _ = split_outputs(text.as_bytes(), Decoding::Lenient);
+            let _ = split_outputs(format!(r#"{{"data":[{{"outputs":{text}}}]}}"#).as_bytes(), Decoding::Lenient);
         }
     }
 }

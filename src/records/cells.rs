@@ -1,34 +1,44 @@
 //! Taking a record apart into its cells, whatever it is made of: a struct, a map, a row, or raw
 //! JSON.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{
     Error as _, Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple,
     SerializeTupleStruct, Serializer,
 };
 use serde_json::Error;
-use serde_json::value::RawValue;
 
-use crate::json::RAW_VALUE;
+use super::finite::Finite;
+use super::raw_record;
+use crate::json::is_raw_value;
+
+/// A cell of a record, which can be written as JSON.
+pub(super) trait Cell {
+    fn write(&self, json: &mut Vec<u8>) -> Result<(), Error>;
+}
+
+struct Value<'a, T: ?Sized>(&'a T);
+
+impl<T: ?Sized + Serialize> Cell for Value<'_, T> {
+    fn write(&self, json: &mut Vec<u8>) -> Result<(), Error> {
+        Finite(self.0).serialize(&mut serde_json::Serializer::new(json))
+    }
+}
 
 /// Takes the cells of a record, one after the other.
 pub(super) trait CellSink {
     /// A cell that the record has a name for.
-    fn named<T: ?Sized + Serialize>(&mut self, column: &str, value: &T) -> Result<(), Error>;
+    fn named(&mut self, column: &str, cell: impl Cell) -> Result<(), Error>;
 
     /// A cell of a field, whose name is the same one in each record of a type.
-    fn field<T: ?Sized + Serialize>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
-        self.named(name, value)
+    fn field(&mut self, name: &'static str, cell: impl Cell) -> Result<(), Error> {
+        self.named(name, cell)
     }
 
     /// The record is a row: cells without names follow, or none.
     fn row(&mut self) {}
 
     /// A cell without a name.
-    fn positional<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error>;
+    fn positional(&mut self, cell: impl Cell) -> Result<(), Error>;
 
     /// The record is a text, which only the text of raw JSON may be.
     fn text(&mut self, _: &str) -> Result<(), Error> {
@@ -44,7 +54,7 @@ pub(super) fn take_apart<T: ?Sized + Serialize>(
     record.serialize(TakeApart(sink))
 }
 
-fn no_record(what: &str) -> Error {
+pub(super) fn no_record(what: &str) -> Error {
     Error::custom(format_args!(
         "a record is a struct, a map or a row of cells, not {what}"
     ))
@@ -151,7 +161,7 @@ impl<'a, C: CellSink> Serializer for TakeApart<'a, C> {
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Struct<'a, C>, Error> {
         Ok(match name {
-            RAW_VALUE => Struct::Raw(self.0),
+            _ if is_raw_value(name) => Struct::Raw(self.0),
             _ => Struct::Fields(self.0),
         })
     }
@@ -176,7 +186,7 @@ macro_rules! row {
             type Error = Error;
 
             fn $method<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-                self.0.positional(value)
+                self.0.positional(Value(value))
             }
 
             fn end(self) -> Result<(), Error> {
@@ -215,7 +225,7 @@ impl<C: CellSink> SerializeMap for Map<'_, C> {
     }
 
     fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        self.sink.named(&self.key, value)
+        self.sink.named(&self.key, Value(value))
     }
 
     fn end(self) -> Result<(), Error> {
@@ -234,11 +244,11 @@ fn no_name() -> Error {
 }
 
 impl CellSink for Key<'_> {
-    fn named<T: ?Sized + Serialize>(&mut self, _: &str, _: &T) -> Result<(), Error> {
+    fn named(&mut self, _: &str, _: impl Cell) -> Result<(), Error> {
         Err(no_name())
     }
 
-    fn positional<T: ?Sized + Serialize>(&mut self, _: &T) -> Result<(), Error> {
+    fn positional(&mut self, _: impl Cell) -> Result<(), Error> {
         Err(no_name())
     }
 
@@ -264,12 +274,10 @@ impl<C: CellSink> SerializeStruct for Struct<'_, C> {
         value: &T,
     ) -> Result<(), Error> {
         match self {
-            Self::Fields(sink) => sink.field(key, value),
+            Self::Fields(sink) => sink.field(key, Value(value)),
             Self::Raw(sink) => {
                 // Its cells go on as raw JSON, so that their digits stay as they are.
-                let mut take_apart = |text: &str| {
-                    serde_json::Deserializer::from_str(text).deserialize_any(Cells(&mut **sink))
-                };
+                let mut take_apart = |text: &str| raw_record::take_apart(text, &mut **sink);
                 value.serialize(TakeApart(&mut RawText(&mut take_apart)))
             }
         }
@@ -278,7 +286,7 @@ impl<C: CellSink> SerializeStruct for Struct<'_, C> {
     /// A struct has the same columns whether or not it skips some of them, so the cell is null.
     fn skip_field(&mut self, key: &'static str) -> Result<(), Error> {
         match self {
-            Self::Fields(sink) => sink.field(key, &()),
+            Self::Fields(sink) => sink.field(key, Value(&())),
             Self::Raw(_) => Ok(()),
         }
     }
@@ -293,43 +301,15 @@ impl<C: CellSink> SerializeStruct for Struct<'_, C> {
 struct RawText<'a>(&'a mut dyn FnMut(&str) -> Result<(), Error>);
 
 impl CellSink for RawText<'_> {
-    fn named<T: ?Sized + Serialize>(&mut self, _: &str, _: &T) -> Result<(), Error> {
+    fn named(&mut self, _: &str, _: impl Cell) -> Result<(), Error> {
         Err(no_record("this"))
     }
 
-    fn positional<T: ?Sized + Serialize>(&mut self, _: &T) -> Result<(), Error> {
+    fn positional(&mut self, _: impl Cell) -> Result<(), Error> {
         Err(no_record("this"))
     }
 
     fn text(&mut self, text: &str) -> Result<(), Error> {
         (self.0)(text)
-    }
-}
-
-struct Cells<'a, C>(&'a mut C);
-
-impl<'de, C: CellSink> Visitor<'de> for Cells<'_, C> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or a row of cells")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(column) = map.next_key::<Cow<'de, str>>()? {
-            let value: &RawValue = map.next_value()?;
-            self.0
-                .named(&column, value)
-                .map_err(serde::de::Error::custom)?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut row: A) -> Result<(), A::Error> {
-        self.0.row();
-        while let Some(value) = row.next_element::<&RawValue>()? {
-            self.0.positional(value).map_err(serde::de::Error::custom)?;
-        }
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::Error as _;
 use serde_json::Error;
 
-use super::cells::{CellSink, take_apart};
+use super::cells::{Cell, CellSink, take_apart};
 
 /// The names of the columns, in order and without repetition.
 #[derive(Clone, Debug)]
@@ -67,14 +67,16 @@ struct Found {
 }
 
 impl CellSink for Found {
-    fn named<T: ?Sized + Serialize>(&mut self, column: &str, _: &T) -> Result<(), Error> {
+    fn named(&mut self, column: &str, _: impl Cell) -> Result<(), Error> {
         self.names.push(column.to_owned());
         Ok(())
     }
 
-    fn positional<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        let name: Option<String> = serde_json::to_vec(value)
-            .and_then(|json| serde_json::from_slice(&json))
+    fn positional(&mut self, cell: impl Cell) -> Result<(), Error> {
+        let mut json = Vec::new();
+        let name: Option<String> = cell
+            .write(&mut json)
+            .and_then(|()| serde_json::from_slice(&json))
             .ok();
         let name = name.ok_or_else(|| {
             Error::custom("the columns of rows have to be named, by the setting `columns` or a first row of names")

@@ -11,6 +11,7 @@ mod columns;
 mod encoder;
 mod finite;
 mod outputs;
+mod raw_record;
 mod row;
 
 pub use aggregates::Aggregates;

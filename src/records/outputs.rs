@@ -1,9 +1,9 @@
-//! From the outputs of a chunk to the caller's type, in whichever of the two shapes they come.
+//! Decodes the outputs of a chunk into the caller's type, from either of their two shapes.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::{MapDeserializer, StrDeserializer};
+use serde::de::value::StrDeserializer;
 use serde::de::{
     Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny,
     MapAccess, SeqAccess, Visitor,
@@ -11,15 +11,14 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::value::RawValue;
 
-use crate::json::{RAW_VALUE, quickly};
+use crate::json::{is_raw_value, raw_value};
 
-/// The outputs of a chunk's records, one a record and in their order; nothing for a record that
-/// failed.
+/// The outputs of a chunk: one for each record in their order, `None` for a record that failed.
 ///
-/// Read from a table (a header row, then a row for each record) or from a list of objects. `T` is
-/// whatever has the names of the outputs: a struct, a map, or, for a table, a tuple in the order of
-/// the columns. Numbers arrive as they were sent, bit for bit for `f64`, `i64` and `u64`; with
-/// values of [`RawValue`] (as in `HashMap<String, Box<RawValue>>`), digit for digit.
+/// They are decoded from a table (a header row, then a row for each record) or from a list of
+/// objects. `T` is a struct or a map with the names of the outputs, or, for a table, a tuple in the
+/// order of the columns. Numbers keep their value to the last bit in an `f64`, `i64` or `u64`, and
+/// each digit in a [`RawValue`], as in `HashMap<String, Box<RawValue>>`.
 ///
 /// ```
 /// use cspark_batches::Outputs;
@@ -87,41 +86,44 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Outputs<T> {
 }
 
 impl<T: DeserializeOwned> Outputs<T> {
-    /// Reads outputs from their JSON, as `serde_json::from_str` does, in less time.
+    /// Decodes outputs from JSON.
     ///
     /// # Errors
     ///
-    /// If it is not JSON, or not what a `T` can be read from.
+    /// If the text is not JSON, or an output cannot be decoded as a `T`.
     ///
     /// ```
     /// # use cspark_batches::Outputs;
-    /// let outputs = Outputs::<(f64, String)>::from_json(r#"[["premium", "currency"], [812.25, "EUR"]]"#)?;
+    /// let json = r#"[["premium", "currency"], [812.25, "EUR"]]"#;
+    /// let outputs = Outputs::<(f64, String)>::from_json(json)?;
     /// assert_eq!(outputs.as_slice(), [Some((812.25, "EUR".to_owned()))]);
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     pub fn from_json(json: &str) -> serde_json::Result<Self> {
-        Self::expect(0, json)
+        Self::with_capacity_hint(0, json)
     }
 
-    /// The same, with room for as many as are expected.
-    pub(crate) fn expect(outputs: usize, json: &str) -> serde_json::Result<Self> {
-        // An output takes two bytes at least.
-        let read = Read::new(outputs.min(json.len() / 2));
-        quickly(read, json)
-            .map(Self)
-            .or_else(|_| serde_json::from_str(json))
+    /// Decodes outputs, with room for as many as are expected.
+    pub(crate) fn with_capacity_hint(outputs: usize, json: &str) -> serde_json::Result<Self> {
+        // An output takes at least two bytes.
+        let seed = Read::new(outputs.min(json.len() / 2));
+        let mut json = serde_json::Deserializer::from_str(json);
+        let outputs = seed.deserialize(&mut json)?;
+        json.end()?;
+        Ok(Self(outputs))
     }
 }
 
-/// Outputs that are read one by one, so that one that is not as expected leaves the others whole.
-/// Slower than [`Outputs`], since it looks at each output twice.
+/// Outputs that are decoded one by one, so that an error costs one output.
+///
+/// Slower than [`Outputs`], since it passes over each output twice.
 #[derive(Debug)]
 pub(crate) struct EachOutput<T>(pub(crate) Vec<EachResult<T>>);
 
-/// An output, nothing for a record that failed, or what can't be read.
+/// An output, `None` for a record that failed, or an output that cannot be decoded.
 pub(crate) type EachResult<T> = Result<Option<T>, Unreadable>;
 
-/// An output that is not as expected.
+/// An output that cannot be decoded.
 #[derive(Clone, Debug)]
 pub(crate) struct Unreadable {
     pub(crate) why: String,
@@ -135,9 +137,9 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for EachOutput<T> {
     }
 }
 
-/// Reads either shape into a list.
+/// Decodes either shape into a list.
 struct Read<O> {
-    /// How many there probably are.
+    /// How many outputs there probably are.
     expected: usize,
     output: PhantomData<O>,
 }
@@ -168,7 +170,7 @@ impl<'de, O: FromElement<'de>> Visitor<'de> for Read<O> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
         let mut outputs = Vec::with_capacity(self.expected);
-        // The first element tells the shape, and only its text can be looked at twice.
+        // The first element shows the shape. It is text, so that it can be looked at twice.
         let Some(first) = elements.next_element::<&RawValue>()? else {
             return Ok(outputs);
         };
@@ -189,7 +191,7 @@ impl<'de, O: FromElement<'de>> Visitor<'de> for Read<O> {
     }
 }
 
-/// What an element of the outputs is read into.
+/// A type that an element of the outputs is decoded into.
 trait FromElement<'de>: Sized {
     fn from_text(json: &RawValue) -> Result<Self, serde_json::Error>;
 
@@ -258,8 +260,8 @@ fn read_one<T>(
             .map(|rest: &str| rest[..rest.len() - 1].trim())
     };
     read().or_else(|error| {
-        // How the service says that a record failed, null apart. A type that takes it as an output gets it as one, as
-        // it does where all outputs are read at once.
+        // A record that failed has null, or one of these. A type that can be decoded from them
+        // never comes here, so it gets an output, as it does where all are decoded at once.
         if inner('{') == Some("") || inner('[') == Some("") {
             return Ok(None);
         }
@@ -270,7 +272,7 @@ fn read_one<T>(
     })
 }
 
-/// Reads a row, or null, as a `T` that has the columns' names.
+/// Decodes a row, or null, as a `T` with the names of the columns.
 struct RowSeed<'a, T> {
     columns: &'a [String],
     output: PhantomData<T>,
@@ -304,13 +306,13 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for RowSeed<'_, T> {
             columns: self.columns,
             cells: &mut cells,
         })?;
-        // Comes to the end, or complains.
+        // Fails unless this is the end of the row.
         cells.next_element::<IgnoredAny>()?;
         Ok(Some(output))
     }
 }
 
-/// A row as a deserializer: a map from the names of the columns, or a sequence for who wants one.
+/// A row as a deserializer: a map from the names of the columns, or a sequence on request.
 struct Row<'a, A> {
     columns: &'a [String],
     cells: &'a mut A,
@@ -356,17 +358,16 @@ impl<'de, A: SeqAccess<'de>> Deserializer<'de> for Row<'_, A> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        if name != RAW_VALUE {
-            return visitor.visit_newtype_struct(self);
+        match is_raw_value(name) {
+            // Raw JSON is the object that the row stands for.
+            true => raw_value(self.into_object()?, visitor),
+            false => visitor.visit_newtype_struct(self),
         }
-        // Who wants raw JSON gets the object that the row stands for, handed over the way serde_json does it.
-        let object = self.into_object()?;
-        visitor.visit_map(MapDeserializer::new(std::iter::once((RAW_VALUE, object))))
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct map struct
-        enum identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct map struct enum identifier ignored_any
     }
 }
 
@@ -412,10 +413,10 @@ impl<'de, A: SeqAccess<'de>> MapAccess<'de> for Cells<'_, A> {
     }
 }
 
-/// The cells of a row, which have to be as many as there are columns.
+/// The cells of a row. There have to be as many as columns.
 struct Counted<A> {
     cells: A,
-    /// How many have to come yet.
+    /// How many cells are missing yet.
     left: usize,
 }
 
@@ -531,7 +532,8 @@ mod tests {
 
     #[test]
     fn numbers_arrive_bit_for_bit() {
-        let json = r#"[["f", "i", "u"], [0.1234567890123456789, -9223372036854775808, 18446744073709551615],
+        let json = r#"[["f", "i", "u"],
+                       [0.1234567890123456789, -9223372036854775808, 18446744073709551615],
                        [5e-324, 9007199254740993, 9007199254740993]]"#;
         let rows = strict::<(f64, i64, u64)>(json).unwrap();
         assert_eq!(

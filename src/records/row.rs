@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::Error as _;
 use serde_json::Error;
 
-use super::cells::{CellSink, take_apart};
+use super::cells::{Cell, CellSink, take_apart};
 use super::columns::Columns;
 use super::finite::Finite;
 use super::{ExtraCells, MissingCells};
@@ -55,11 +55,12 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn write_next<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+    fn write_next(&mut self, cell: impl Cell) -> Result<(), Error> {
         if self.written > 0 {
             self.out.push(b',');
         }
-        write_cell(value, self.out).map_err(|error| self.at(self.written, error))?;
+        cell.write(self.out)
+            .map_err(|error| self.at(self.written, error))?;
         self.written += 1;
         Ok(())
     }
@@ -94,7 +95,7 @@ impl Row<'_> {
 }
 
 impl CellSink for Row<'_> {
-    fn named<T: ?Sized + Serialize>(&mut self, column: &str, value: &T) -> Result<(), Error> {
+    fn named(&mut self, column: &str, cell: impl Cell) -> Result<(), Error> {
         // The usual case: the record has its cells in the order of the columns.
         let in_order = self.scratch.cells.is_empty();
         if in_order
@@ -104,7 +105,7 @@ impl CellSink for Row<'_> {
                 .get(self.written)
                 .is_some_and(|name| name == column)
         {
-            return self.write_next(value);
+            return self.write_next(cell);
         }
         let Some(place) = self.columns.place(column) else {
             return match self.extra {
@@ -121,19 +122,20 @@ impl CellSink for Row<'_> {
             return Err(Error::custom(format_args!("it has `{column}` twice")));
         }
         let start = self.scratch.json.len();
-        write_cell(value, &mut self.scratch.json).map_err(|error| self.at(place, error))?;
+        cell.write(&mut self.scratch.json)
+            .map_err(|error| self.at(place, error))?;
         self.scratch.cells[place] = Some(start..self.scratch.json.len());
         Ok(())
     }
 
-    fn field<T: ?Sized + Serialize>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+    fn field(&mut self, name: &'static str, cell: impl Cell) -> Result<(), Error> {
         let place = self.written;
         let known = self.scratch.fields.get(place);
         // The same text at the same place in memory: then there is no need to compare it again.
         if known.is_some_and(|known| std::ptr::eq(*known, name)) && self.scratch.cells.is_empty() {
-            return self.write_next(value);
+            return self.write_next(cell);
         }
-        self.named(name, value)?;
+        self.named(name, cell)?;
         if self.written > place && self.scratch.fields.len() == place {
             self.scratch.fields.push(name);
         }
@@ -144,14 +146,14 @@ impl CellSink for Row<'_> {
         self.is_row = true;
     }
 
-    fn positional<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
+    fn positional(&mut self, cell: impl Cell) -> Result<(), Error> {
         if self.written == self.columns.names().len() {
             return Err(Error::custom(format_args!(
                 "it has more cells than the {} columns",
                 self.written
             )));
         }
-        self.write_next(value)
+        self.write_next(cell)
     }
 }
 

@@ -222,12 +222,19 @@ impl<O: DeserializeOwned> Delivery<O> {
 }
 
 fn decode_outputs<O: DeserializeOwned>(
-    json: Option<&str>,
+    json: Option<&[u8]>,
     count: usize,
 ) -> Vec<Result<O, RecordError>> {
-    let Some(json) = json else { return Vec::new() };
+    let json = match json.map(std::str::from_utf8) {
+        Some(Ok(json)) => json,
+        Some(Err(error)) => {
+            let text = String::from_utf8_lossy(json.unwrap_or_default());
+            return unreadable(&error.to_string(), &text, count);
+        }
+        None => return Vec::new(),
+    };
     let some = |output: Option<O>| output.ok_or(RecordError::NoOutput);
-    let outputs: Vec<_> = match Outputs::expect(count, json) {
+    let outputs: Vec<_> = match Outputs::with_capacity_hint(count, json) {
         Ok(outputs) => outputs.into_iter().map(some).collect(),
         // The slow way: one that is not as expected leaves the others whole.
         Err(_) => match serde_json::from_str::<EachOutput<O>>(json) {
@@ -406,6 +413,28 @@ mod tests {
         for (json, records, expected) in table {
             assert_eq!(read(json, *records), *expected, "{json}");
         }
+    }
+
+    #[test]
+    fn outputs_that_are_not_utf8_are_unreadable() {
+        let json: &[u8] = b"[{\"volume\": 1}, {\"volume\": \"m\xb3\"}]";
+        let result = RawResult {
+            errors: None,
+            id: None,
+            outputs: Some(json.into()),
+            process_time: None,
+            summary_output: None,
+            warnings: None,
+        };
+        let delivery = Delivery::<Volume>::decode(queued(2, result, false));
+        let shown =
+            |outcome: &Result<Volume, RecordError>| outcome.as_ref().unwrap_err().to_string();
+        let shown: Vec<_> = delivery.outcomes().iter().map(shown).collect();
+        assert_eq!(shown.len(), 2);
+        assert!(
+            shown.iter().all(|shown| shown.contains("invalid utf-8")),
+            "{shown:?}"
+        );
     }
 
     #[test]

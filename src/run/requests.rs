@@ -8,22 +8,29 @@ use serde_json::value::RawValue;
 use super::machine::{
     BatchState, Failure, FailureKind, Observation, PulledChunk, RequestId, RequestKind, RunId,
 };
-use crate::batch::{Calls, NullLists, RawPulled};
+use crate::batch::{Calls, Decoding, RawPulled};
 use crate::chunk::Chunk;
 use crate::chunk::push_body;
 use crate::error::{Error, ErrorKind, Result};
 use crate::raw::types::{Batch, BatchStatus, BatchTransition, ChunkResult, CreateRequest, Status};
 
-/// A chunk's result as it came; its outputs are read by whoever takes it.
+/// A chunk's result. Its outputs are decoded when the consumer takes it.
 pub(super) type RawResult = ChunkResult<RawOutputs>;
 
 /// Outputs as the service wrote them: JSON, unless the service is at fault.
 #[derive(Debug)]
-pub(super) struct RawOutputs(Box<str>);
+pub(super) struct RawOutputs(Box<[u8]>);
 
 impl RawOutputs {
-    pub(super) fn json(&self) -> &str {
+    pub(super) fn json(&self) -> &[u8] {
         &self.0
+    }
+}
+
+#[cfg(test)]
+impl From<&[u8]> for RawOutputs {
+    fn from(json: &[u8]) -> Self {
+        Self(json.into())
     }
 }
 
@@ -31,7 +38,7 @@ impl RawOutputs {
 impl<'de> serde::Deserialize<'de> for RawOutputs {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json: Box<RawValue> = serde::Deserialize::deserialize(deserializer)?;
-        Ok(Self(json.into()))
+        Ok(Self(json.get().as_bytes().into()))
     }
 }
 
@@ -87,7 +94,7 @@ impl Requests {
         run: RunId,
     ) -> Result<(Returned, Option<Status>)> {
         let received = self.calls.pull(&id, NonZeroU32::new(max)).await?;
-        let pulled = RawPulled::decode(received.bytes(), NullLists::Drop)
+        let pulled = RawPulled::decode(received.bytes(), Decoding::Lenient)
             .map_err(|error| received.undecodable(error))?;
         let (mut ours, mut foreign) = (Vec::new(), 0);
         for result in pulled.chunks {

@@ -59,8 +59,8 @@ fn reads_again<T: Serialize + DeserializeOwned + Debug>(input: &[u8]) {
     assert_eq!(format!("{again:?}"), format!("{read:?}"));
 }
 
-/// Checks that the fast way and the tolerant way to read the response to a pull give the same
-/// results, and that outputs can be read as raw JSON wherever they can be read as a type.
+/// Checks that decoding the outputs of a pull at once and one by one gives the same results, and
+/// that outputs can be read as raw JSON wherever they can be read as a type.
 pub(crate) fn pulled(input: &[u8]) {
     let raw = Pulled::<Box<RawValue>>::parse(input);
     let values = reads_the_same::<Value>(input);

@@ -1,0 +1,133 @@
+//! Steps through JSON text without decoding it.
+
+use std::ops::Range;
+
+use memchr::memchr2;
+
+use super::blocks::end_of_nested;
+
+/// A position in JSON text.
+///
+/// The text is taken for valid JSON: only brackets and quotes are looked at. Methods return `None`
+/// if they do not find what they look for; the position is of no use then.
+#[derive(Debug)]
+pub(crate) struct Cursor<'a> {
+    json: &'a [u8],
+    at: usize,
+}
+
+/// Where a string is, without its quotes.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) range: Range<usize>,
+    pub(crate) has_escapes: bool,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(json: &'a [u8]) -> Self {
+        Self { json, at: 0 }
+    }
+
+    /// The number of bytes before the position.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Skips white space, and returns the next byte without skipping it.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        loop {
+            match *self.json.get(self.at)? {
+                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                byte => return Some(byte),
+            }
+        }
+    }
+
+    /// Skips white space and then this byte.
+    #[inline]
+    fn eat(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    /// Steps over the members of an object. `member` gets each key, with the cursor at the value,
+    /// and has to step over the value.
+    #[inline]
+    pub(crate) fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Text) -> Option<()>,
+    ) -> Option<()> {
+        self.list(b'{', b'}', |cursor| {
+            let key = cursor.string()?;
+            cursor.eat(b':')?;
+            cursor.peek()?;
+            member(cursor, key)
+        })
+    }
+
+    /// Steps over the elements of an array. `element` has to step over each of them.
+    #[inline]
+    pub(crate) fn elements(&mut self, element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.list(b'[', b']', element)
+    }
+
+    #[inline]
+    fn list(
+        &mut self,
+        open: u8,
+        close: u8,
+        mut item: impl FnMut(&mut Self) -> Option<()>,
+    ) -> Option<()> {
+        self.eat(open)?;
+        if self.peek()? == close {
+            return self.eat(close);
+        }
+        loop {
+            self.peek()?;
+            item(self)?;
+            match self.peek()? {
+                b',' => self.at += 1,
+                _ => return self.eat(close),
+            }
+        }
+    }
+
+    #[inline]
+    fn string(&mut self) -> Option<Text> {
+        self.eat(b'"')?;
+        let start = self.at;
+        let mut has_escapes = false;
+        loop {
+            self.at += memchr2(b'"', b'\\', self.json.get(self.at..)?)?;
+            if self.json.get(self.at) == Some(&b'"') {
+                break;
+            }
+            has_escapes = true;
+            self.at += 2;
+        }
+        self.at += 1;
+        Some(Text {
+            range: start..self.at - 1,
+            has_escapes,
+        })
+    }
+
+    /// Steps over a value.
+    #[inline]
+    pub(crate) fn skip(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(drop),
+            b'[' | b'{' => {
+                self.at = end_of_nested(self.json, self.at)?;
+                Some(())
+            }
+            _ => {
+                let rest = self.json.get(self.at..)?;
+                let length = rest.iter().position(|byte| {
+                    matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')
+                })?;
+                (length > 0).then(|| self.at += length)
+            }
+        }
+    }
+}
