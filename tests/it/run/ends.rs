@@ -55,7 +55,7 @@ fn channel() -> (mpsc::UnboundedSender<Cylinder>, Source<Cylinder>) {
 /// The push has worked, as the service's counters say; so it is no trouble that goes on.
 #[tokio::test]
 async fn a_stall_is_noticed_after_a_push_whose_response_was_lost() {
-    let _time = SimulatedTime::start(Duration::from_millis(200));
+    let _time = SimulatedTime::start(seconds(1));
     let emulator = endless_service().await;
     emulator.inject(Operation::Push, Fault::CutAfter);
     let failed = within(HOUR, run(&client(&emulator), 40)).await.unwrap_err();
@@ -87,7 +87,7 @@ async fn a_failure_is_no_outage_long_after_a_push_whose_response_was_lost() {
 /// Failures that pass delay the end of a run that stands still by no more than they last.
 #[tokio::test]
 async fn failures_that_pass_do_not_keep_a_stall_from_being_noticed() {
-    let _time = SimulatedTime::start(Duration::from_millis(200));
+    let _time = SimulatedTime::start(seconds(1));
     for (refused, lost) in [(0.03, 0.0), (0.1, 0.0), (0.0, 0.03), (0.0, 0.1)] {
         let emulator = endless_service().await;
         let run = run(&client(&emulator), 40).start().unwrap();
@@ -104,7 +104,7 @@ async fn failures_that_pass_do_not_keep_a_stall_from_being_noticed() {
 /// Responses to pulls that lack a field which those to status requests have.
 #[tokio::test]
 async fn fields_that_come_and_go_are_no_progress() {
-    let _time = SimulatedTime::start(Duration::from_millis(200));
+    let _time = SimulatedTime::start(seconds(1));
     let service = Emulator::builder().workers(1).time_per_chunk(100 * DAY);
     // Too small for all of it, so that the run asks for the status, too.
     let emulator = service.input_buffer(1_000).start().await.unwrap();
@@ -125,7 +125,7 @@ async fn fields_that_come_and_go_are_no_progress() {
 /// Numbers that change for ever, while no result comes.
 #[tokio::test]
 async fn counters_that_rise_for_ever_are_no_progress() {
-    let _time = SimulatedTime::start(Duration::from_millis(200));
+    let _time = SimulatedTime::start(seconds(1));
     let emulator = endless_service().await;
     let counters = [
         StatusField::ChunksSubmitted,
@@ -148,7 +148,7 @@ async fn counters_that_rise_for_ever_are_no_progress() {
 /// A service that hands out the same result at each pull, and never the other one.
 #[tokio::test]
 async fn results_that_come_again_are_no_progress() {
-    let _time = SimulatedTime::start(Duration::from_millis(200));
+    let _time = SimulatedTime::start(seconds(1));
     let service = Emulator::builder().workers(1).time_per_chunk(seconds(10));
     let emulator = service.start().await.unwrap();
     emulator.inject_always(Operation::Pull, Fault::RepeatResults);
@@ -237,7 +237,7 @@ async fn a_run_does_without_status() {
 
 #[tokio::test]
 async fn a_run_does_without_status_from_the_middle_on() {
-    let _time = SimulatedTime::start(Duration::from_millis(100));
+    let _time = SimulatedTime::start(Duration::from_millis(500));
     for push in [unavailable(), Fault::CutBefore, Fault::CutAfter] {
         let service = Emulator::builder().workers(2);
         let service = service.time_per_chunk(seconds(20)).start();
@@ -263,7 +263,7 @@ async fn a_run_does_without_status_from_the_middle_on() {
 /// Whatever operation is broken for ever, the run ends.
 #[tokio::test]
 async fn a_broken_operation_ends_a_run_within_its_limits() {
-    let _time = SimulatedTime::start(Duration::from_millis(500));
+    let _time = SimulatedTime::start(seconds(1));
     for operation in [
         Operation::Create,
         Operation::Push,

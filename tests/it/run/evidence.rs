@@ -90,7 +90,7 @@ fn altered(fields: AlteredFields) -> Shapes {
 /// The service says that two workers are busy and that there are chunks in its input buffer.
 #[tokio::test]
 async fn a_lost_pull_is_no_lost_chunk_while_the_service_computes() {
-    let _time = SimulatedTime::start(Duration::from_millis(100));
+    let _time = SimulatedTime::start(Duration::from_millis(500));
     for workers in [2, 4] {
         let emulator = service(workers, seconds(200)).await;
         // There is nothing in it yet, which the run can't know.
@@ -104,7 +104,7 @@ async fn a_lost_pull_is_no_lost_chunk_while_the_service_computes() {
 /// A push that is sent again leaves a doubt as well, which is none about its result.
 #[tokio::test]
 async fn a_repeated_push_is_no_lost_chunk_while_the_service_computes() {
-    let _time = SimulatedTime::start(Duration::from_millis(100));
+    let _time = SimulatedTime::start(Duration::from_millis(500));
     let shapes = Shapes {
         optional_fields: OptionalFields::Absent,
         ..Shapes::default()
@@ -124,7 +124,7 @@ async fn a_repeated_push_is_no_lost_chunk_while_the_service_computes() {
 /// With no failure at all: what a resumed run finds in its batch may take as long as it likes.
 #[tokio::test]
 async fn a_resumed_run_waits_for_what_the_service_computes() {
-    let _time = SimulatedTime::start(Duration::from_millis(100));
+    let _time = SimulatedTime::start(Duration::from_millis(500));
     for time_per_chunk in [200, 300] {
         let emulator = service(4, seconds(time_per_chunk)).await;
         let first = run(&emulator).start().unwrap();
@@ -144,7 +144,7 @@ async fn a_resumed_run_waits_for_what_the_service_computes() {
 /// A closed batch takes no more chunks, but computes those that it has.
 #[tokio::test]
 async fn a_batch_closed_by_somebody_else_is_waited_for_while_it_computes() {
-    let _time = SimulatedTime::start(Duration::from_millis(100));
+    let _time = SimulatedTime::start(Duration::from_millis(500));
     let emulator = service(2, seconds(200)).await;
     let run = run(&emulator).start().unwrap();
     let batch = accepted(&emulator, 4).await;
@@ -157,20 +157,20 @@ async fn a_batch_closed_by_somebody_else_is_waited_for_while_it_computes() {
 /// limit decides.
 #[tokio::test]
 async fn a_chunk_that_is_never_computed_ends_the_run_at_the_stall_limit() {
-    let _time = SimulatedTime::start(Duration::from_millis(100));
+    let _time = SimulatedTime::start(Duration::from_millis(500));
     let emulator = service(2, seconds(1)).await;
     emulator.inject(Operation::Push, Fault::LoseChunks);
     let failed = within(HOUR, run(&emulator)).await.unwrap_err();
     assert_eq!(failed.error().kind(), ErrorKind::Stalled, "{failed}");
     let summary = failed.collected().summary();
-    assert!(summary.elapsed < seconds(15 * 60 + 60), "{summary:?}");
+    assert!(summary.elapsed < seconds(20 * 60), "{summary:?}");
     assert_eq!(summary.unfinished_records(), 40);
 }
 
 /// A service that keeps idle workers reports them as in use.
 #[tokio::test]
 async fn a_lost_result_is_pushed_again_although_workers_are_in_use() {
-    let _time = SimulatedTime::start(Duration::from_millis(100));
+    let _time = SimulatedTime::start(Duration::from_millis(500));
     let emulator = service(2, seconds(1)).await;
     let busy = AlteredFields::everywhere([StatusField::WorkersInUse], Alteration::Number(2));
     emulator.set_shapes(altered(busy));
@@ -185,7 +185,7 @@ async fn a_lost_result_is_pushed_again_although_workers_are_in_use() {
 /// Whichever counter is missing or never changes, and with a pull whose response was lost.
 #[tokio::test]
 async fn counters_that_are_missing_or_stand_still_lose_no_record() {
-    let _time = SimulatedTime::start(Duration::from_millis(100));
+    let _time = SimulatedTime::start(Duration::from_millis(500));
     let each = StatusField::COUNTERS.map(|field| vec![field]);
     let all = [StatusField::COUNTERS.to_vec()];
     for fields in each.into_iter().chain(all) {
@@ -206,7 +206,7 @@ async fn counters_that_are_missing_or_stand_still_lose_no_record() {
 /// Each result twice in its response is one delivery, under the caller's id.
 #[tokio::test]
 async fn a_result_twice_in_a_response_keeps_the_callers_chunk_id() {
-    let _time = SimulatedTime::start(Duration::from_millis(100));
+    let _time = SimulatedTime::start(Duration::from_millis(500));
     let emulator = service(1, seconds(5)).await;
     emulator.inject_always(Operation::Pull, Fault::DoubleResults);
     let chunk = Chunk::new([cylinder(7)]).unwrap().with_id("mine");
