@@ -1,4 +1,5 @@
-//! A run without async: an iterator over the results. A program needs the feature `blocking` for it.
+//! A run without async: an iterator over the results. A program needs the feature `blocking` for
+//! it.
 //!
 //! ```text
 //! cargo run --example blocking

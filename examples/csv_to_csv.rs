@@ -1,5 +1,6 @@
-//! Reads records from a CSV file, and writes each with its outputs to another one, or with its error
-//! to a third. Nothing but the chunks in flight is in memory, so the files may be of any size.
+//! Reads records from a CSV file, and writes each with its outputs to another one, or with its
+//! error to a third. Nothing but the chunks in flight is in memory, so the files may be of any
+//! size.
 //!
 //! ```text
 //! cargo run --example csv_to_csv -- cylinders.csv volumes.csv errors.csv

@@ -5,9 +5,9 @@
 //! cargo run --example resume -- DIRECTORY [RECORDS]
 //! ```
 //!
-//! The directory has the output, `volumes.csv`, and `state.json`: a checkpoint, with the length that
-//! the output had when it was made. The state is written to a file beside it, which then takes its
-//! place at once. What a killed process wrote to the output after its last state is cut off.
+//! The directory has the output, `volumes.csv`, and `state.json`: a checkpoint, with the length
+//! that the output had when it was made. The state is written to a file beside it, which then takes
+//! its place at once. What a killed process wrote to the output after its last state is cut off.
 
 #![allow(clippy::print_stdout, reason = "a program for people at a terminal")]
 

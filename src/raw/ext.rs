@@ -135,9 +135,9 @@ impl<R> ChunkResult<R> {
         }
     }
 
-    /// Returns the aggregates that the chunk's summary asked for, read as `S`: a struct or a map with the
-    /// names of the outputs, a tuple in their order, or [`Aggregates`](crate::Aggregates). `None`
-    /// if there are none.
+    /// Returns the aggregates that the chunk's summary asked for, read as `S`: a struct or a map
+    /// with the names of the outputs, a tuple in their order, or [`Aggregates`](crate::Aggregates).
+    /// `None` if there are none.
     ///
     /// # Errors
     ///

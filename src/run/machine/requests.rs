@@ -229,8 +229,8 @@ impl Requests {
     pub(super) fn resumed_late(&mut self, now: Time, late: Duration) {
         for health in &mut self.health {
             health.failing_since = health.failing_since.map(|since| now.min(since + late));
-            // Otherwise `issue` would count the same time again, and a deadline could move on faster
-            // than the time.
+            // Otherwise `issue` would count the same time again, and a deadline could move on
+            // faster than the time.
             if health.not_before < now {
                 health.not_before = now.min(health.not_before + late);
             }
