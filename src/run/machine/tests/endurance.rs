@@ -85,7 +85,7 @@ fn play(seed: u64, change: impl FnOnce(&mut World, &mut Random)) -> (Totals, Wor
 
 fn seeds() -> u64 {
     let seeds = std::env::var("RUN_SEEDS").ok();
-    seeds.and_then(|n| n.parse().ok()).unwrap_or(20)
+    seeds.and_then(|n| n.parse().ok()).unwrap_or(5)
 }
 
 /// Whether a chunk can take longer than the stall limit.

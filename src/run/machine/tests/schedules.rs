@@ -135,7 +135,7 @@ fn number(name: &str) -> Option<u64> {
 fn play_all(crashes: bool) {
     match number("RUN_SEED") {
         Some(seed) => play(seed, crashes),
-        None => (0..number("RUN_SEEDS").unwrap_or(300)).for_each(|seed| play(seed, crashes)),
+        None => (0..number("RUN_SEEDS").unwrap_or(100)).for_each(|seed| play(seed, crashes)),
     }
 }
 
