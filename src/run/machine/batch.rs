@@ -146,6 +146,11 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn new(origin: Origin, settings: &Settings) -> Self {
+        let mut polling = Polling::new(settings.poll_min, settings.poll_max);
+        if origin == Origin::Unemptied {
+            // The service may be at work for the run before.
+            polling.busy(Time::ZERO, true);
+        }
         Self {
             mode: Mode::Open,
             origin,
@@ -156,7 +161,7 @@ impl Batch {
             buffers: Buffers::default(),
             counts: SubmissionCounts::default(),
             evidence: Evidence::default(),
-            polling: Polling::new(settings.poll_min, settings.poll_max),
+            polling,
             chunks_completed: HighMark::default(),
             records_completed: HighMark::default(),
             doubts: Vec::new(),

@@ -201,8 +201,9 @@ impl Machine {
     /// The service has accepted a chunk, or returned a result: evidence from before is void.
     pub(super) fn service_has_more(&mut self, now: Time) {
         self.progress.reset(now);
-        let (next, busy) = (self.requests.next(), self.chunks.outstanding() > 0);
+        let (next, outstanding) = (self.requests.next(), self.chunks.outstanding() > 0);
         if let Some(batch) = self.batch_mut() {
+            let busy = outstanding || batch.is_emptying();
             batch.evidence.reset(next);
             if batch.polling.busy(now, busy) {
                 (batch.polled_at, batch.poll_now) = (now, false);

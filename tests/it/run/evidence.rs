@@ -223,7 +223,6 @@ async fn a_result_twice_in_a_response_keeps_the_callers_chunk_id() {
 
 /// One result that can't be read does not take the others of its response with it.
 #[tokio::test]
-#[ignore = "the whole response is thrown away"]
 async fn a_byte_that_is_not_utf_8_costs_one_chunk_at_most() {
     let _time = SimulatedTime::start(Duration::from_millis(10));
     let emulator = service(4, seconds(5)).await;

@@ -56,7 +56,6 @@ async fn a_source_that_computes_does_not_starve_the_connections() {
 
 /// A run that waits for what another one has pushed is not in more of a hurry than that one.
 #[tokio::test]
-#[ignore = "it pulls at the shortest interval all the time"]
 async fn a_resumed_run_asks_for_a_late_chunk_with_moderation() {
     let _time = SimulatedTime::start(Duration::from_millis(50));
     let service = Emulator::builder().time_per_chunk(Duration::from_secs(100));

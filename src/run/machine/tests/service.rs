@@ -95,6 +95,8 @@ pub(super) struct Service {
     pub(super) batches: Vec<Batch>,
     /// How often each chunk was computed.
     pub(super) computed: BTreeMap<(Key, u64), u64>,
+    /// Chunks that were computed, each time counted.
+    pub(super) finished: u64,
     /// How often it was asked.
     asked: u64,
     /// What each chunk took, in the order in which they were begun.
@@ -116,6 +118,7 @@ impl Service {
             traits,
             batches: Vec::new(),
             computed: BTreeMap::new(),
+            finished: 0,
             asked: 0,
             times: Vec::new(),
         }
@@ -204,6 +207,7 @@ impl Service {
 
     pub(super) fn finish(&mut self, batch: usize, result: PulledChunk, random: &mut Random) {
         let batch = &mut self.batches[batch];
+        self.finished += 1;
         batch.computing -= 1;
         if let Some(at) = batch
             .computing_keys

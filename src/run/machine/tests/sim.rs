@@ -653,7 +653,7 @@ impl Sim {
             totals.batches,
             totals.resubmissions,
             self.service.times.len() as u64,
-            self.service.computed.values().sum(),
+            self.service.finished,
         ];
         if steps != std::mem::replace(&mut self.steps, steps) {
             self.last_step = self.now;
