@@ -153,7 +153,8 @@ impl<R> ChunkResult<R> {
     }
 }
 
-fn entry<E>(list: Option<&[Option<E>]>, index: usize) -> Option<&E> {
+/// The entry of one record in a list with one entry a record.
+pub(crate) fn entry<E>(list: Option<&[Option<E>]>, index: usize) -> Option<&E> {
     list?.get(index)?.as_ref()
 }
 

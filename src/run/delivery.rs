@@ -11,6 +11,7 @@ use super::machine::FailedRecords;
 use super::requests::{RawOutputs, RawResult};
 use crate::chunk::Chunk;
 use crate::error::{Error, Result};
+use crate::raw::ext::entry;
 use crate::raw::record_message::RecordMessage;
 use crate::records::{EachOutput, Outputs, Unreadable, read_summary};
 
@@ -124,16 +125,17 @@ impl<O> Delivery<O> {
 
     /// The service's warning for a record, by the record's number.
     pub fn warning(&self, record: u64) -> Option<&RecordMessage> {
-        entry(self.warnings.as_deref(), record.checked_sub(self.first)?)
+        entry(self.warnings.as_deref(), self.index(record)?)
     }
 
     /// The time that a record took to compute, in milliseconds, by the record's number.
     pub fn process_time_ms(&self, record: u64) -> Option<f64> {
-        entry(
-            self.process_times.as_deref(),
-            record.checked_sub(self.first)?,
-        )
-        .copied()
+        entry(self.process_times.as_deref(), self.index(record)?).copied()
+    }
+
+    /// The index of a record among those of the chunk, unless it is one before them.
+    fn index(&self, record: u64) -> Option<usize> {
+        usize::try_from(record.checked_sub(self.first)?).ok()
     }
 
     /// The aggregates that the chunk's summary asked for, read as `S`: a struct or a map with the
@@ -152,10 +154,6 @@ impl<O> Delivery<O> {
     pub fn summary_json(&self) -> Option<&RawValue> {
         self.summary_output.as_deref()
     }
-}
-
-fn entry<T>(list: Option<&[Option<T>]>, index: u64) -> Option<&T> {
-    list?.get(usize::try_from(index).ok()?)?.as_ref()
 }
 
 impl<O: DeserializeOwned> Delivery<O> {

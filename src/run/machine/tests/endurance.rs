@@ -117,6 +117,8 @@ fn slow_services_finish() {
 fn one_lost_response_loses_nothing() {
     for seed in 0..seeds() {
         let (totals, world) = play(seed, |world, r| {
+            // More than faults can use up in an hour.
+            world.settings.resubmissions = 20;
             world.lose_results = r.within(0, 1);
             world.faults = 20;
             world.faults_until = secs(r.pick(&[10, HOUR]));

@@ -335,6 +335,8 @@ impl Sim {
             self.last_step = self.now;
         }
         match happening {
+            // The driver reads no more once the run is over.
+            Happening::Source if self.machine.totals().ending.is_some() => {}
             Happening::Source => self.read_chunk(),
             Happening::Arrives(life, request, call, batch) => {
                 self.arrive(life, request, call, batch)
