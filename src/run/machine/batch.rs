@@ -464,7 +464,8 @@ impl Machine {
         self.note_failure(now, RequestKind::Status, failure);
         let running = self.phase == Phase::Running;
         if let Some(batch) = self.batch_mut() {
-            batch.status_wanted = running;
+            // Where a close failed, another one says as much.
+            batch.status_wanted = running && batch.mode != Mode::Retiring;
         }
     }
 
@@ -589,13 +590,8 @@ impl Machine {
     pub(super) fn next_retire(&mut self, now: Time) -> Option<Action> {
         let batch = self.batch()?;
         let wanted = batch.mode == Mode::Retiring && !batch.closed && !batch.close_failed;
-        if !wanted
-            || self.requests.count(RequestKind::End) > 0
-            || !self.may_send(now, RequestKind::End)
-        {
-            return None;
-        }
-        Some(self.send(now, Request::Close))
+        let request = self.closing_request(Close::Close).filter(|_| wanted)?;
+        self.send_closing(now, request)
     }
 
     /// The last request of a run that ends.
@@ -615,24 +611,40 @@ impl Machine {
         if busy > 0 {
             return None;
         }
-        let request = match (close, self.batch()) {
-            (Some(close), Some(batch)) if !batch.closed && !batch.close_failed => match close {
-                _ if batch.status_wanted && batch.close_attempts > 0 => Request::Status,
-                Close::Close => Request::Close,
-                Close::Cancel => Request::Cancel,
-            },
-            _ => {
-                self.over(ending);
-                return None;
-            }
+        let open = self
+            .batch()
+            .is_some_and(|batch| !batch.closed && !batch.close_failed);
+        let Some(request) = close
+            .filter(|_| open)
+            .and_then(|close| self.closing_request(close))
+        else {
+            self.over(ending);
+            return None;
         };
-        let status = request == Request::Status;
-        if status && self.requests.count(RequestKind::Status) > 0
+        self.send_closing(now, request)
+    }
+
+    /// The close or the cancel; or the status after one that failed, which may have had its effect.
+    fn closing_request(&self, close: Close) -> Option<Request> {
+        let batch = self.batch()?;
+        Some(match close {
+            _ if batch.status_wanted && batch.close_attempts > 0 => Request::Status,
+            Close::Close => Request::Close,
+            Close::Cancel => Request::Cancel,
+        })
+    }
+
+    fn send_closing(&mut self, now: Time, request: Request) -> Option<Action> {
+        let attempts = self.batch()?.close_attempts;
+        // The response to a status tells whether another close is needed.
+        let awaited = attempts > 0 && self.requests.count(RequestKind::Status) > 0;
+        if awaited
+            || self.requests.count(RequestKind::End) > 0
             || !self.may_send(now, request.kind())
         {
             return None;
         }
-        if let Some(batch) = self.batch_mut().filter(|_| status) {
+        if let Some(batch) = self.batch_mut().filter(|_| request == Request::Status) {
             batch.status_wanted = false;
         }
         Some(self.send(now, request))
@@ -642,7 +654,6 @@ impl Machine {
     pub(super) fn close_ended(&mut self, now: Time, failure: Option<Failure>) {
         // At the end of all work a failed close is worth as much patience as any other request.
         let patient = matches!(self.phase, Phase::Ending(Ending::Complete, _));
-        let running = self.phase == Phase::Running;
         let Some(failure) = failure else {
             if let Some(batch) = self.batch_mut() {
                 batch.closed = true;
@@ -662,7 +673,7 @@ impl Machine {
             FailureKind::Gone => batch.closed = true,
             FailureKind::Fatal => batch.close_failed = true,
             // Perhaps because it is closed already: the status says so.
-            FailureKind::Refused if !running && !last => batch.status_wanted = true,
+            FailureKind::Refused if !last => batch.status_wanted = true,
             FailureKind::Refused => batch.close_failed = true,
             _ => batch.close_failed = exhausted || (!patient && (last || asks_for_too_long)),
         }

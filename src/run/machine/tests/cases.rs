@@ -216,6 +216,22 @@ fn an_id_that_the_batch_takes_for_known_is_computed_in_another_batch() {
 }
 
 #[test]
+fn a_batch_whose_close_had_no_response_is_not_called_open() {
+    for repeated in [Repeated::Computed, Repeated::Ignored] {
+        let mut world = World {
+            // The close that replaces the batch, where one does, and the one at the end.
+            script: vec![(RequestKind::End, 0..1, Fault::After(FailureKind::Unknown))],
+            lose_results: 1,
+            ..calm()
+        };
+        world.traits.repeated = repeated;
+        let (account, sim) = run(world);
+        complete(&account);
+        assert!(sim.machine.open_batches().is_empty());
+    }
+}
+
+#[test]
 fn a_full_input_buffer_is_waiting_whatever_the_code() {
     for what in [
         FailureKind::Busy,

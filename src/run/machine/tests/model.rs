@@ -7,10 +7,10 @@
 //! resumes. How many faults a path may have is bounded; which, and where, is not.
 //!
 //! In each state it is checked that no record is delivered twice, that no record is called lost
-//! that the service still has or will compute, that the memory is within the budget, and that
-//! something can happen unless the run is over. Afterwards it is checked that the states have no
-//! cycle: so every path ends, and since each state has a next one unless the run is over, each ends
-//! with the end of the run.
+//! that the service still has or will compute, that the memory is within the budget, that the
+//! batches called open at the end are those that are open, and that something can happen unless the
+//! run is over. Afterwards it is checked that the states have no cycle: so every path ends, and
+//! since each state has a next one unless the run is over, each ends with the end of the run.
 //!
 //! `MODEL=large` plays the larger bounds. `cargo test --release model -- --nocapture` prints the
 //! numbers of states.
@@ -395,10 +395,12 @@ impl State {
                     foreign: 0,
                 }
             }
+            // A batch is closed once.
+            Request::Close | Request::Cancel if batch.state != BatchState::Live => {
+                return (None, refused(FailureKind::Refused));
+            }
             Request::Close => {
-                if batch.state == BatchState::Live {
-                    batch.state = BatchState::Closed;
-                }
+                batch.state = BatchState::Closed;
                 return (None, Ok(Reply::Done));
             }
             Request::Cancel => {
@@ -625,6 +627,22 @@ impl Model for World {
                         && state.over
                         && state.outbox.is_empty();
                     !complete || state.delivered.len() as u64 == world.chunks
+                },
+            ),
+            Property::always(
+                "the batches called open are those that are open",
+                |world, state: &State| {
+                    // A batch without a response to its create has no number, and a process that
+                    // resumes starts to count again.
+                    let numbered = state.machine.totals().batches == state.batches.len() as u64;
+                    let open = state.batches.iter().zip(1..);
+                    let open = open.filter(|(batch, _)| batch.state == BatchState::Live);
+                    let open: Vec<u64> = open.map(|(_, number)| number).collect();
+                    let mut named = state.machine.open_batches();
+                    named.sort_unstable();
+                    let told = world.dead.is_none() && world.reports != Reports::Nothing;
+                    let can_know = told && world.crashes == 0;
+                    !state.over || !numbered || !can_know || named == open
                 },
             ),
             Property::sometimes("a run completes", |_, state: &State| {

@@ -569,6 +569,10 @@ impl Sim {
                     foreign: 0,
                 })
             }
+            // A batch is closed once.
+            Request::Close | Request::Cancel if !batch.takes_pushes() => {
+                return (None, refused(FailureKind::Refused));
+            }
             Request::Close => {
                 batch.state = BatchState::Closed;
                 return (None, Ok(Reply::Done));
