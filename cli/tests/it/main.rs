@@ -1,0 +1,5 @@
+//! The program as a user has it: a process, against an emulator of the service.
+
+mod run;
+mod support;
+mod usage;
