@@ -172,13 +172,13 @@ impl Calls {
 
     fn batch_context(&self, operation: Operation, id: &str) -> Result<CallContext> {
         check_batch_id(id).map_err(|error| error.with_operation(operation))?;
-        Ok(self.context(operation).batch(id))
+        Ok(self.context(operation).with_batch(id))
     }
 
     fn context(&self, operation: Operation) -> CallContext {
         let context = CallContext::new(operation);
         match self.caller_retries {
-            true => context.idempotency(Idempotency::CallerRetries),
+            true => context.with_idempotency(Idempotency::CallerRetries),
             false => context,
         }
     }

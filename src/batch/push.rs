@@ -33,13 +33,13 @@ use crate::records::{ExtraCells, Layout, MissingCells};
 /// data that are larger than the input buffer piece by piece, or use a [run](crate::run).
 #[must_use = "nothing is pushed until it is given to a pipeline"]
 pub struct Push<'a> {
-    source: Source<'a>,
+    content: Content<'a>,
     duplicates: Duplicates,
 }
 
 type MakeChunks<'a> = Box<dyn FnOnce(&Chunker) -> Result<Vec<Chunk>> + Send + 'a>;
 
-enum Source<'a> {
+enum Content<'a> {
     Records {
         chunker: Chunker,
         make: MakeChunks<'a>,
@@ -86,7 +86,7 @@ impl<'a> Push<'a> {
         I::Item: Serialize,
     {
         let make = Box::new(|chunker: &Chunker| chunker.chunks(records).collect());
-        Self::new(Source::Records {
+        Self::new(Content::Records {
             chunker: Chunker::new(),
             make,
         })
@@ -104,18 +104,18 @@ impl<'a> Push<'a> {
 
     /// Pushes prepared chunks as they are.
     pub fn chunks(chunks: impl IntoIterator<Item = Chunk>) -> Self {
-        Self::new(Source::Made(Ok(chunks.into_iter().collect())))
+        Self::new(Content::Made(Ok(chunks.into_iter().collect())))
     }
 
     /// Pushes chunks from JSON: `{"chunks": [..]}`, a list of chunks, or one chunk; see
     /// [`Chunk::parse`].
     pub fn json(json: impl AsRef<[u8]>) -> Self {
-        Self::new(Source::Made(Chunk::parse(json)))
+        Self::new(Content::Made(Chunk::parse(json)))
     }
 
-    fn new(source: Source<'a>) -> Self {
+    fn new(content: Content<'a>) -> Self {
         Self {
-            source,
+            content,
             duplicates: Duplicates::default(),
         }
     }
@@ -154,15 +154,15 @@ impl<'a> Push<'a> {
     }
 
     fn set(mut self, setting: &str, set: impl FnOnce(Chunker) -> Chunker) -> Self {
-        self.source = match self.source {
-            Source::Records { chunker, make } => Source::Records {
+        self.content = match self.content {
+            Content::Records { chunker, make } => Content::Records {
                 chunker: set(chunker),
                 make,
             },
-            Source::Made(Ok(_)) => Source::Made(Err(Error::input(format!(
+            Content::Made(Ok(_)) => Content::Made(Err(Error::input(format!(
                 "`{setting}` applies to records, but the chunks of this push are prepared already"
             )))),
-            Source::Made(Err(error)) => Source::Made(Err(error)),
+            Content::Made(Err(error)) => Content::Made(Err(error)),
         };
         self
     }
@@ -178,9 +178,9 @@ impl<'a> Push<'a> {
     }
 
     pub(crate) fn into_parts(self) -> Result<(Vec<Chunk>, Duplicates)> {
-        let chunks = match self.source {
-            Source::Records { chunker, make } => make(&chunker)?,
-            Source::Made(chunks) => chunks?,
+        let chunks = match self.content {
+            Content::Records { chunker, make } => make(&chunker)?,
+            Content::Made(chunks) => chunks?,
         };
         match chunks.is_empty() {
             true => Err(Error::input(
@@ -194,9 +194,9 @@ impl<'a> Push<'a> {
 impl fmt::Debug for Push<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Push");
-        match &self.source {
-            Source::Records { chunker, .. } => debug.field("chunker", chunker),
-            Source::Made(chunks) => debug.field("chunks", &chunks.as_ref().map(Vec::len)),
+        match &self.content {
+            Content::Records { chunker, .. } => debug.field("chunker", chunker),
+            Content::Made(chunks) => debug.field("chunks", &chunks.as_ref().map(Vec::len)),
         };
         debug
             .field("duplicates", &self.duplicates)

@@ -92,7 +92,7 @@ fn call_context(request: &Request, info: &OperationInfo) -> CallContext {
     let rest = request.url().path().split(BATCH_PATH).nth(1);
     let id = rest.and_then(|rest| rest.split('/').next());
     match id.filter(|_| operation != Operation::Describe) {
-        Some(id) => context.batch(id),
+        Some(id) => context.with_batch(id),
         None => context,
     }
 }

@@ -24,12 +24,12 @@ pub(super) enum Auth {
 #[derive(Debug)]
 pub(super) struct Tokens {
     cache: TokenCache,
-    source: Source,
+    source: TokenSource,
 }
 
 /// A source of tokens.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(super) enum TokenSource {
     OAuth(Box<ClientCredentials>),
     Provider {
         provider: Arc<dyn TokenProvider>,
@@ -40,7 +40,7 @@ pub(super) enum Source {
 }
 
 impl Auth {
-    pub(super) fn tokens(source: Source) -> Self {
+    pub(super) fn tokens(source: TokenSource) -> Self {
         Self::Tokens(Box::new(Tokens {
             cache: TokenCache::default(),
             source,
@@ -72,7 +72,7 @@ impl Authenticate for Auth {
     }
 }
 
-impl Source {
+impl TokenSource {
     /// Fetches a token that is not empty, in a bounded number of attempts.
     async fn fetch(&self) -> Result<AccessToken> {
         let token = match self {

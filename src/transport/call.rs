@@ -50,12 +50,12 @@ impl CallContext {
         }
     }
 
-    pub(crate) fn batch(mut self, id: impl Into<String>) -> Self {
+    pub(crate) fn with_batch(mut self, id: impl Into<String>) -> Self {
         self.batch_id = Some(id.into());
         self
     }
 
-    pub(crate) fn idempotency(mut self, idempotency: Idempotency) -> Self {
+    pub(crate) fn with_idempotency(mut self, idempotency: Idempotency) -> Self {
         self.idempotency = idempotency;
         self
     }
@@ -84,7 +84,7 @@ impl CallContext {
         self.batch_id.as_deref()
     }
 
-    pub(super) fn may_repeat(&self) -> Idempotency {
+    pub(super) fn idempotency(&self) -> Idempotency {
         self.idempotency
     }
 

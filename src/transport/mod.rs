@@ -30,7 +30,7 @@ use progenitor_client::{ByteStream, ResponseValue};
 use reqwest::{Request, Url};
 use serde::de::DeserializeOwned;
 
-use self::auth::{Auth, Source};
+use self::auth::{Auth, TokenSource};
 use self::call_executor::CallExecutor;
 use self::credential::Credential;
 use self::http_client::HttpClient;
@@ -101,7 +101,7 @@ impl Transport {
     /// [`call_bytes`](Self::call_bytes).
     ///
     /// ```text
-    /// let context = CallContext::new(Operation::Status).batch(id);
+    /// let context = CallContext::new(Operation::Status).with_batch(id);
     /// let status = transport.call(context, async |raw| raw.status(id).await).await?;
     /// ```
     pub(crate) async fn call<T, F>(
@@ -247,14 +247,14 @@ fn auth(settings: &Settings, sender: &Sender) -> Result<Auth> {
         Credentials::Open => Auth::Open,
         Credentials::ApiKey(key) => Auth::Fixed(Credential::api_key(key.clone())?),
         Credentials::Token(token) => Auth::Fixed(Credential::bearer(token.clone(), 0)?),
-        Credentials::Provider(provider) => Auth::tokens(Source::Provider {
+        Credentials::Provider(provider) => Auth::tokens(TokenSource::Provider {
             provider: Arc::clone(provider),
             policy: settings.retry.clone(),
             timeout: settings.timeouts.request,
         }),
         Credentials::OAuth(client) => {
             let url = settings.token_url.clone();
-            Auth::tokens(Source::OAuth(Box::new(ClientCredentials {
+            Auth::tokens(TokenSource::OAuth(Box::new(ClientCredentials {
                 client: client.clone(),
                 url: url.ok_or_else(|| Error::config("there is no token URL"))?,
                 sender: sender.clone(),

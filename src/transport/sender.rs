@@ -155,7 +155,7 @@ impl Sender {
             attempts += 1;
             let limit = self.timeouts.operation;
             let state = RetryState {
-                idempotency: context.may_repeat(),
+                idempotency: context.idempotency(),
                 cause: failure.cause,
                 attempts,
                 time_left: limit.map(|limit| limit.saturating_sub(context.elapsed())),

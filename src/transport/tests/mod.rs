@@ -97,7 +97,7 @@ impl Calls {
     }
 
     async fn status(&self) -> Result<types::Status> {
-        let call = CallContext::new(Operation::Status).batch(ID);
+        let call = CallContext::new(Operation::Status).with_batch(ID);
         self.0
             .call(call, |raw| async move { raw.status(ID).await })
             .await
@@ -114,8 +114,8 @@ impl Calls {
     async fn push(&self, idempotency: Idempotency) -> Result<types::Status> {
         let body = Bytes::from_static(br#"{"chunks":[]}"#);
         let call = CallContext::new(Operation::Push)
-            .batch(ID)
-            .idempotency(idempotency);
+            .with_batch(ID)
+            .with_idempotency(idempotency);
         self.0
             .call(call, |raw| async move { raw.push(ID, body).await })
             .await
@@ -128,8 +128,8 @@ impl Calls {
     async fn pull_as(&self, idempotency: Idempotency) -> Result<ResponseBody> {
         let max = NonZeroU32::new(7);
         let call = CallContext::new(Operation::Pull)
-            .batch(ID)
-            .idempotency(idempotency);
+            .with_batch(ID)
+            .with_idempotency(idempotency);
         self.0
             .call_bytes(call, |raw| async move { raw.pull(ID, max, max).await })
             .await
@@ -137,7 +137,7 @@ impl Calls {
 
     async fn close(&self) -> Result<types::Batch> {
         let body = serde_json::from_str(r#"{"batch_status":"closed"}"#).unwrap();
-        let call = CallContext::new(Operation::Close).batch(ID);
+        let call = CallContext::new(Operation::Close).with_batch(ID);
         self.0
             .call(call, |raw| async move { raw.update(ID, &body).await })
             .await
