@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::batch::{Batches, Calls, raw_client};
-use crate::config::{ClientBuilder, Settings};
+use crate::config::{ClientBuilder, Http, Settings};
 use crate::error::Result;
 use crate::raw;
 use crate::service::Services;
@@ -48,12 +48,8 @@ impl Client {
         Self::builder().fill_from_env().build()
     }
 
-    fn new(
-        settings: Settings,
-        proxy: Option<reqwest::Proxy>,
-        http_client: Option<reqwest::Client>,
-    ) -> Result<Self> {
-        let transport = Transport::new(settings, proxy, http_client)?;
+    fn new(settings: Settings, proxy: Option<reqwest::Proxy>, http: Option<Http>) -> Result<Self> {
+        let transport = Transport::new(settings, proxy, http)?;
         Ok(Self {
             transport: Arc::new(transport),
         })
@@ -119,7 +115,7 @@ impl ClientBuilder {
     /// message names the setting and says what would be right.
     pub fn build(self) -> Result<Client> {
         let settings = self.settings(&|name| std::env::var(name))?;
-        Client::new(settings, self.proxy, self.http_client)
+        Client::new(settings, self.proxy, self.http)
     }
 }
 

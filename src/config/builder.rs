@@ -1,16 +1,19 @@
 //! The builder of a client.
 
 use std::env::VarError;
+use std::error::Error as StdError;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tower_service::Service;
 
 use super::base_url::{BaseUrl, parse_token_url};
 use super::environment as names;
 use super::headers::is_own_header;
+use super::http::{Http, HttpService};
 use super::jwt::Claims;
 use super::{Limits, RetryPolicy, Settings, Timeouts, oauth_file};
 use crate::auth::{Credentials, TokenProvider, bare_token};
@@ -73,7 +76,7 @@ pub struct ClientBuilder {
     #[cfg(feature = "gzip")]
     compress_requests: bool,
     pub(crate) proxy: Option<reqwest::Proxy>,
-    pub(crate) http_client: Option<reqwest::Client>,
+    pub(crate) http: Option<Http>,
 }
 
 /// All credentials that are set, before one of them is chosen.
@@ -316,7 +319,48 @@ impl ClientBuilder {
     /// another host. [`connect_timeout`](Self::connect_timeout) has no effect on it.
     #[must_use]
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
-        self.http_client = Some(client);
+        self.http = Some(Http::Client(client));
+        self
+    }
+
+    /// Sets a stack of your own between this crate and the network: anything that is a
+    /// [tower service](tower_service::Service) of [reqwest](crate::reqwest) 0.13's requests, such
+    /// as reqwest's client in layers of tower, or the client of reqwest-middleware. It replaces
+    /// [`http_client`](Self::http_client).
+    ///
+    /// It sees each attempt with its headers, the credentials included, and the requests for
+    /// tokens. It must not follow redirects, as with `http_client`. It should not repeat requests:
+    /// this crate does so, knows which ones may be repeated, and gives each attempt an id of its
+    /// own.
+    ///
+    /// An error of the service that is a boxed [`reqwest::Error`] is understood as such. Any other
+    /// counts as a connection that broke: the service may have processed the request.
+    ///
+    /// ```
+    /// # use cspark_batches::{Client, reqwest};
+    /// use tower::limit::ConcurrencyLimitLayer;
+    ///
+    /// # fn main() -> cspark_batches::Result<()> {
+    /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    /// let stack = tower::ServiceBuilder::new()
+    ///     .layer(ConcurrencyLimitLayer::new(16))
+    ///     .service(client.build().expect("a client"));
+    /// let spark = Client::builder()
+    ///     .base_url("http://localhost:8080/my-tenant")
+    ///     .bearer_token("open")
+    ///     .http_service(stack)
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn http_service<S>(mut self, service: S) -> Self
+    where
+        S: Service<reqwest::Request, Response = reqwest::Response> + Clone + Send + Sync + 'static,
+        S::Error: Into<Box<dyn StdError + Send + Sync>>,
+        S::Future: Send,
+    {
+        self.http = Some(Http::Service(HttpService::new(service)));
         self
     }
 
@@ -334,9 +378,10 @@ impl ClientBuilder {
         } else {
             (None, Given::default())
         };
-        if self.http_client.is_some() && self.proxy.is_some() {
+        if self.http.is_some() && self.proxy.is_some() {
             return Err(Error::config(
-                "both `http_client` and `proxy` are set; set the proxy on the HTTP client instead",
+                "both an HTTP client (`http_client`, `http_service`) and `proxy` are set; set the proxy on \
+                 the HTTP client instead",
             ));
         }
         let credentials = self.credentials.choose().or_else(|| from_env.choose());
@@ -490,7 +535,7 @@ impl fmt::Debug for ClientBuilder {
             .field("user_agent", &self.user_agent)
             .field("headers", &self.headers)
             .field("proxy", &self.proxy.is_some())
-            .field("http_client", &self.http_client.is_some())
+            .field("http", &self.http)
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ mod base_url;
 mod builder;
 mod environment;
 pub(crate) mod headers;
+mod http;
 mod jwt;
 mod oauth_file;
 mod retry_policy;
@@ -13,5 +14,6 @@ mod tests;
 
 pub(crate) use base_url::BaseUrl;
 pub use builder::ClientBuilder;
+pub(crate) use http::{BoxError, Http, HttpService};
 pub use retry_policy::RetryPolicy;
 pub(crate) use settings::{Limits, Settings, Timeouts};

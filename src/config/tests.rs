@@ -126,7 +126,7 @@ fn what_is_missing_or_wrong_is_named() {
                 .http_client(reqwest::Client::new())
                 .proxy(reqwest::Proxy::all("http://localhost:9").unwrap()),
             &[],
-            "both `http_client` and `proxy`",
+            "both an HTTP client (`http_client`, `http_service`) and `proxy`",
         ),
         (
             ClientBuilder::new().base_url(URL),

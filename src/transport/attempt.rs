@@ -14,6 +14,7 @@ use serde::de::IgnoredAny;
 use super::http_client::HttpClient;
 use super::retry::Cause;
 use super::retry_after::retry_after;
+use crate::config::BoxError;
 
 /// How much of an error's body is read, in bytes.
 const ERROR_BODY: usize = 64 * 1024;
@@ -28,7 +29,7 @@ pub(super) struct AttemptFailure {
     pub(super) message: String,
     /// The response, if there is one: the start of its body, with nothing masked.
     pub(super) response: Option<Response<Bytes>>,
-    pub(super) source: Option<reqwest::Error>,
+    pub(super) source: Option<BoxError>,
 }
 
 impl AttemptFailure {
@@ -78,15 +79,22 @@ async fn exchange(
     limits: AttemptLimits,
 ) -> Result<Response<Bytes>, AttemptFailure> {
     let url = request.url().clone();
-    let response = client.client.execute(request).await;
-    let mut response =
-        response.map_err(|error| failed_to_send(error, &url, client.proxy_for(&url)))?;
+    let mut response = match &client.service {
+        Some(service) => {
+            let response = service.execute(request).await;
+            response.map_err(|error| failed_in_service(error, &url))?
+        }
+        None => {
+            let response = client.client.execute(request).await;
+            response.map_err(|error| failed_to_send(error, &url, client.proxy_for(&url)))?
+        }
+    };
     let (status, headers) = (response.status(), response.headers().clone());
     let with_body = |body| collected(url.clone(), status, headers.clone(), body);
 
     if response.url() != &url {
         let message = format!(
-            "the HTTP client set with `http_client` followed a redirect to {}; build it with \
+            "the HTTP client set with `http_client` or `http_service` followed a redirect to {}; build it with \
              `redirect::Policy::none()`, because credentials may be sent along",
             origin(response.url())
         );
@@ -247,8 +255,23 @@ fn failed_to_send(error: reqwest::Error, asked: &Url, proxy: Option<String>) -> 
         )
     };
     AttemptFailure {
-        source: Some(error),
+        source: Some(error.into()),
         ..AttemptFailure::new(cause, message)
+    }
+}
+
+/// The user's own stack failed. Of its own errors nothing is known, so the service may have
+/// processed the request.
+fn failed_in_service(error: BoxError, asked: &Url) -> AttemptFailure {
+    match error.downcast::<reqwest::Error>() {
+        Ok(error) => failed_to_send(*error, asked, None),
+        Err(error) => {
+            let message = format!("the HTTP service failed: {}", root_cause(&*error));
+            AttemptFailure {
+                source: Some(error),
+                ..AttemptFailure::new(Cause::Interrupted, message)
+            }
+        }
     }
 }
 
@@ -267,7 +290,7 @@ fn failed_to_read(error: reqwest::Error) -> AttemptFailure {
         )
     };
     AttemptFailure {
-        source: Some(error),
+        source: Some(error.into()),
         ..AttemptFailure::new(cause, message)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
-use crate::config::Settings;
+use crate::config::{HttpService, Settings};
 use crate::error::{Error, Result};
 
 /// Gateways close idle connections after a minute or more, so the client closes them earlier.
@@ -16,6 +16,8 @@ const IDLE: Duration = Duration::from_secs(50);
 #[derive(Clone, Debug)]
 pub(super) struct HttpClient {
     pub(super) client: reqwest::Client,
+    /// What sends the requests in place of the client, which then only builds them.
+    pub(super) service: Option<HttpService>,
     route: Route,
 }
 
@@ -39,13 +41,30 @@ impl HttpClient {
             None => Route::Environment(Arc::new(Matcher::from_env())),
         };
         let client = build(settings, proxy)?;
-        Ok(Self { client, route })
+        Ok(Self {
+            client,
+            service: None,
+            route,
+        })
     }
 
     /// A client of the user's own.
     pub(super) fn own(client: reqwest::Client) -> Self {
-        let route = Route::Direct;
-        Self { client, route }
+        Self {
+            client,
+            service: None,
+            route: Route::Direct,
+        }
+    }
+
+    /// A stack of the user's own. The client only builds requests, and needs no certificates.
+    pub(super) fn service(service: HttpService) -> Result<Self> {
+        check_provider()?;
+        let client = without_certificates(reqwest::Client::builder()).no_proxy();
+        Ok(Self {
+            service: Some(service),
+            ..Self::own(client.build().map_err(not_built)?)
+        })
     }
 
     /// The proxy that a request to this address goes through, for people.
@@ -76,13 +95,8 @@ fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Result<reqwest::
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true);
     // Loading the system's certificates takes a while, and plain http does not need them.
-    #[cfg(any(
-        feature = "rustls",
-        feature = "rustls-no-provider",
-        feature = "native-tls"
-    ))]
     let builder = match proxy.is_none() && !needs_tls(settings) {
-        true => builder.tls_certs_only([]),
+        true => without_certificates(builder),
         false => builder,
     };
     let builder = match proxy {
@@ -91,9 +105,21 @@ fn build(settings: &Settings, proxy: Option<reqwest::Proxy>) -> Result<reqwest::
         None if settings.is_local() => builder.no_proxy(),
         None => builder,
     };
+    builder.build().map_err(not_built)
+}
+
+fn without_certificates(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    #[cfg(any(
+        feature = "rustls",
+        feature = "rustls-no-provider",
+        feature = "native-tls"
+    ))]
+    let builder = builder.tls_certs_only([]);
     builder
-        .build()
-        .map_err(|error| Error::config("the HTTP client can't be built").with_source(error))
+}
+
+fn not_built(error: reqwest::Error) -> Error {
+    Error::config("the HTTP client can't be built").with_source(error)
 }
 
 fn needs_tls(settings: &Settings) -> bool {
@@ -114,6 +140,11 @@ fn check_tls(settings: &Settings) -> Result<()> {
              `native-tls`, but none of them is enabled",
         ));
     }
+    check_provider()
+}
+
+/// Without a provider, reqwest would panic.
+fn check_provider() -> Result<()> {
     #[cfg(all(
         feature = "rustls-no-provider",
         not(feature = "rustls"),
@@ -140,6 +171,7 @@ mod tests {
             .no("inside.example");
         let client = HttpClient {
             client: reqwest::Client::new(),
+            service: None,
             route: Route::Environment(Arc::new(proxies.build())),
         };
         let proxy_for = |url: &str| client.proxy_for(&url.parse().unwrap());

@@ -37,7 +37,7 @@ use self::http_client::HttpClient;
 use self::oauth::ClientCredentials;
 use self::sender::{Anonymous, Sender};
 use crate::auth::Credentials;
-use crate::config::Settings;
+use crate::config::{Http, Settings};
 use crate::error::{Error, Result};
 use crate::operation::Operation;
 use crate::raw;
@@ -69,10 +69,11 @@ impl Transport {
     pub(crate) fn new(
         settings: Settings,
         proxy: Option<reqwest::Proxy>,
-        http_client: Option<reqwest::Client>,
+        http: Option<Http>,
     ) -> Result<Self> {
-        let client = match http_client {
-            Some(client) => HttpClient::own(client),
+        let client = match http {
+            Some(Http::Client(client)) => HttpClient::own(client),
+            Some(Http::Service(service)) => HttpClient::service(service)?,
             None => HttpClient::new(&settings, proxy)?,
         };
         let sender = Sender::new(client, &settings, secrets(&settings));

@@ -1,6 +1,9 @@
 //! What is sent.
 
+use std::pin::Pin;
+
 use super::*;
+use crate::config::RetryPolicy;
 
 #[tokio::test]
 async fn every_request_says_who_and_which() {
@@ -265,4 +268,83 @@ async fn a_client_of_the_users_own_is_used() {
     };
     assert_eq!(header(seen, "x-own"), ["1"]);
     assert_eq!(header(seen, "x-synthetic-key"), ["my-key"]);
+}
+
+/// Adds a header, or fails without sending anything.
+#[derive(Clone)]
+struct Middleware(Option<&'static str>);
+
+impl reqwest_middleware::Middleware for Middleware {
+    // What the macro async_trait makes of it.
+    fn handle<'s, 'e, 'n, 'f>(
+        &'s self,
+        mut request: reqwest::Request,
+        extensions: &'e mut http::Extensions,
+        next: reqwest_middleware::Next<'n>,
+    ) -> Pin<Box<dyn Future<Output = reqwest_middleware::Result<reqwest::Response>> + Send + 'f>>
+    where
+        Self: 'f,
+        's: 'f,
+        'e: 'f,
+        'n: 'f,
+    {
+        Box::pin(async move {
+            if let Some(why) = self.0 {
+                return Err(reqwest_middleware::Error::middleware(
+                    std::io::Error::other(why),
+                ));
+            }
+            request
+                .headers_mut()
+                .insert("x-own", http::HeaderValue::from_static("1"));
+            next.run(request, extensions).await
+        })
+    }
+}
+
+fn with_middleware(builder: ClientBuilder, fails: Option<&'static str>) -> Client {
+    let own = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    let stack = reqwest_middleware::ClientBuilder::new(own.build().unwrap());
+    let stack = stack.with(Middleware(fails)).build();
+    let stack = tower::ServiceBuilder::new()
+        .map_err(|error| -> Box<dyn std::error::Error + Send + Sync> {
+            match error {
+                reqwest_middleware::Error::Reqwest(error) => error.into(),
+                reqwest_middleware::Error::Middleware(error) => error.into(),
+            }
+        })
+        .layer(tower::limit::ConcurrencyLimitLayer::new(1))
+        .service(stack);
+    builder.http_service(stack).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_stack_of_the_users_own_is_used() {
+    let server = scripted([json("{}")]);
+    let client = with_middleware(builder(&server), None);
+    Calls::of(&client).status().await.unwrap();
+    let [seen] = &server.requests()[..] else {
+        panic!()
+    };
+    assert_eq!(header(seen, "x-own"), ["1"]);
+    assert_eq!(header(seen, "x-synthetic-key"), ["my-key"]);
+}
+
+#[tokio::test]
+async fn failures_of_a_stack_of_the_users_own_are_told_apart() {
+    let nowhere = || {
+        let builder = Client::builder()
+            .base_url("http://127.0.0.1:1/t")
+            .api_key("k");
+        builder.retry(RetryPolicy::never())
+    };
+    let refused = Calls::of(&with_middleware(nowhere(), None)).status().await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Connect);
+
+    let broken = with_middleware(nowhere(), Some("no permit"));
+    let error = Calls::of(&broken).status().await.unwrap_err();
+    assert!(error.to_string().contains("no permit"), "{error}");
+    assert!(error.may_have_been_processed());
 }
