@@ -3,6 +3,7 @@
 //! Outputs are most of a response. Whose they are has to be known at once; what they are, only when
 //! somebody takes the results. So this steps over them by their brackets and quotes alone.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::json::{Cursor, Text};
@@ -24,7 +25,9 @@ pub(crate) enum Decoding {
     /// out its results, and gives the same response for them again.
     ///
     /// Text that is not UTF-8 costs the text or outputs that it is in, and nothing else. Lists of
-    /// errors, warnings or times that have nothing but nulls, one a record, are left out.
+    /// errors, warnings or times that have nothing but nulls, one a record, are left out, and so are
+    /// times that are no numbers. One error or warning in place of a list is that of the first
+    /// record.
     Lenient,
 }
 
@@ -51,10 +54,10 @@ pub(super) fn split_outputs(response: &[u8], decoding: Decoding) -> Option<Split
                     outputs.push(start..cursor.at());
                 } else if decoding == Decoding::Lenient
                     && PER_RECORD_LISTS.contains(&key)
-                    && is_all_null(response.get(start..cursor.at())?)
+                    && let Some(instead) = instead_of(key, response.get(start..cursor.at())?)
                 {
                     rest.extend_from_slice(response.get(copied..start)?);
-                    rest.extend_from_slice(b"null");
+                    rest.extend_from_slice(&instead);
                 } else {
                     return Some(());
                 }
@@ -71,6 +74,29 @@ pub(super) fn split_outputs(response: &[u8], decoding: Decoding) -> Option<Split
 /// decide.
 fn plain(response: &[u8], key: Text) -> Option<&[u8]> {
     response.get(key.range).filter(|_| !key.has_escapes)
+}
+
+/// What a run reads in place of a list of a chunk, if that list says nothing or has another shape.
+fn instead_of<'a>(key: &[u8], json: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let is_list = json.starts_with(b"[");
+    if json == b"null" {
+        None
+    } else if is_list && is_all_null(json) || key == b"process_time" && !may_be_numbers(json) {
+        Some(Cow::Borrowed(b"null"))
+    } else if !is_list {
+        Some(Cow::Owned([b"[", json, b"]"].concat()))
+    } else {
+        None
+    }
+}
+
+/// Whether this may be a list of numbers and nulls.
+fn may_be_numbers(json: &[u8]) -> bool {
+    let inner = json
+        .strip_prefix(b"[")
+        .and_then(|json| json.strip_suffix(b"]"));
+    let allowed = |byte: &u8| b"0123456789+-.eE, \t\r\nnul".contains(byte);
+    inner.is_some_and(|inner| inner.iter().all(allowed))
 }
 
 /// Whether this is a list of nulls: the errors or the warnings of records that have none.
@@ -107,11 +133,15 @@ mod tests {
         rest
     }
 
-    /// Without lists that say nothing.
+    /// Without lists that say nothing, and with a list where there is one value.
     fn terse(mut answer: Value) -> Value {
         let data = answer.get_mut("data").and_then(Value::as_array_mut);
         let chunks = data.into_iter().flatten().filter_map(Value::as_object_mut);
         for (key, value) in chunks.flatten() {
+            let is_list = value.is_array() || value.is_null();
+            if PER_RECORD_LISTS.contains(&key.as_bytes()) && !is_list {
+                *value = json!([value]);
+            }
             let list = value.as_array().filter(|list| !list.is_empty());
             if PER_RECORD_LISTS.contains(&key.as_bytes())
                 && list.is_some_and(|list| list.iter().all(Value::is_null))
@@ -155,6 +185,35 @@ mod tests {
         for said in ["[]", "[null,{}]", "[nul]", "null", "[null, 1]", "[[null]]"] {
             let answer = format!(r#"{{"data":[{{"errors":{said}}}]}}"#);
             assert_eq!(rest(&answer), answer);
+        }
+    }
+
+    #[test]
+    fn lists_of_another_shape_cost_nothing_else() {
+        for (said, read) in [
+            (r#""errors":"too flat""#, r#""errors":["too flat"]"#),
+            (
+                r#""errors":{"message":"x"}"#,
+                r#""errors":[{"message":"x"}]"#,
+            ),
+            (r#""warnings":7"#, r#""warnings":[7]"#),
+            (r#""process_time":12.5"#, r#""process_time":null"#),
+            (r#""process_time":["1 ms"]"#, r#""process_time":null"#),
+            (r#""process_time":[1.5,[2]]"#, r#""process_time":null"#),
+            (
+                r#""process_time":[1.5, null]"#,
+                r#""process_time":[1.5, null]"#,
+            ),
+            (r#""errors":null"#, r#""errors":null"#),
+        ] {
+            let answer = |list: &str| format!(r#"{{"data":[{{{list},"id":"x"}}]}}"#);
+            let split = |decoding| {
+                split_outputs(answer(said).as_bytes(), decoding)
+                    .unwrap()
+                    .rest
+            };
+            assert_eq!(split(Decoding::Lenient), answer(read).as_bytes());
+            assert_eq!(split(Decoding::Exact), answer(said).as_bytes());
         }
     }
 
