@@ -10,7 +10,7 @@ use cspark_emulator::{Emulator, Fault, Operation, Response};
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::secrets;
-use crate::support::{SERVICE, settings};
+use crate::support::{SERVICE, Volume, cylinders, quick, settings};
 
 /// Collects what is written.
 #[derive(Clone, Default)]
@@ -156,4 +156,56 @@ async fn no_trace_shows_a_secret_or_a_body() {
             }
         }
     }
+}
+
+/// The events of the level, in order.
+fn events(log: &str, level: &str) -> Vec<String> {
+    let lines = log.lines().filter(|line| line.contains(level));
+    let own = lines.filter(|line| line.contains("cspark_batches: ") && line.contains("the run"));
+    own.map(ToOwned::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_run_logs_an_outage_while_it_lasts_and_true_counts_at_the_end() {
+    let emulator = Emulator::builder().start().await.unwrap();
+    for _ in 0..3 {
+        emulator.inject(
+            Operation::Push,
+            Fault::RespondBefore(Response::status(503).retry_after(0)),
+        );
+    }
+    let client = settings(&emulator).api_key("open");
+    let client = client.retry(RetryPolicy::never()).build().unwrap();
+    let log = Log::default();
+    let guard = log.listen();
+    let run = quick(
+        client
+            .batches()
+            .run::<_, Volume>(SERVICE, cylinders(0..200)),
+    );
+    let mut run = run.start().unwrap();
+    while let Some(delivery) = run.next().await {
+        delivery.unwrap();
+    }
+    drop(guard);
+
+    let text = log.text();
+    let (warnings, information) = (events(&text, " WARN "), events(&text, " INFO "));
+    assert_eq!(warnings.len(), 1, "{text}");
+    assert!(warnings[0].contains("requests of the run fail"), "{text}");
+    assert!(warnings[0].contains("cspark.operation=\"push\""), "{text}");
+    let said = [
+        "has a new batch",
+        "requests of the run work again",
+        "the run is complete",
+    ];
+    assert_eq!(information.len(), said.len(), "{text}");
+    for (line, what) in information.iter().zip(said) {
+        assert!(line.contains(what), "no {what} in {line}");
+    }
+    assert!(information[2].contains("cspark.records.read=200"), "{text}");
+    assert!(
+        information[2].contains("cspark.records.delivered=200"),
+        "{text}"
+    );
 }
