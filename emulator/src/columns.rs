@@ -47,9 +47,17 @@ impl Columns {
         };
         let inputs = settings().for_deserialize().into_generator();
         let outputs = settings().for_serialize().into_generator();
+        Self::from_schemas(
+            &inputs.into_root_schema_for::<I>(),
+            &outputs.into_root_schema_for::<O>(),
+        )
+    }
+
+    /// The columns that these schemas have as properties.
+    pub(crate) fn from_schemas(inputs: &Schema, outputs: &Schema) -> Self {
         Self {
-            inputs: columns(&inputs.into_root_schema_for::<I>()),
-            outputs: columns(&outputs.into_root_schema_for::<O>()),
+            inputs: columns(inputs),
+            outputs: columns(outputs),
         }
     }
 }

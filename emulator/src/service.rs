@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor, value,
 };
@@ -121,6 +121,17 @@ impl Service {
     #[must_use]
     pub fn columns<I: JsonSchema, O: JsonSchema>(mut self) -> Self {
         Arc::make_mut(&mut self.documents).columns = Some(Columns::of::<I, O>());
+        self
+    }
+
+    /// Derives the schema and the Swagger document from these JSON Schemas of one record's inputs
+    /// and outputs, for a service whose columns are known only at run time.
+    ///
+    /// The columns are the `properties` of each: those that are `required` first, in the order of
+    /// that list. References to other schemas are not followed.
+    #[must_use]
+    pub fn column_schemas(mut self, inputs: &Schema, outputs: &Schema) -> Self {
+        Arc::make_mut(&mut self.documents).columns = Some(Columns::from_schemas(inputs, outputs));
         self
     }
 
