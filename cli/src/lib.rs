@@ -10,6 +10,8 @@ mod cli;
 mod commands;
 mod connection;
 mod create_options;
+mod display;
+mod emulate;
 mod failure;
 mod profile;
 mod terminal;

@@ -1,0 +1,5 @@
+//! What `emulate` adds to the emulator.
+
+mod expressions;
+
+pub(crate) use self::expressions::Expressions;
