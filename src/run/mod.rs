@@ -90,7 +90,8 @@
 //! `stall_limit + outage_limit + request time-out`, whatever the service does or fails to do; while
 //! requests fail without a success, within `outage_limit`. A chunk is pushed again at most
 //! [`resubmissions`](RunBuilder::resubmissions) times. Closing the batch adds at most four requests
-//! with their waits, or, if all work is done, the outage limit.
+//! with their waits, and a status after each that failed; or, if all work is done, the outage
+//! limit.
 //!
 //! # Errors
 //!
