@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cspark_batches::run::{AfterError, Checkpoint, Delivery, Source};
+use cspark_batches::run::{AfterError, Checkpoint, Delivery, RunBuilder, Source};
 use cspark_batches::{Chunker, ErrorKind, Push};
 use cspark_emulator::{Emulator, Fault, Operation, RepeatedIds, Response};
 
@@ -250,6 +250,19 @@ async fn a_pause_pushes_nothing_and_delivers_what_is_there() {
     assert!(run.summary().is_complete());
 }
 
+/// A run whose source fails after 450 records.
+fn with_a_failing_source(emulator: &Emulator) -> RunBuilder<Cylinder, Volume> {
+    let records = (0..500).map(|n| match n {
+        450 => Err("no more paper"),
+        n => Ok(Cylinder {
+            radius: n as f64,
+            height: 1.0,
+        }),
+    });
+    let batches = client(emulator).batches();
+    quick(batches.run(SERVICE, Source::try_records(records)))
+}
+
 /// Promise 8: what becomes of the batch after an error.
 #[tokio::test]
 async fn after_an_error_the_batch_is_closed_cancelled_or_left() {
@@ -260,17 +273,8 @@ async fn after_an_error_the_batch_is_closed_cancelled_or_left() {
         (AfterError::Leave, "in_progress"),
     ] {
         let emulator = Emulator::start().await.unwrap();
-        let records = (0..500).map(|n| match n {
-            450 => Err("no more paper"),
-            n => Ok(Cylinder {
-                radius: n as f64,
-                height: 1.0,
-            }),
-        });
-        let run = client(&emulator)
-            .batches()
-            .run::<_, Volume>(SERVICE, Source::try_records(records));
-        let failed = quick(run).after_error(what).await.unwrap_err();
+        let run = with_a_failing_source(&emulator).after_error(what);
+        let failed = run.await.unwrap_err();
         let batch = &emulator.batch_ids()[0];
         assert_eq!(emulator.batch(batch).unwrap().status, status);
         let left_open = failed.collected().summary().left_open.clone();
@@ -631,17 +635,7 @@ async fn a_panic_in_the_source_is_an_error() {
 async fn a_failed_source_delivers_what_it_gave() {
     let _time = SimulatedTime::start(Duration::from_millis(1));
     let emulator = Emulator::start().await.unwrap();
-    let records = (0..500).map(|n| match n {
-        450 => Err("no more paper"),
-        n => Ok(Cylinder {
-            radius: n as f64,
-            height: 1.0,
-        }),
-    });
-    let run = client(&emulator)
-        .batches()
-        .run::<_, Volume>(SERVICE, Source::try_records(records));
-    let failed = quick(run).await.unwrap_err();
+    let failed = with_a_failing_source(&emulator).await.unwrap_err();
     assert!(
         failed.error().to_string().contains("no more paper"),
         "{failed}"
