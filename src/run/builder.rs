@@ -160,7 +160,7 @@ impl<I, O> RunBuilder<I, O> {
         self
     }
 
-    /// Bytes of memory for encoded chunks and results; 32 MiB unless set.
+    /// Bytes of memory for encoded chunks and results; 20 MiB unless set.
     ///
     /// It bounds how far the source is read ahead, and so how many chunks the service has at a
     /// time: to keep `n` workers busy, it has to hold about two chunks for each. It counts neither

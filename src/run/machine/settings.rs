@@ -86,7 +86,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            memory: 32 << 20,
+            memory: 20 << 20,
             chunks: 1 << 14,
             order: Order::Arrival,
             pushes: 4,
