@@ -66,6 +66,7 @@ impl Diagnostics {
     }
 
     /// One mistake at a place.
+    #[cfg(feature = "services")]
     pub(crate) fn at(place: &[String], message: impl Into<String>) -> Self {
         let mut diagnostics = Self::default();
         diagnostics.add(place, message);

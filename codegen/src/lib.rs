@@ -12,11 +12,14 @@
 mod api;
 mod diagnostics;
 mod docs;
+#[cfg(feature = "services")]
 mod json;
 mod open_enum;
 mod output;
+#[cfg(feature = "services")]
 mod service;
 
 pub use api::Api;
 pub use diagnostics::{Diagnostic, Diagnostics};
+#[cfg(feature = "services")]
 pub use service::{CellType, DocumentKind, Generated, Service};
