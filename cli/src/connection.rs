@@ -41,6 +41,12 @@ impl Global {
         Ok(self.client_builder()?.build()?)
     }
 
+    /// Whether an option or a variable says which service is meant.
+    pub(crate) fn names_a_service(&self) -> bool {
+        let options = [&self.base_url, &self.env, &self.profile];
+        options.into_iter().any(Option::is_some) || is_set("CSPARK_BASE_URL")
+    }
+
     /// The same, for a command that sets more.
     pub(crate) fn client_builder(&self) -> Result<ClientBuilder, Failure> {
         let profile = Profile::load(self.profile.as_deref())?;

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cells;
 mod cli;
 mod commands;
 mod connection;
@@ -13,6 +14,9 @@ mod create_options;
 mod display;
 mod emulate;
 mod failure;
+mod files;
+mod input;
+mod output;
 mod profile;
 mod terminal;
 
