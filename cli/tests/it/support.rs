@@ -1,4 +1,5 @@
 //! The program as a process, an emulator, and a directory for files.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

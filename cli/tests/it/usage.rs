@@ -1,4 +1,5 @@
 //! Help, settings and exit codes that need no service.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use tempfile::TempDir;
 

@@ -24,7 +24,7 @@ use self::results::Results;
 use crate::cells::Cells;
 use crate::cli::Global;
 use crate::failure::{Exit, Failure};
-use crate::input::{Input, ReadFailure};
+use crate::input::{BadRecord, Input, ReadFailure};
 use crate::terminal;
 
 /// How long a run that failed here may take to cancel its batch.
@@ -83,7 +83,7 @@ impl Args {
             display,
             interrupted: false,
         };
-        work.to_the_end(&read_failure).await
+        work.drive(&read_failure).await
     }
 
     fn set_options(
@@ -152,7 +152,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn to_the_end(mut self, read_failure: &ReadFailure) -> Result<ExitCode, Failure> {
+    async fn drive(mut self, read_failure: &ReadFailure) -> Result<ExitCode, Failure> {
         let ended = match self.save() {
             Ok(()) => self.take_all().await,
             Err(failure) => Err(failure.into()),
@@ -167,7 +167,7 @@ impl Work<'_> {
             }
             Err(Ended::Run(error)) => {
                 self.save_or_keep()?;
-                return Err(self.incomplete(&error.to_string()));
+                return Err(self.incomplete(&self.describe(&error, read_failure)));
             }
             Err(Ended::Stopped) => {
                 self.save_or_keep()?;
@@ -229,6 +229,19 @@ impl Work<'_> {
                     .note("interrupted: cancelling the batch; once more stops now");
                 self.run.handle().cancel();
             }
+        }
+    }
+
+    /// Why the run failed. What is wrong with the input is told as such.
+    fn describe(&self, error: &cspark_batches::Error, read_failure: &ReadFailure) -> String {
+        let input = self.args.input.display();
+        if let Some(why) = read_failure.get() {
+            return format!("cannot read {input}: {why}");
+        }
+        let source = std::error::Error::source(error);
+        match source.and_then(|source| source.downcast_ref::<BadRecord>()) {
+            Some(bad) => format!("{input}: {bad}; --skip-bad-records goes on without such records"),
+            None => error.to_string(),
         }
     }
 

@@ -1,0 +1,202 @@
+//! How runs end that do not come to their end: full disks, broken pipes, signals, bad services.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use cspark_emulator::Emulator;
+
+use crate::support::{Finished, World};
+
+fn lines(records: u64) -> String {
+    (0..records)
+        .map(|n| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(100)))
+        .collect()
+}
+
+#[test]
+fn a_broken_pipe_ends_the_run() {
+    let world = World::new();
+    world.write("in.jsonl", lines(20_000));
+    let mut program =
+        world.program("run my-folder/echo -i in.jsonl -o - --output-format jsonl --quiet");
+    let mut child = program
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = Finished::of(child.wait_with_output().unwrap()).expect(1);
+    assert!(
+        ended
+            .stderr
+            .contains("cannot write to standard output: Broken pipe"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+}
+
+/// The program under a limit for the size of files, as on a disk that is full.
+fn with_small_disk(world: &World, arguments: &str) -> Finished {
+    let program = world.program("");
+    let mut shell = Command::new("sh");
+    // With the signal ignored, a write fails as it does on a full disk.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 1000; exec {} {arguments}",
+        env!("CARGO_BIN_EXE_cspark-batch")
+    );
+    shell
+        .arg("-c")
+        .arg(script)
+        .current_dir(world.directory.path());
+    shell.env_clear().env("PATH", "/usr/bin:/bin");
+    for (name, value) in program.get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    Finished::of(shell.output().unwrap())
+}
+
+#[test]
+fn a_full_disk_ends_the_run_which_continues_when_there_is_room() {
+    let world = World::new();
+    world.write("in.jsonl", lines(20_000));
+    let arguments = "run my-folder/echo -i in.jsonl -o out.jsonl --ordered \
+         --checkpoint c --resume --checkpoint-interval 10ms";
+    let ended = with_small_disk(&world, arguments).expect(1);
+    assert!(
+        ended
+            .stderr
+            .contains("cannot write to out.jsonl.partial: File too large"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("the same command continues"),
+        "{}",
+        ended.stderr
+    );
+    world.run(arguments).expect(0);
+    assert_eq!(world.read("out.jsonl"), lines(20_000));
+    assert!(!world.path("c").exists() && !world.path("c.lock").exists());
+}
+
+fn slow() -> World {
+    World::with(
+        Emulator::builder()
+            .workers(2)
+            .time_per_record(Duration::from_millis(2)),
+    )
+}
+
+#[cfg(unix)]
+fn signal(child: &std::process::Child, name: &str) {
+    let killed = Command::new("kill")
+        .arg(name)
+        .arg(child.id().to_string())
+        .status();
+    assert!(killed.unwrap().success());
+}
+
+/// Waits until the service has results for somebody.
+fn wait_for_work(world: &World) {
+    while world
+        .emulator
+        .traffic(cspark_emulator::Operation::Pull)
+        .requests
+        == 0
+    {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_delivers_what_is_at_the_service_and_the_run_can_go_on() {
+    let world = slow();
+    world.write("in.jsonl", lines(20_000));
+    let arguments = "run my-folder/echo -i in.jsonl -o out.jsonl --ordered --chunk-size 20 \
+        --checkpoint c --max-memory 100kB";
+    let child = world
+        .program(arguments)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for_work(&world);
+    signal(&child, "-INT");
+    let ended = Finished::of(child.wait_with_output().unwrap()).expect(1);
+    assert!(
+        ended
+            .stderr
+            .contains("interrupted: waiting for what is at the service"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("--resume continues"),
+        "{}",
+        ended.stderr
+    );
+    let again = world.run(arguments).expect(2);
+    assert!(
+        again
+            .stderr
+            .contains("continue that with --resume, or delete the file"),
+        "{}",
+        again.stderr
+    );
+    let other = format!("{arguments} --resume --columns n");
+    let other = world.run(&other).expect(2);
+    assert!(
+        other.stderr.contains("another choice of --columns: "),
+        "{}",
+        other.stderr
+    );
+    // The emulator works faster now.
+    world.emulator.advance(Duration::from_secs(60));
+    world.run(&format!("{arguments} --resume")).expect(0);
+    assert_eq!(world.read("out.jsonl"), lines(20_000));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_second_ctrl_c_stops_at_once() {
+    let world = World::with(Emulator::builder().time_per_record(Duration::from_secs(60)));
+    world.write("in.jsonl", lines(1000));
+    let child = world
+        .program("run my-folder/echo -i in.jsonl -o out.jsonl")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for_work(&world);
+    signal(&child, "-INT");
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&child, "-INT");
+    let ended = Finished::of(child.wait_with_output().unwrap()).expect(1);
+    assert!(
+        ended.stderr.contains("stopped; the batch is left open"),
+        "{}",
+        ended.stderr
+    );
+    let id = &world.emulator.batch_ids()[0];
+    assert!(ended.stderr.contains(id.as_str()), "{}", ended.stderr);
+}
+
+#[test]
+fn a_failed_run_says_what_happened_in_one_line() {
+    let world = World::new();
+    world.write("in.jsonl", lines(10));
+    let run = world
+        .run("run my-folder/none -i in.jsonl -o out.jsonl")
+        .expect(1);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("0 records are in out.jsonl.partial"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr.contains("with --checkpoint FILE"),
+        "{}",
+        run.stderr
+    );
+}
