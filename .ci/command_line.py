@@ -12,7 +12,7 @@ from pathlib import Path
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 # The others install the program.
-HEADINGS = ["Without an account", "See and steer batches"]
+HEADINGS = ["Without an account", "Run a file", "See and steer batches"]
 
 
 def lines(heading):
@@ -30,7 +30,12 @@ with tempfile.TemporaryDirectory() as directory:
     )
     print(done.stdout)
     types = (Path(directory) / "cone.rs").read_text()
+    premiums = (Path(directory) / "premiums.csv").read_text().splitlines()
+    files = {path.name for path in Path(directory).iterdir()}
 
 assert "my-folder/cone[0.4.2]" in done.stdout
 assert "37.69911184307752" in done.stdout, "the volume of the second cone"
 assert "pub mod cone {" in types
+assert len(premiums) == 10_001 and premiums[0] == "premium,reserve,error", premiums[:2]
+assert {"premiums.parquet", "premiums.jsonl.zst", "errors.jsonl"} <= files, files
+assert not any(name.endswith((".partial", ".checkpoint", ".lock")) for name in files), files

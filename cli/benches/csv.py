@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""A CSV file through a service to a CSV file: `cspark-batch run`, a floor, and the official Python SDK.
+
+    cargo build --release --bins --examples -p cspark-batches-cli
+    cli/benches/csv.py [RECORDS]
+
+The floor only reads and writes the file. The service is the emulator's `my-folder/echo`, in a process of its own.
+The SDK is measured if `cspark` can be imported, as after `pip install cspark==0.3.3`, with python_sdk.py beside this file.
+"""
+
+import importlib.util
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RELEASE = HERE.parent.parent / "target" / "release"
+RECORDS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+
+
+def make(path):
+    numbers = random.Random(1)
+    with open(path, "w") as file:
+        file.write("id,age,sex,smoker,sum_assured,term,rate,loading,region,product\n")
+        for n in range(RECORDS):
+            file.write(
+                f"P{n:08},{numbers.randint(18, 80)},{numbers.choice('MF')},{numbers.choice(['true', 'false'])},"
+                f"{numbers.randint(1, 100) * 10_000},{numbers.randint(5, 35)},{numbers.random():.17g},"
+                f"{numbers.random():.4f},region {numbers.randint(1, 20)},term life\n"
+            )
+
+
+def measure(name, command, environment, directory):
+    began = time.monotonic()
+    process = subprocess.Popen(command, cwd=directory, env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - began
+    assert status == 0, f"{name} failed: {status}"
+    return name, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        make(Path(directory) / "in.csv")
+        program = str(RELEASE / "cspark-batch")
+        emulator = subprocess.Popen(
+            [program, "emulate", "--port", "8077"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            time.sleep(1)
+            environment = dict(os.environ, NO_PROXY="127.0.0.1", CSPARK_BEARER_TOKEN="open")
+            environment["CSPARK_BASE_URL"] = "http://127.0.0.1:8077/my-tenant"
+            floor = [str(RELEASE / "examples" / "csv_floor"), "in.csv", "floor.csv"]
+            run = [program, "run", "my-folder/echo", "--input", "in.csv", "--output", "run.csv", "--ordered", "--quiet"]
+            rows = [
+                measure("floor", floor, environment, directory),
+                measure("cspark-batch run", run, environment, directory),
+            ]
+            with open(Path(directory) / "run.csv") as output:
+                assert sum(1 for _ in output) == RECORDS + 1
+            if importlib.util.find_spec("cspark"):
+                sdk = [sys.executable, str(HERE / "python_sdk.py"), "in.csv", "sdk.csv"]
+                rows.append(measure("Python SDK", sdk, environment, directory))
+        finally:
+            emulator.kill()
+            emulator.wait()
+    print(f"{RECORDS:,} records of ten columns\n")
+    print("| program | CPU | times the floor | wall | records/s | peak memory |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, cpu, wall, memory in rows:
+        times = cpu / rows[0][1]
+        print(f"| {name} | {cpu:.2f} s | {times:.1f} | {wall:.2f} s | {RECORDS / wall:,.0f} | {memory:.0f} MB |")
+
+
+main()
