@@ -151,7 +151,7 @@ pub(super) struct ChunkOptions {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct Limits {
-    /// Memory for what is under way; 32MiB unless set
+    /// Memory for what is under way; 20MiB unless set
     #[arg(long, value_name = "SIZE")]
     pub(super) max_memory: Option<ByteSize>,
     /// End the run when more records than this have failed

@@ -238,8 +238,10 @@ impl Work<'_> {
         if let Some(why) = read_failure.get() {
             return format!("cannot read {input}: {why}");
         }
-        let source = std::error::Error::source(error);
-        match source.and_then(|source| source.downcast_ref::<BadRecord>()) {
+        match error
+            .get_ref()
+            .and_then(|error| error.downcast_ref::<BadRecord>())
+        {
             Some(bad) => format!("{input}: {bad}; --skip-bad-records goes on without such records"),
             None => error.to_string(),
         }
