@@ -2,7 +2,7 @@
 """A CSV file through a service to a CSV file: `cspark-batch run`, a floor, and the official Python SDK.
 
     cargo build --release --bins --examples -p cspark-batches-cli
-    cli/benches/csv.py [RECORDS]
+    cli/benches/csv_to_csv.py [RECORDS]
 
 The floor only reads and writes the file. The service is the emulator's `my-folder/echo`, in a process of its own.
 The SDK is measured if `cspark` can be imported, as after `pip install cspark==0.3.3`, with python_sdk.py beside this file.
