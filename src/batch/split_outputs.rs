@@ -25,8 +25,8 @@ pub(crate) enum Decoding {
     /// out its results, and gives the same response for them again.
     ///
     /// Text that is not UTF-8 costs the text or outputs that it is in, and nothing else. Lists of
-    /// errors, warnings or times that have nothing but nulls, one a record, are left out, and so are
-    /// times that are no numbers. One error or warning in place of a list is that of the first
+    /// errors, warnings or times that have nothing but nulls, one a record, are left out, and so
+    /// are times that are no numbers. One error or warning in place of a list is that of the first
     /// record.
     Lenient,
 }
