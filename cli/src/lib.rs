@@ -18,6 +18,7 @@ mod files;
 mod input;
 mod output;
 mod profile;
+mod report;
 mod terminal;
 
 use std::process::ExitCode;

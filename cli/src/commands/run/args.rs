@@ -117,6 +117,10 @@ pub(super) struct Writing {
     /// Exit with 3 if the service reports an error for a record
     #[arg(long)]
     pub(super) fail_on_record_errors: bool,
+    /// File for a report on the run: an HTML page with charts, the slowest chunks and the
+    /// commonest errors
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
     /// Print the summary as JSON on standard output
     #[arg(long)]
     pub(super) json: bool,

@@ -11,6 +11,7 @@ mod summary;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use cspark_batches::Client;
 use cspark_batches::run::{Run, RunBuilder, Source};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -25,6 +26,7 @@ use crate::cells::Cells;
 use crate::cli::Global;
 use crate::failure::{Exit, Failure};
 use crate::input::{BadRecord, Input, ReadFailure};
+use crate::report::{Page, Recorder};
 use crate::terminal;
 
 /// How long a run that failed here may take to cancel its batch.
@@ -57,6 +59,13 @@ impl Args {
             return Ok(ExitCode::SUCCESS);
         }
 
+        // Before anything is sent.
+        let report = self
+            .writing
+            .report
+            .as_deref()
+            .map(Page::create)
+            .transpose()?;
         let input = Input::open(input_options)?;
         let chunker = self.chunker(input.columns.as_deref())?;
         let results = Results::open(&self, state.as_ref())?;
@@ -74,6 +83,7 @@ impl Args {
             run = run.expect_records(length);
         }
         let run = self.set_options(run, state.as_ref())?.start()?;
+        let report = report.map(|page| Recorder::start(page, run.progress()));
         let display = (!self.writing.quiet).then(|| Display::start(run.progress(), position));
         let work = Work {
             args: &self,
@@ -81,9 +91,22 @@ impl Args {
             results,
             checkpoint,
             display,
+            report: report.as_ref(),
             interrupted: false,
         };
-        work.drive(&read_failure).await
+        let ended = work.drive(&read_failure).await;
+        let Some(report) = report else {
+            return ended;
+        };
+        let failure = ended.as_ref().err().map(ToString::to_string);
+        match report.write(&self.settings(&client), failure.as_deref()) {
+            Ok(()) => ended,
+            Err(unwritten) if ended.is_ok() => Err(unwritten),
+            Err(unwritten) => {
+                terminal::note(&format!("error: {unwritten}"));
+                ended
+            }
+        }
     }
 
     fn set_options(
@@ -134,6 +157,27 @@ impl Args {
             .batch_options(|create| batch.apply(create)))
     }
 
+    /// The settings for the report: where the service is, and the command, which has no secrets.
+    fn settings(&self, client: &Client) -> Vec<(String, String)> {
+        let mut arguments = Vec::new();
+        let mut given = std::env::args().skip(1);
+        while let Some(argument) = given.next() {
+            // The client's own URL is shown instead.
+            match argument.as_str() {
+                "--base-url" => drop(given.next()),
+                other if other.starts_with("--base-url=") => {}
+                other => arguments.push(other.to_owned()),
+            }
+        }
+        [
+            ("service", self.service.clone()),
+            ("at", client.base_url()),
+            ("arguments", arguments.join(" ")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
     fn note(&self, line: &str) {
         if !self.writing.quiet {
             terminal::note(line);
@@ -148,6 +192,7 @@ struct Work<'a> {
     results: Results,
     checkpoint: Option<CheckpointFile>,
     display: Option<Display>,
+    report: Option<&'a Recorder>,
     interrupted: bool,
 }
 
@@ -158,11 +203,13 @@ impl Work<'_> {
             Err(failure) => Err(failure.into()),
         };
         drop(self.display.take());
+        self.note_end();
         match ended {
             Ok(()) => {}
             // What is in memory does not get to the disk, so the last checkpoint stays.
             Err(Ended::Here(failure)) => {
                 self.cancel().await;
+                self.note_end();
                 return Err(self.incomplete(&failure.to_string()));
             }
             Err(Ended::Run(error)) => {
@@ -208,11 +255,23 @@ impl Work<'_> {
                 }
                 _ = saves.tick(), if self.checkpoint.is_some() => self.save()?,
                 delivery = self.run.next() => match delivery {
-                    Some(Ok(delivery)) => self.results.take(&delivery)?,
+                    Some(Ok(delivery)) => {
+                        if let Some(report) = self.report {
+                            report.take(&delivery);
+                        }
+                        self.results.take(&delivery)?;
+                    }
                     Some(Err(error)) => return Err(Ended::Run(error)),
                     None => return Ok(()),
                 },
             }
+        }
+    }
+
+    /// Gives the numbers at the end to the report.
+    fn note_end(&self) {
+        if let Some(report) = self.report {
+            report.end(&self.run.progress().borrow(), self.run.summary());
         }
     }
 
