@@ -139,7 +139,7 @@ pub use raw::types::{
     Aggregation, AggregationOperator, Batch, BatchStatus, ChunkResult, PipelineStatus, Status,
     SummaryRequest,
 };
-pub use records::{Aggregates, ExtraCells, Layout, MissingCells, Outputs};
+pub use records::{Aggregates, ExtraCells, JsonRow, Layout, MissingCells, Outputs};
 /// The HTTP client underneath, in the version that [`ClientBuilder::http_client`] and
 /// [`ClientBuilder::proxy`] take.
 pub use reqwest;

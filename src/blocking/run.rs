@@ -66,6 +66,7 @@ impl<I, O> RunBuilder<I, O> {
         chunks_in_flight(chunks: usize);
         in_input_order();
         keep_inputs();
+        keep_outputs();
         deliver_bad_records();
         failure_limit(records: u64);
         allow_unreadable_outputs();

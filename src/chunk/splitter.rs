@@ -79,7 +79,15 @@ impl Splitter {
 
     /// Adds a record, and returns a chunk if one is complete.
     pub(crate) fn push<T: ?Sized + Serialize>(&mut self, record: &T) -> Result<Option<Encoded>> {
-        if !self.encoder.push(record)? {
+        self.push_with(|encoder| encoder.push(record))
+    }
+
+    /// Lets a record be added, which may be a header row; returns a chunk if one is complete.
+    pub(crate) fn push_with(
+        &mut self,
+        add: impl FnOnce(&mut Encoder) -> Result<bool>,
+    ) -> Result<Option<Encoded>> {
+        if !add(&mut self.encoder)? {
             if let Target::Even { records_left, .. } = &mut self.target {
                 *records_left = records_left.saturating_sub(1);
             }
@@ -107,13 +115,13 @@ impl Splitter {
         })
     }
 
-    /// Adds a record, and returns a chunk if there are `records` records.
-    pub(crate) fn push_until<T: ?Sized + Serialize>(
+    /// Lets a record be added, and returns a chunk if there are `records` records.
+    pub(crate) fn push_until(
         &mut self,
-        record: &T,
+        add: impl FnOnce(&mut Encoder) -> Result<bool>,
         records: usize,
     ) -> Result<Option<Encoded>> {
-        self.encoder.push(record)?;
+        add(&mut self.encoder)?;
         Ok(if self.pending() >= records {
             self.finish()
         } else {

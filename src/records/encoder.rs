@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::ser::Error as _;
 
 use super::columns::Columns;
+use super::json_row::JsonRow;
 use super::row::{Scratch, write_cell, write_row};
 use super::{Layout, RecordFormat};
 use crate::error::{Error, Result};
@@ -50,8 +51,24 @@ impl Encoder {
     /// If the record does not match the columns or can't be encoded as JSON. Records that were
     /// added before are kept.
     pub(crate) fn push<T: ?Sized + Serialize>(&mut self, record: &T) -> Result<bool> {
+        self.add(|encoder| encoder.try_push(record))
+    }
+
+    /// Adds a row that is encoded already, for columns that were set.
+    ///
+    /// # Errors
+    ///
+    /// If the layout is not a table.
+    pub(crate) fn push_row(&mut self, row: &JsonRow) -> Result<bool> {
+        self.add(|encoder| encoder.try_push_row(row))
+    }
+
+    fn add(
+        &mut self,
+        try_push: impl FnOnce(&mut Self) -> Result<bool, serde_json::Error>,
+    ) -> Result<bool> {
         let length = self.json.len();
-        let pushed = self.try_push(record);
+        let pushed = try_push(self);
         match pushed {
             Ok(true) => {
                 self.last = length;
@@ -86,6 +103,16 @@ impl Encoder {
             let rules = (self.format.missing, self.format.extra);
             write_row(record, columns, rules, &mut self.scratch, &mut self.json)?;
         }
+        Ok(true)
+    }
+
+    fn try_push_row(&mut self, row: &JsonRow) -> Result<bool, serde_json::Error> {
+        if self.format.layout == Layout::Objects {
+            let message = "a row of JSON has no names; the layout of its chunk has to be a table";
+            return Err(serde_json::Error::custom(message));
+        }
+        self.open();
+        self.json.extend_from_slice(row.json());
         Ok(true)
     }
 

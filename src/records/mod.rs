@@ -2,14 +2,15 @@
 //!
 //! In: [`encoder`] writes records into the inputs of a chunk, with [`cells`] taking each apart into
 //! its cells, [`columns`] knowing their order, [`row`] bringing them into it and [`finite`]
-//! refusing numbers that JSON can't say. Out: [`outputs`] reads the results into the caller's type,
-//! with the readers of [`crate::json`].
+//! refusing numbers that JSON can't say; a [`json_row`] is encoded already. Out: [`outputs`] reads
+//! the results into the caller's type, with the readers of [`crate::json`].
 
 mod aggregates;
 mod cells;
 mod columns;
 mod encoder;
 mod finite;
+mod json_row;
 mod outputs;
 mod raw_record;
 mod row;
@@ -17,6 +18,7 @@ mod row;
 pub use aggregates::Aggregates;
 pub(crate) use aggregates::read_summary;
 pub(crate) use encoder::{Encoded, Encoder};
+pub use json_row::JsonRow;
 pub use outputs::Outputs;
 pub(crate) use outputs::{EachOutput, Unreadable};
 

@@ -34,6 +34,7 @@ pub struct RunBuilder<I, O> {
     resume: Option<(Checkpoint, bool)>,
     total: Option<u64>,
     bad_records: BadRecords,
+    keep_outputs: bool,
     output: PhantomData<fn() -> O>,
 }
 
@@ -91,6 +92,7 @@ impl<I, O> RunBuilder<I, O> {
             resume: None,
             total: None,
             bad_records: BadRecords::default(),
+            keep_outputs: false,
             output: PhantomData,
         }
     }
@@ -189,6 +191,15 @@ impl<I, O> RunBuilder<I, O> {
     /// read again.
     pub fn keep_inputs(self) -> Self {
         self.set(|settings| settings.needs_inputs = true)
+    }
+
+    /// Hands out the outputs of each chunk as JSON as well; see
+    /// [`Delivery::outputs_json`](super::Delivery::outputs_json). A reader of one's own for whole
+    /// chunks has no use for decoded records: it can take [`IgnoredAny`](serde::de::IgnoredAny) as
+    /// the output type.
+    pub fn keep_outputs(mut self) -> Self {
+        self.keep_outputs = true;
+        self
     }
 
     /// Delivers a record that the source cannot give or that cannot be encoded (`NaN`, a missing
@@ -388,6 +399,7 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
             resume,
             total,
             bad_records,
+            keep_outputs,
             ..
         } = self;
         let known = resume.as_ref().map_or(0, |(checkpoint, from_there)| {
@@ -443,6 +455,7 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
             pipeline,
             batch,
             keep_inputs,
+            keep_outputs,
             summary_only: chunker.asks_for_summary_only(),
         };
         let task = runtime.spawn(Driver::new(parts).drive());

@@ -25,6 +25,8 @@ pub(super) struct QueuedResult {
     pub(super) summary_only: bool,
     /// The chunk's inputs, if the run keeps them.
     pub(super) inputs: Option<Chunk>,
+    /// Whether the outputs are handed out as they came.
+    pub(super) keep_outputs: bool,
 }
 
 pub(super) enum QueuedOutcome {
@@ -47,6 +49,7 @@ pub struct Delivery<O> {
     process_times: Option<Vec<Option<f64>>>,
     summary_output: Option<Box<RawValue>>,
     inputs: Option<Chunk>,
+    outputs: Option<RawOutputs>,
 }
 
 impl<O> Delivery<O> {
@@ -123,6 +126,15 @@ impl<O> Delivery<O> {
         self.inputs.as_ref().map(Chunk::inputs)
     }
 
+    /// The outputs of the records as JSON, as they came: a table with a header row, or a list of
+    /// objects. In either, what stands for a record without an output is up to the service.
+    ///
+    /// `None` unless the run [keeps them](super::RunBuilder::keep_outputs), if there are none, and
+    /// if they are not UTF-8.
+    pub fn outputs_json(&self) -> Option<&str> {
+        std::str::from_utf8(self.outputs.as_ref()?.json()).ok()
+    }
+
     /// The service's warning for a record, by the record's number.
     pub fn warning(&self, record: u64) -> Option<&RecordMessage> {
         entry(self.warnings.as_deref(), self.index(record)?)
@@ -166,6 +178,7 @@ impl<O: DeserializeOwned> Delivery<O> {
             outcome,
             summary_only,
             inputs,
+            keep_outputs,
         } = queued;
         let result = match outcome {
             QueuedOutcome::Result(result) => result,
@@ -179,6 +192,7 @@ impl<O: DeserializeOwned> Delivery<O> {
                     process_times: None,
                     summary_output: None,
                     inputs,
+                    outputs: None,
                 };
             }
         };
@@ -191,7 +205,8 @@ impl<O: DeserializeOwned> Delivery<O> {
             ..
         } = result;
         let count = usize::try_from(records).unwrap_or(usize::MAX);
-        let outputs = decode_outputs::<O>(outputs.as_ref().map(RawOutputs::json), count);
+        let kept = outputs;
+        let outputs = decode_outputs::<O>(kept.as_ref().map(RawOutputs::json), count);
         let outcomes = match errors {
             None if outputs.len() == count => outputs,
             None if summary_only && outputs.is_empty() => outputs,
@@ -215,6 +230,7 @@ impl<O: DeserializeOwned> Delivery<O> {
             process_times: process_time,
             summary_output,
             inputs,
+            outputs: kept.filter(|_| keep_outputs),
         }
     }
 }
@@ -332,6 +348,7 @@ mod tests {
             outcome: QueuedOutcome::Result(result),
             summary_only,
             inputs: None,
+            keep_outputs: false,
         }
     }
 
@@ -433,6 +450,22 @@ mod tests {
             shown.iter().all(|shown| shown.contains("invalid utf-8")),
             "{shown:?}"
         );
+    }
+
+    #[test]
+    fn outputs_are_kept_as_they_came() {
+        let json = r#"[["volume"], [1.50], null]"#;
+        for keep_outputs in [true, false] {
+            let text = format!(r#"{{"outputs": {json}}}"#);
+            let result = serde_json::from_str(&text).unwrap();
+            let queued = QueuedResult {
+                keep_outputs,
+                ..queued(2, result, false)
+            };
+            let delivery = Delivery::<serde::de::IgnoredAny>::decode(queued);
+            assert_eq!(delivery.outputs_json(), keep_outputs.then_some(json));
+            assert_eq!(delivery.failed(), 1);
+        }
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(super) struct Parts {
     pub(super) batch: Option<String>,
     /// Whether the inputs of a chunk are handed out with its result.
     pub(super) keep_inputs: bool,
+    /// Whether outputs are handed out as they came, too.
+    pub(super) keep_outputs: bool,
     /// Whether chunks of the run before asked for their summary alone.
     pub(super) summary_only: bool,
 }
@@ -345,6 +347,7 @@ impl Driver {
                 outcome,
                 summary_only,
                 inputs,
+                keep_outputs: self.parts.keep_outputs,
             },
         );
         bytes
@@ -370,6 +373,7 @@ impl Driver {
                         outcome: QueuedOutcome::Rejected(error),
                         summary_only: false,
                         inputs: None,
+                        keep_outputs: false,
                     },
                 );
                 Event::Rejected

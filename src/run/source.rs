@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::machine::Cut;
 use crate::chunk::{Chunk, Chunker, Splitter, exact_length};
 use crate::error::{Error, Result};
+use crate::records::{Encoder, JsonRow};
 
 /// Records of type `I`, or prepared chunks, from an iterator or an async stream.
 ///
@@ -106,13 +107,53 @@ impl<I: Serialize + Send + 'static> Source<I> {
         S: Stream<Item = Result<I, E>> + Send + 'static,
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
+        Self::encoded_by(records, Encoder::push, None)
+    }
+}
+
+impl Source<JsonRow> {
+    /// Rows of JSON, with a cell for each of the columns, from an async stream that may fail; see
+    /// [`JsonRow`] and [`try_records`](Self::try_records).
+    ///
+    /// These columns come before those of a [chunker](super::RunBuilder::chunker).
+    ///
+    /// ```
+    /// use cspark_batches::JsonRow;
+    /// use cspark_batches::run::Source;
+    ///
+    /// let rows = [r#"[40,"female"]"#, r#"[57,"male"]"#].map(|row| Ok::<_, std::io::Error>(JsonRow::new(row)));
+    /// let source = Source::json_rows(["age", "sex"], futures_util::stream::iter(rows));
+    /// # let _ = source;
+    /// ```
+    pub fn json_rows<S, E, C>(columns: impl IntoIterator<Item = C>, rows: S) -> Self
+    where
+        S: Stream<Item = Result<JsonRow, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>> + 'static,
+        C: Into<String>,
+    {
+        let columns = columns.into_iter().map(Into::into).collect();
+        Self::encoded_by(rows, Encoder::push_row, Some(columns))
+    }
+}
+
+impl<I: Send + 'static> Source<I> {
+    fn encoded_by<S, E>(records: S, encode: Encode<I>, columns: Option<Vec<String>>) -> Self
+    where
+        S: Stream<Item = Result<I, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>> + 'static,
+    {
         let length = exact_length(records.size_hint());
         Self {
             open: Box::new(move |chunker, bad_records| {
+                let chunker = match columns {
+                    Some(columns) => chunker.clone().columns(columns),
+                    None => chunker.clone(),
+                };
                 let splitter = chunker.splitter(length)?;
                 Ok(Box::new(Records {
                     records: Box::pin(records),
-                    chunker: chunker.clone(),
+                    encode,
+                    chunker,
                     splitter,
                     bad_records,
                     skip: 0,
@@ -242,9 +283,13 @@ pub(crate) enum BadRecords {
     AreDelivered,
 }
 
+/// Adds a record to an encoder; `false` if it is a header row.
+type Encode<I> = fn(&mut Encoder, &I) -> Result<bool>;
+
 /// Reads records.
-struct Records<S> {
+struct Records<S, I> {
     records: Pin<Box<S>>,
+    encode: Encode<I>,
     chunker: Chunker,
     splitter: Splitter,
     bad_records: BadRecords,
@@ -271,8 +316,10 @@ enum End {
     Failed,
 }
 
-impl<S> Records<S> {
-    fn push<I: Serialize>(&mut self, record: &I) -> Result<Option<Chunk>> {
+impl<S, I> Records<S, I> {
+    fn push(&mut self, record: &I) -> Result<Option<Chunk>> {
+        let encode = self.encode;
+        let add = |encoder: &mut Encoder| encode(encoder, record);
         if self.skip > 0 && self.begun {
             self.skip -= 1;
             return Ok(None);
@@ -280,22 +327,22 @@ impl<S> Records<S> {
         let encoded = match self.cut {
             _ if self.skip > 0 => {
                 // The first record shows the columns, or is their header row and no record.
-                if self.splitter.push_until(record, 1)?.is_some() {
+                if self.splitter.push_until(add, 1)?.is_some() {
                     self.skip -= 1;
                 }
                 None
             }
-            Cut::Free => self.splitter.push(record)?,
+            Cut::Free => self.splitter.push_with(add)?,
             Cut::AtMost(most) => {
                 let most = usize::try_from(most).unwrap_or(usize::MAX);
                 match self.splitter.pending() + 1 >= most {
-                    true => self.splitter.push_until(record, most)?,
-                    false => self.splitter.push(record)?,
+                    true => self.splitter.push_until(add, most)?,
+                    false => self.splitter.push_with(add)?,
                 }
             }
             Cut::Exactly(records) => {
                 let records = usize::try_from(records).unwrap_or(usize::MAX);
-                self.splitter.push_until(record, records)?
+                self.splitter.push_until(add, records)?
             }
         };
         self.begun = true;
@@ -322,10 +369,9 @@ impl<S> Records<S> {
     }
 }
 
-impl<S, I, E> Reader for Records<S>
+impl<S, I, E> Reader for Records<S, I>
 where
     S: Stream<Item = Result<I, E>> + Send,
-    I: Serialize,
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
     fn begin(&mut self, skip: u64, cut: Cut) {
@@ -478,5 +524,43 @@ fn unreadable<E: Into<Box<dyn StdError + Send + Sync>>>(error: E) -> Error {
         Err(error) => {
             Error::input(format!("the source of the records failed: {error}")).with_cause(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::Layout;
+
+    fn read(chunker: &Chunker) -> Vec<std::result::Result<String, String>> {
+        let rows = ["[1.50,\"a\"]", "[2,null]", "[3,\"c\"]"].map(|row| Ok::<_, Infallible>(row));
+        let rows = stream::iter(rows.map(|row| row.map(JsonRow::new)));
+        let source = Source::json_rows(["n", "text"], rows);
+        let mut reader = source.open(chunker, BadRecords::AreDelivered).unwrap();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut chunks = Vec::new();
+        reader.begin(0, Cut::Free);
+        while let Poll::Ready(Some(read)) = reader.poll_read(&mut cx) {
+            chunks.push(match read {
+                Read::Chunk(chunk) => Ok(chunk.inputs().to_owned()),
+                Read::Rejected(error) => Err(error.to_string()),
+                Read::Failed { error, .. } => panic!("{error}"),
+            });
+        }
+        chunks
+    }
+
+    #[test]
+    fn rows_of_json_go_into_chunks_as_they_are() {
+        assert_eq!(
+            read(&Chunker::new().chunk_size(2)),
+            [
+                Ok(r#"[["n","text"],[1.50,"a"],[2,null]]"#.to_owned()),
+                Ok(r#"[["n","text"],[3,"c"]]"#.to_owned()),
+            ]
+        );
+        let refused = read(&Chunker::new().layout(Layout::Objects));
+        assert_eq!(refused.len(), 3);
+        assert!(refused[0].as_ref().unwrap_err().contains("has no names"));
     }
 }
