@@ -1,0 +1,240 @@
+//! The settings of a run over a table, and its start.
+
+use std::fmt;
+
+use arrow_schema::{Schema, SchemaRef};
+use cspark_batches::run::{Checkpoint, RunBuilder, Source};
+use cspark_batches::{Batches, JsonRow, ServiceUri};
+use serde::de::IgnoredAny;
+
+use crate::encode::RowEncoder;
+use crate::error::{Error, Result};
+use crate::held::Held;
+use crate::output::{Layout, Output};
+use crate::rows::Rows;
+use crate::run::TableRun;
+use crate::table::Table;
+
+/// The run underneath: rows of JSON in, and the outputs of whole chunks out.
+pub type Inner = RunBuilder<JsonRow, IgnoredAny>;
+
+/// Runs of tables; an extension of [`Batches`].
+pub trait RunTable {
+    /// Runs the records of a table through a batch that is created for them, and returns their
+    /// outputs as a stream of record batches.
+    fn run_table(
+        &self,
+        service: impl TryInto<ServiceUri, Error: Into<cspark_batches::Error>>,
+        table: impl Into<Table>,
+    ) -> TableRunBuilder;
+}
+
+impl RunTable for Batches {
+    fn run_table(
+        &self,
+        service: impl TryInto<ServiceUri, Error: Into<cspark_batches::Error>>,
+        table: impl Into<Table>,
+    ) -> TableRunBuilder {
+        let service = service
+            .try_into()
+            .map_err(|error| Error::Spark(error.into()));
+        TableRunBuilder::new(self.clone(), service, table.into())
+    }
+}
+
+type SetOptions = Box<dyn FnOnce(Inner) -> Inner + Send>;
+
+/// A run over a table that is not started yet: set options, then [`start`](Self::start) it.
+#[must_use = "nothing runs before it is started"]
+pub struct TableRunBuilder {
+    batches: Batches,
+    service: Result<ServiceUri>,
+    table: Table,
+    send: Option<Vec<String>>,
+    schema: Option<SchemaRef>,
+    options: Vec<SetOptions>,
+    resume: Option<(Checkpoint, bool)>,
+    layout: Layout,
+}
+
+impl TableRunBuilder {
+    fn new(batches: Batches, service: Result<ServiceUri>, table: Table) -> Self {
+        Self {
+            batches,
+            service,
+            table,
+            send: None,
+            schema: None,
+            options: Vec::new(),
+            resume: None,
+            layout: Layout::default(),
+        }
+    }
+
+    /// Sets anything about the run: its memory, chunks, order, limits, and the options of its batch.
+    ///
+    /// ```no_run
+    /// use cspark_batches_arrow::RunTable as _;
+    ///
+    /// # fn example(spark: cspark_batches::Client, policies: cspark_batches_arrow::Table) {
+    /// let run = spark.batches().run_table("my-folder/term-life", policies).options(|run| {
+    ///     let run = run.in_input_order().chunk_size(500).memory(64 << 20);
+    ///     run.batch_options(|create| create.max_runners(200))
+    /// });
+    /// # let _ = run;
+    /// # }
+    /// ```
+    ///
+    /// To resume a run, use [`resume`](Self::resume) and [`resume_at`](Self::resume_at) rather than
+    /// those of the run, so that outputs find their inputs.
+    pub fn options(mut self, set: impl FnOnce(Inner) -> Inner + Send + 'static) -> Self {
+        self.options.push(Box::new(set));
+        self
+    }
+
+    /// Sends only these columns; all unless set. The others can be in the output [with the
+    /// inputs](Self::with_inputs).
+    pub fn send<C: Into<String>>(mut self, columns: impl IntoIterator<Item = C>) -> Self {
+        self.send = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets the columns of the outputs, and asks the service for no others. See [`output_schema`]
+    /// for the schema of a service.
+    ///
+    /// Without it, the types are those of the first chunk with an output, by this rule: a column of
+    /// numbers is `Float64`, of booleans `Boolean`, of tables a list of structs, and everything
+    /// else, also a column without any value, is `Utf8`. From then on each output is held to them.
+    ///
+    /// A column of type `Utf8` also takes numbers, booleans, and tables as the text of their JSON.
+    /// All columns are nullable, whatever the schema says.
+    ///
+    /// [`output_schema`]: crate::output_schema
+    pub fn schema(mut self, schema: impl Into<SchemaRef>) -> Self {
+        let schema: SchemaRef = schema.into();
+        let fields = schema.fields().iter();
+        let fields: Vec<_> = fields
+            .map(|field| field.as_ref().clone().with_nullable(true))
+            .collect();
+        self.schema = Some(Schema::new(fields).into());
+        self
+    }
+
+    /// Puts the columns of the input before those of the outputs.
+    ///
+    /// The input's batches are held in memory while a record of theirs has no outcome, beside the
+    /// run's memory budget.
+    pub fn with_inputs(mut self) -> Self {
+        self.layout.inputs = Some(SchemaRef::clone(&self.table.schema));
+        self
+    }
+
+    /// Adds a column (`UInt64`) with the number of each record, from 0 over the whole input.
+    pub fn with_record_numbers(mut self, column: impl Into<String>) -> Self {
+        self.layout.numbers = Some(column.into());
+        self
+    }
+
+    /// Names the last column, which has the errors of the records (`Utf8`); `error` unless set. It
+    /// is null for a record all of whose outputs are there.
+    ///
+    /// A record has an error if the service returned one or no output, or if a cell is not of its
+    /// column's type (`#DIV/0!` in a column of numbers). In the last case, its other outputs are
+    /// there.
+    pub fn error_column(mut self, column: impl Into<String>) -> Self {
+        self.layout.errors = Some(column.into());
+        self
+    }
+
+    /// Leaves out the column of errors. The first record with an error then ends the run, with
+    /// [`Error::Record`] after the rows before its chunk, and cancels the batch.
+    pub fn without_errors(mut self) -> Self {
+        self.layout.errors = None;
+        self
+    }
+
+    /// Sets the number of rows of the record batches that are returned, at least 1; the last one may
+    /// have fewer. 8192 unless set.
+    pub fn batch_size(mut self, rows: usize) -> Self {
+        self.layout.batch_size = rows.max(1);
+        self
+    }
+
+    /// Continues where another run stopped, with the same input from its beginning; see
+    /// [`RunBuilder::resume`] and [`TableRun::checkpoint`].
+    pub fn resume(mut self, checkpoint: Checkpoint) -> Self {
+        self.resume = Some((checkpoint, false));
+        self
+    }
+
+    /// Like [`resume`](Self::resume), with an input that begins at the record of the number
+    /// [`Checkpoint::first_open_record`].
+    pub fn resume_at(mut self, checkpoint: Checkpoint) -> Self {
+        self.resume = Some((checkpoint, true));
+        self
+    }
+
+    /// Starts the run, in a task of its own on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsendable`] if a column has a type that cannot be sent, [`Error::Schema`] if a
+    /// column is missing or would be there twice, and the errors of [`RunBuilder::start`]. Nothing
+    /// is requested before.
+    pub fn start(self) -> Result<TableRun> {
+        let Self {
+            batches,
+            service,
+            table,
+            send,
+            schema,
+            options,
+            resume,
+            layout,
+        } = self;
+        let encoder = RowEncoder::new(&table.schema, send.as_deref())?;
+        let wanted = schema.as_ref().map(|schema| {
+            let fields = schema.fields().iter();
+            fields.map(|field| field.name().clone()).collect::<Vec<_>>()
+        });
+        let first = match &resume {
+            Some((checkpoint, true)) => checkpoint.first_open_record(),
+            _ => 0,
+        };
+        let resumed = resume.is_some();
+        let held = Held::new(first);
+        let output = Output::new(layout, schema, held.clone())?;
+        let names = encoder.names();
+        let rows = Rows::new(table.batches, encoder, held, output.joins_inputs());
+        let mut run: Inner = batches.run(service?, Source::json_rows(names, rows));
+        run = run.keep_outputs();
+        if let Some(records) = table.records {
+            run = run.expect_records(records);
+        }
+        if output.has_errors() {
+            run = run.deliver_bad_records();
+        }
+        if let Some(wanted) = wanted {
+            run = run.batch_options(|create| create.selected_outputs(wanted));
+        }
+        run = match resume {
+            None => run,
+            Some((checkpoint, true)) => run.resume_at(checkpoint),
+            Some((checkpoint, false)) => run.resume(checkpoint),
+        };
+        for set in options {
+            run = set(run);
+        }
+        Ok(TableRun::new(run.start()?, output, resumed))
+    }
+}
+
+impl fmt::Debug for TableRunBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableRunBuilder")
+            .field("service", &self.service)
+            .field("table", &self.table)
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,257 @@
+//! Record batches to rows of JSON, with arrow-json's encoders.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_json::EncoderOptions;
+use arrow_json::writer::make_encoder;
+use arrow_schema::{DataType, FieldRef, Fields, Schema};
+use bytes::Bytes;
+use cspark_batches::JsonRow;
+
+use crate::error::{Error, Result};
+
+/// Encodes the columns that are sent.
+#[derive(Debug)]
+pub(crate) struct RowEncoder {
+    /// The places of the columns in the batches, with their fields.
+    columns: Vec<(usize, FieldRef)>,
+    options: EncoderOptions,
+}
+
+/// A row, or why it cannot be sent.
+pub(crate) type Row = Result<JsonRow, Error>;
+
+impl RowEncoder {
+    /// An encoder of all columns, or of those with these names.
+    ///
+    /// # Errors
+    ///
+    /// If a column does not exist, exists twice, or has a type that cannot be sent.
+    pub(crate) fn new(schema: &Schema, send: Option<&[String]>) -> Result<Self> {
+        let fields = schema.fields();
+        let columns: Vec<(usize, FieldRef)> = match send {
+            None => fields.iter().cloned().enumerate().collect(),
+            Some(names) => names
+                .iter()
+                .map(|name| find(fields, name))
+                .collect::<Result<_>>()?,
+        };
+        if columns.is_empty() {
+            return Err(Error::Schema("there is no column to send".to_owned()));
+        }
+        for (_, field) in &columns {
+            check(field.name(), field.data_type())?;
+        }
+        let options = EncoderOptions::default().with_explicit_nulls(true);
+        Ok(Self { columns, options })
+    }
+
+    /// The names of the columns, in the order of the cells.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let names = self.columns.iter();
+        names.map(|(_, field)| field.name().clone()).collect()
+    }
+
+    /// Encodes the rows of a batch, the first of which is the record of this number.
+    pub(crate) fn encode(&self, batch: &RecordBatch, first: u64) -> Result<Vec<Row>> {
+        let mut encoders = Vec::with_capacity(self.columns.len());
+        // The columns with numbers that JSON does not have, and those whose text may be an error.
+        let mut suspects = Vec::new();
+        let mut temporal = Vec::new();
+        for (place, field) in &self.columns {
+            let column = batch.columns().get(*place).ok_or_else(|| {
+                Error::Schema(format!("a record batch lacks column `{}`", field.name()))
+            })?;
+            if column.data_type() != field.data_type() {
+                return Err(Error::Schema(format!(
+                    "column `{}` has the type {} in a record batch, and {} in the table's schema",
+                    field.name(),
+                    column.data_type(),
+                    field.data_type()
+                )));
+            }
+            if has_non_finite(column) {
+                suspects.push((column, field));
+            }
+            encoders.push(make_encoder(field, column, &self.options)?);
+            temporal.push(has_temporal(field.data_type()));
+        }
+        let mut json = Vec::with_capacity(batch.num_rows() * self.columns.len() * 8);
+        let mut ends: Vec<std::result::Result<usize, String>> =
+            Vec::with_capacity(batch.num_rows());
+        for row in 0..batch.num_rows() {
+            let mut wrong = suspects
+                .iter()
+                .find(|(column, _)| has_non_finite(&column.slice(row, 1)))
+                .map(|(_, field)| {
+                    format!(
+                        "column `{}`: NaN and infinities cannot be sent",
+                        field.name()
+                    )
+                });
+            for (place, encoder) in encoders.iter_mut().enumerate() {
+                json.push(if place == 0 { b'[' } else { b',' });
+                if encoder.is_null(row) {
+                    json.extend_from_slice(b"null");
+                    continue;
+                }
+                let start = json.len();
+                encoder.encode(row, &mut json);
+                // Arrow writes this for a moment that the calendar does not have.
+                if temporal[place] && memmem(&json[start..], b"\"ERROR") {
+                    wrong = Some(format!(
+                        "column `{}`: the date or time is out of range",
+                        self.columns[place].1.name()
+                    ));
+                }
+            }
+            json.push(b']');
+            ends.push(match wrong {
+                None => Ok(json.len()),
+                Some(why) => {
+                    json.truncate(last_end(&ends));
+                    Err(why)
+                }
+            });
+        }
+        let json = Bytes::from(json);
+        let mut start = 0;
+        let rows = (first..).zip(ends).map(|(record, end)| match end {
+            Ok(end) => {
+                let row = JsonRow::new(json.slice(start..end));
+                start = end;
+                Ok(row)
+            }
+            Err(why) => Err(Error::Record { record, why }),
+        });
+        Ok(rows.collect())
+    }
+}
+
+fn last_end(ends: &[std::result::Result<usize, String>]) -> usize {
+    ends.iter()
+        .rev()
+        .find_map(|end| end.as_ref().ok().copied())
+        .unwrap_or(0)
+}
+
+fn memmem(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+fn find(fields: &Fields, name: &str) -> Result<(usize, FieldRef)> {
+    let mut found = fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.name() == name);
+    match (found.next(), found.next()) {
+        (Some((place, field)), None) => Ok((place, FieldRef::clone(field))),
+        (Some(_), Some(_)) => Err(Error::Schema(format!(
+            "the table has column `{name}` twice"
+        ))),
+        (None, _) => {
+            let names: Vec<_> = fields.iter().map(|field| field.name().as_str()).collect();
+            let names = names.join("`, `");
+            Err(Error::Schema(format!(
+                "the table has no column `{name}`, but `{names}`"
+            )))
+        }
+    }
+}
+
+/// Whether values of a type can be sent, with the name of the part that cannot.
+fn check(path: &str, data_type: &DataType) -> Result<()> {
+    use DataType as T;
+    match data_type {
+        T::Null | T::Boolean | T::Utf8 | T::LargeUtf8 | T::Utf8View => Ok(()),
+        T::Timestamp(..) | T::Date32 | T::Date64 | T::Time32(_) | T::Time64(_) => Ok(()),
+        T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => Ok(()),
+        numeric if numeric.is_integer() || numeric.is_floating() => Ok(()),
+        T::Dictionary(_, values) => check(path, values),
+        T::List(item) | T::LargeList(item) | T::ListView(item) | T::LargeListView(item) => {
+            check(path, item.data_type())
+        }
+        T::FixedSizeList(item, _) => check(path, item.data_type()),
+        T::Struct(fields) => fields
+            .iter()
+            .try_for_each(|field| check(&format!("{path}.{}", field.name()), field.data_type())),
+        _ => Err(Error::Unsendable {
+            column: path.to_owned(),
+            data_type: data_type.clone(),
+        }),
+    }
+}
+
+fn has_temporal(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => has_temporal(values),
+        DataType::Struct(fields) => fields.iter().any(|field| has_temporal(field.data_type())),
+        nested => match item(nested) {
+            Some(item) => has_temporal(item),
+            None => nested.is_temporal(),
+        },
+    }
+}
+
+/// The type of the items of a list.
+fn item(data_type: &DataType) -> Option<&DataType> {
+    match data_type {
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => Some(item.data_type()),
+        _ => None,
+    }
+}
+
+fn has_floats(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => has_floats(values),
+        DataType::Struct(fields) => fields.iter().any(|field| has_floats(field.data_type())),
+        nested => item(nested).map_or(nested.is_floating(), has_floats),
+    }
+}
+
+/// Whether there is a NaN or an infinity, which arrow-json would write as null.
+fn has_non_finite(array: &ArrayRef) -> bool {
+    fn any<T: ArrowPrimitiveType>(array: &ArrayRef, is_finite: fn(T::Native) -> bool) -> bool {
+        let array = array.as_primitive::<T>();
+        match array.null_count() {
+            0 => !array.values().iter().all(|value| is_finite(*value)),
+            _ => !array.iter().flatten().all(is_finite),
+        }
+    }
+    if !has_floats(array.data_type()) {
+        return false;
+    }
+    let in_list = |values: &dyn Fn(usize) -> ArrayRef| {
+        (0..array.len()).any(|row| array.is_valid(row) && has_non_finite(&values(row)))
+    };
+    match array.data_type() {
+        DataType::Float16 => any::<Float16Type>(array, |value| value.is_finite()),
+        DataType::Float32 => any::<Float32Type>(array, f32::is_finite),
+        DataType::Float64 => any::<Float64Type>(array, f64::is_finite),
+        DataType::Struct(_) => {
+            let array = array.as_struct();
+            // What a null struct holds is not written.
+            (0..array.len()).any(|row| {
+                array.is_valid(row)
+                    && array
+                        .columns()
+                        .iter()
+                        .any(|column| has_non_finite(&column.slice(row, 1)))
+            })
+        }
+        DataType::List(_) => in_list(&|row| array.as_list::<i32>().value(row)),
+        DataType::LargeList(_) => in_list(&|row| array.as_list::<i64>().value(row)),
+        DataType::ListView(_) => in_list(&|row| array.as_list_view::<i32>().value(row)),
+        DataType::LargeListView(_) => in_list(&|row| array.as_list_view::<i64>().value(row)),
+        DataType::FixedSizeList(..) => in_list(&|row| array.as_fixed_size_list().value(row)),
+        DataType::Dictionary(_, values) => {
+            arrow_cast::cast(array, values).is_ok_and(|array| has_non_finite(&array))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,220 @@
+//! Deliveries to record batches.
+
+use std::sync::Arc;
+
+use arrow_array::builder::StringBuilder;
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt64Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::coalesce::BatchCoalescer;
+use arrow_select::concat::concat_batches;
+use cspark_batches::run::Delivery;
+use serde::de::IgnoredAny;
+
+use crate::decode::{Decoder, batch};
+use crate::error::{Error, Result};
+use crate::held::Held;
+use crate::schema::infer;
+
+/// What the returned batches look like, besides the outputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    /// The schema of the inputs, if they are wanted.
+    pub(crate) inputs: Option<SchemaRef>,
+    /// The column of record numbers.
+    pub(crate) numbers: Option<String>,
+    /// The column of errors.
+    pub(crate) errors: Option<String>,
+    pub(crate) batch_size: usize,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            inputs: None,
+            numbers: None,
+            errors: Some("error".to_owned()),
+            batch_size: 8192,
+        }
+    }
+}
+
+/// Makes record batches of deliveries.
+pub(crate) struct Output {
+    layout: Layout,
+    held: Held,
+    known: Option<Known>,
+    /// Deliveries before the schema is known: those without an output.
+    waiting: Vec<Delivery<IgnoredAny>>,
+}
+
+/// What is known with the schema.
+struct Known {
+    decoder: Decoder,
+    schema: SchemaRef,
+    coalescer: BatchCoalescer,
+}
+
+impl Output {
+    pub(crate) fn new(layout: Layout, outputs: Option<SchemaRef>, held: Held) -> Result<Self> {
+        let known = outputs
+            .map(|outputs| Known::new(&layout, outputs))
+            .transpose()?;
+        Ok(Self {
+            layout,
+            held,
+            known,
+            waiting: Vec::new(),
+        })
+    }
+
+    pub(crate) fn joins_inputs(&self) -> bool {
+        self.layout.inputs.is_some()
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.layout.errors.is_some()
+    }
+
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// The schema of the batches, once it is known.
+    pub(crate) fn schema(&self) -> Option<&SchemaRef> {
+        self.known.as_ref().map(|known| &known.schema)
+    }
+
+    /// Takes a delivery.
+    pub(crate) fn push(&mut self, delivery: Delivery<IgnoredAny>) -> Result<()> {
+        if self.known.is_none() {
+            let inferred = match delivery.outputs_json() {
+                Some(json) if delivery.outcomes().iter().any(Result::is_ok) => infer(json)?,
+                _ => None,
+            };
+            let Some(outputs) = inferred else {
+                self.waiting.push(delivery);
+                return Ok(());
+            };
+            self.know(outputs)?;
+        }
+        self.decode(delivery)
+    }
+
+    fn know(&mut self, outputs: SchemaRef) -> Result<()> {
+        self.known = Some(Known::new(&self.layout, outputs)?);
+        for delivery in std::mem::take(&mut self.waiting) {
+            self.decode(delivery)?;
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self, delivery: Delivery<IgnoredAny>) -> Result<()> {
+        let Some(known) = &mut self.known else {
+            return Ok(());
+        };
+        let numbers = delivery.records();
+        let records = delivery.outcomes().len();
+        if records == 0 && !numbers.is_empty() {
+            let why = "a run over a table needs the records; it cannot return summaries alone";
+            return Err(Error::Schema(why.to_owned()));
+        }
+        let failed = (delivery.failed() > 0)
+            .then(|| {
+                delivery
+                    .outcomes()
+                    .iter()
+                    .map(|outcome| Some(outcome.is_err()))
+            })
+            .map(BooleanArray::from_iter);
+        let decoded = known
+            .decoder
+            .decode(delivery.outputs_json(), records, failed.as_ref())?;
+
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(known.schema.fields().len());
+        if let Some(schema) = &self.layout.inputs {
+            let inputs = concat_batches(schema, &self.held.take(numbers.clone()))?;
+            if inputs.num_rows() != records {
+                let why = format!(
+                    "the inputs of records {numbers:?} are not held; the run was \
+                                   probably resumed by its options"
+                );
+                return Err(Error::Schema(why));
+            }
+            columns.extend(inputs.columns().iter().cloned());
+        }
+        if self.layout.numbers.is_some() {
+            columns.push(Arc::new(UInt64Array::from_iter_values(numbers.clone())));
+        }
+        columns.extend(decoded.columns);
+        let mut misfits = decoded.misfits.into_iter().peekable();
+        let mut errors = StringBuilder::with_capacity(records, 0);
+        for (index, (record, outcome)) in delivery.iter().enumerate() {
+            let mut why = outcome.as_ref().err().map(ToString::to_string);
+            while let Some((_, misfit)) = misfits.next_if(|(misfit, _)| *misfit == index) {
+                // A record that failed has no outputs that could fit.
+                why.get_or_insert(misfit);
+            }
+            if let (Some(why), None) = (&why, &self.layout.errors) {
+                let why = why.clone();
+                return Err(Error::Record { record, why });
+            }
+            errors.append_option(why);
+        }
+        if self.layout.errors.is_some() {
+            columns.push(Arc::new(errors.finish()));
+        }
+        let batch = batch(&known.schema, columns, records)?;
+        known.coalescer.push_batch(batch)?;
+        Ok(())
+    }
+
+    /// The next batch of the set size, if there is one.
+    pub(crate) fn next(&mut self) -> Option<RecordBatch> {
+        self.known.as_mut()?.coalescer.next_completed_batch()
+    }
+
+    /// No delivery follows, or none is to be mixed with those before. Batches may be smaller.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        if self.known.is_none() && !self.waiting.is_empty() {
+            // There are no outputs from which to learn their columns.
+            self.know(Arc::new(Schema::empty()))?;
+        }
+        if let Some(known) = &mut self.known {
+            known.coalescer.finish_buffered_batch()?;
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    fn new(layout: &Layout, outputs: SchemaRef) -> Result<Self> {
+        let inputs = layout
+            .inputs
+            .iter()
+            .flat_map(|inputs| inputs.fields().iter());
+        let mut fields: Vec<_> = inputs.map(|field| field.as_ref().clone()).collect();
+        let number = |name: &String| Field::new(name, DataType::UInt64, false);
+        fields.extend(layout.numbers.as_ref().map(number));
+        fields.extend(outputs.fields().iter().map(|field| field.as_ref().clone()));
+        let error = |name: &String| Field::new(name, DataType::Utf8, true);
+        fields.extend(layout.errors.as_ref().map(error));
+        for (place, field) in fields.iter().enumerate() {
+            if fields[..place]
+                .iter()
+                .any(|before| before.name() == field.name())
+            {
+                return Err(Error::Schema(format!(
+                    "the result would have column `{}` twice; rename the column of the input, the \
+                     record numbers or the errors, or leave the output out of the schema",
+                    field.name()
+                )));
+            }
+        }
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Self {
+            decoder: Decoder::new(outputs),
+            coalescer: BatchCoalescer::new(SchemaRef::clone(&schema), layout.batch_size),
+            schema,
+        })
+    }
+}

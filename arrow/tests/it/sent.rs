@@ -1,0 +1,268 @@
+//! What a service gets of each type, and what is refused.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int8Type, Int32Type};
+use arrow_array::*;
+use arrow_schema::{DataType, Field, Fields, IntervalUnit, Schema, TimeUnit};
+use cspark_batches_arrow::{Error, RunTable as _, Table};
+use cspark_emulator::{Emulator, Service};
+
+use crate::support::*;
+
+/// The texts of the cells that the service got in one column of two rows.
+async fn sent(column: ArrayRef) -> Vec<String> {
+    let service = Service::raw(|record, output| {
+        let (_, cell) = record.fields()?.remove(0);
+        output.value("text", cell.get())
+    });
+    let (_emulator, spark) = start(Emulator::builder(), service).await;
+    let rows = RecordBatch::try_from_iter_with_nullable([("c", column, true)]).unwrap();
+    let run = spark.batches().run_table(SERVICE, rows).without_errors();
+    let mut run = run.options(|run| run.in_input_order()).start().unwrap();
+    let batches = collect(&mut run).await.unwrap();
+    let texts = batches.iter().flat_map(|batch| {
+        let texts = batch.column(0).as_string::<i32>().iter();
+        texts
+            .map(|text| text.unwrap().to_owned())
+            .collect::<Vec<_>>()
+    });
+    texts.collect()
+}
+
+#[tokio::test]
+async fn every_type_keeps_its_value() {
+    let timestamp = 1_700_000_000_123_456_789_i64;
+    let decimal = Decimal128Array::from(vec![Some(12_345_678_901_234_567_890_i128), None]);
+    let decimal = decimal.with_precision_and_scale(38, 10).unwrap();
+    let row: Fields = vec![
+        Field::new("year", DataType::Int32, true),
+        Field::new("rate", DataType::Float64, true),
+    ]
+    .into();
+    let structs = StructArray::new(
+        row.clone(),
+        vec![
+            Arc::new(Int32Array::from(vec![Some(1), None])),
+            Arc::new(Float64Array::from(vec![0.5, 0.25])),
+        ],
+        None,
+    );
+    let table = ListArray::new(
+        Arc::new(Field::new_struct("item", row, true)),
+        arrow_buffer::OffsetBuffer::from_lengths([2, 0]),
+        Arc::new(structs.clone()),
+        None,
+    );
+    let cases: Vec<(ArrayRef, [&str; 2])> = vec![
+        (Arc::new(NullArray::new(2)), ["null", "null"]),
+        (
+            Arc::new(BooleanArray::from(vec![Some(true), None])),
+            ["true", "null"],
+        ),
+        (
+            Arc::new(Int8Array::from(vec![i8::MIN, i8::MAX])),
+            ["-128", "127"],
+        ),
+        (
+            Arc::new(Int64Array::from(vec![i64::MIN, i64::MAX])),
+            ["-9223372036854775808", "9223372036854775807"],
+        ),
+        (
+            Arc::new(UInt64Array::from(vec![0, u64::MAX])),
+            ["0", "18446744073709551615"],
+        ),
+        (
+            Arc::new(Float32Array::from(vec![0.1, 16_777_216.0])),
+            ["0.1", "16777216.0"],
+        ),
+        (
+            Arc::new(Float64Array::from(vec![0.1 + 0.2, -5e-324])),
+            ["0.30000000000000004", "-5.0e-324"],
+        ),
+        (Arc::new(decimal), ["1234567890.1234567890", "null"]),
+        (
+            Arc::new(StringArray::from(vec![Some("a\"\n\u{1F600}"), None])),
+            ["\"a\\\"\\n\u{1F600}\"", "null"],
+        ),
+        (
+            Arc::new(LargeStringArray::from(vec!["x", ""])),
+            ["\"x\"", "\"\""],
+        ),
+        (
+            Arc::new(StringViewArray::from(vec![
+                "short",
+                "longer than twelve bytes",
+            ])),
+            ["\"short\"", "\"longer than twelve bytes\""],
+        ),
+        (
+            Arc::new(DictionaryArray::<Int8Type>::from_iter([Some("male"), None])),
+            ["\"male\"", "null"],
+        ),
+        (
+            Arc::new(Date32Array::from(vec![0, 19_675])),
+            ["\"1970-01-01\"", "\"2023-11-14\""],
+        ),
+        (
+            Arc::new(Date64Array::from(vec![0, 86_400_000])),
+            ["\"1970-01-01T00:00:00\"", "\"1970-01-02T00:00:00\""],
+        ),
+        (
+            Arc::new(Time64MicrosecondArray::from(vec![0, 3_600_000_001])),
+            ["\"00:00:00\"", "\"01:00:00.000001\""],
+        ),
+        (
+            Arc::new(TimestampSecondArray::from(vec![
+                timestamp / 1_000_000_000,
+                0,
+            ])),
+            ["\"2023-11-14T22:13:20\"", "\"1970-01-01T00:00:00\""],
+        ),
+        (
+            Arc::new(TimestampNanosecondArray::from(vec![timestamp, 0])),
+            [
+                "\"2023-11-14T22:13:20.123456789\"",
+                "\"1970-01-01T00:00:00\"",
+            ],
+        ),
+        (
+            Arc::new(
+                TimestampMillisecondArray::from(vec![timestamp / 1_000_000, 0])
+                    .with_timezone("Europe/Berlin"),
+            ),
+            [
+                "\"2023-11-14T23:13:20.123+01:00\"",
+                "\"1970-01-01T01:00:00+01:00\"",
+            ],
+        ),
+        (
+            Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([
+                Some(vec![Some(1), None]),
+                None,
+            ])),
+            ["[1,null]", "null"],
+        ),
+        (
+            Arc::new(structs),
+            [r#"{"year":1,"rate":0.5}"#, r#"{"year":null,"rate":0.25}"#],
+        ),
+        (
+            Arc::new(table),
+            [r#"[{"year":1,"rate":0.5},{"year":null,"rate":0.25}]"#, "[]"],
+        ),
+    ];
+    for (column, expected) in cases {
+        let data_type = column.data_type().clone();
+        assert_eq!(sent(column).await, expected, "{data_type}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_by_name_before_anything_is_pushed() {
+    let (emulator, spark) = start(Emulator::builder(), double()).await;
+    let nested = DataType::Struct(vec![Field::new("raw", DataType::Binary, true)].into());
+    let cases = [
+        (DataType::Binary, "c"),
+        (DataType::Interval(IntervalUnit::DayTime), "c"),
+        (DataType::Duration(TimeUnit::Second), "c"),
+        (DataType::new_list(nested, true), "c.raw"),
+    ];
+    for (data_type, path) in cases {
+        let fields = [("ok", DataType::Float64), ("c", data_type)];
+        let fields = fields.map(|(name, data_type)| Field::new(name, data_type, true));
+        let schema = Arc::new(Schema::new(fields.to_vec()));
+        let table = |schema: &Arc<Schema>| Table::batches(Arc::clone(schema), vec![]);
+        let error = spark
+            .batches()
+            .run_table(SERVICE, table(&schema))
+            .start()
+            .unwrap_err();
+        assert!(
+            matches!(&error, Error::Unsendable { column, .. } if column == path),
+            "{error}"
+        );
+        assert!(error.to_string().contains(&format!("`{path}`")));
+        assert_eq!(emulator.total_traffic().requests, 0);
+        // It may stay at home.
+        let ok = numbers([4.0]);
+        let mixed = [
+            ("n", Arc::clone(ok.column(0))),
+            ("c", new_null_array(schema.field(1).data_type(), 1)),
+        ];
+        let mixed = RecordBatch::try_from_iter_with_nullable(
+            mixed.map(|(name, column)| (name, column, true)),
+        );
+        let (_emulator, spark) = start(Emulator::builder(), double()).await;
+        let run = spark
+            .batches()
+            .run_table(SERVICE, mixed.unwrap())
+            .send(["n"])
+            .with_inputs();
+        let rows = collect(&mut run.start().unwrap()).await.unwrap();
+        assert_eq!(rows[0].num_columns(), 4);
+        assert_eq!(rows[0].column_by_name("error").unwrap().null_count(), 1);
+    }
+    let run = spark
+        .batches()
+        .run_table(SERVICE, numbers([1.0]))
+        .send(["age"]);
+    let error = run.start().unwrap_err().to_string();
+    assert_eq!(error, "the table has no column `age`, but `n`");
+    let run = spark
+        .batches()
+        .run_table(SERVICE, numbers([1.0]))
+        .with_inputs()
+        .error_column("n");
+    let mut run = run.start().unwrap();
+    let error = collect(&mut run).await.unwrap_err().to_string();
+    assert!(error.contains("column `n` twice"), "{error}");
+}
+
+#[tokio::test]
+async fn numbers_that_json_does_not_have_are_errors_of_their_records() {
+    let (_emulator, spark) = start(Emulator::builder(), double()).await;
+    let values = [1.0, f64::NAN, 3.0, f64::INFINITY, -1.0, 6.0];
+    let run = spark
+        .batches()
+        .run_table(SERVICE, numbers(values))
+        .with_record_numbers("record");
+    let mut run = run
+        .options(|run| run.in_input_order().chunk_size(2))
+        .start()
+        .unwrap();
+    let batches = collect(&mut run).await.unwrap();
+    let refused = |n| {
+        format!(
+            r#"{{"record":{n},"error":"the record was not sent: the source of the records failed: record {n}: column `n`: NaN and infinities cannot be sent"}}"#
+        )
+    };
+    assert_eq!(
+        shown(&batches),
+        [
+            r#"{"record":0,"twice":2.0}"#.to_owned(),
+            refused(1),
+            r#"{"record":2,"twice":6.0}"#.to_owned(),
+            refused(3),
+            r#"{"record":4,"error":"n is negative"}"#.to_owned(),
+            r#"{"record":5,"twice":12.0}"#.to_owned(),
+        ]
+    );
+    // Without a column for them, the first one ends the run, and names the record.
+    let run = spark
+        .batches()
+        .run_table(SERVICE, numbers(values))
+        .without_errors();
+    let error = collect(&mut run.start().unwrap())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("record 1: column `n`: NaN"), "{error}");
+    // A date beyond the calendar.
+    let dates: ArrayRef = Arc::new(Date32Array::from(vec![i32::MAX]));
+    let dates = RecordBatch::try_from_iter([("n", dates)]).unwrap();
+    let mut run = spark.batches().run_table(SERVICE, dates).start().unwrap();
+    let rows = shown(&collect(&mut run).await.unwrap());
+    assert!(rows[0].contains("out of range"), "{rows:?}");
+}

@@ -1,0 +1,247 @@
+//! The operator that runs its input through a service.
+
+use std::fmt;
+use std::sync::Arc;
+
+use cspark_batches_arrow::{RunTable as _, Table};
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{internal_err, plan_err};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{CardinalityEffect, EmissionType};
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties as _, Partitioning,
+    PlanProperties,
+};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::metrics::RunMetrics;
+use crate::partition::PartitionRun;
+use crate::service::{SparkService, external};
+use crate::table::ERROR;
+
+/// Runs the rows of its input through a service, with one managed run for each partition.
+///
+/// The runs share the limits of the service: each has its part of the memory and the runners, and
+/// there are no more partitions than batches are allowed. A run reads its input no faster than its
+/// output is taken. When a query is cancelled, so are its batches.
+#[derive(Debug)]
+pub struct SparkExec {
+    input: Arc<dyn ExecutionPlan>,
+    service: SparkService,
+    /// The columns that are sent.
+    sent: Vec<String>,
+    /// The columns of the result.
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl SparkExec {
+    /// An operator that sends these columns of its input, and returns the columns of `schema`: any
+    /// of the input, of the service's outputs, and `error`.
+    ///
+    /// # Errors
+    ///
+    /// If the result is to have a column that is none of them.
+    pub fn try_new(
+        input: Arc<dyn ExecutionPlan>,
+        service: SparkService,
+        sent: Vec<String>,
+        schema: SchemaRef,
+    ) -> Result<Self> {
+        for field in schema.fields() {
+            let name = field.name();
+            let is_known = name == ERROR
+                || input.schema().field_with_name(name).is_ok()
+                || service.output_schema().field_with_name(name).is_ok();
+            if !is_known {
+                return plan_err!("the service `{}` has no output `{name}`", service.locator());
+            }
+        }
+        let partitions = input
+            .output_partitioning()
+            .partition_count()
+            .min(service.limits.batches);
+        // The rows come in the order in which their chunks are computed.
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(partitions.max(1)),
+            EmissionType::Incremental,
+            input.boundedness(),
+        );
+        Ok(Self {
+            input,
+            service,
+            sent,
+            schema,
+            properties: Arc::new(properties),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+
+    fn partitions(&self) -> usize {
+        self.properties.output_partitioning().partition_count()
+    }
+
+    /// The outputs that the service is asked for. It has to be asked for one if only errors are
+    /// wanted, since to ask for none is to ask for all.
+    fn outputs(&self) -> Schema {
+        let outputs = self.service.output_schema().fields();
+        let is_wanted = |field: &&Arc<Field>| self.schema.field_with_name(field.name()).is_ok();
+        let wanted: Vec<_> = outputs.iter().filter(is_wanted).cloned().collect();
+        match wanted.is_empty() {
+            true => Schema::new(outputs.iter().take(1).cloned().collect::<Vec<_>>()),
+            false => Schema::new(wanted),
+        }
+    }
+}
+
+impl DisplayAs for SparkExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outputs = self.outputs();
+        let outputs: Vec<_> = outputs
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        write!(
+            f,
+            "SparkExec: service={}, inputs=[{}], outputs=[{}]",
+            self.service.locator(),
+            self.sent.join(", "),
+            outputs.join(", ")
+        )
+    }
+}
+
+impl ExecutionPlan for SparkExec {
+    fn name(&self) -> &str {
+        "SparkExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    /// More partitions are more batches, which do not make the service faster.
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let (Some(input), true) = (children.pop(), children.is_empty()) else {
+            return internal_err!("SparkExec has one input");
+        };
+        let (service, sent) = (self.service.clone(), self.sent.clone());
+        Ok(Arc::new(Self::try_new(
+            input,
+            service,
+            sent,
+            Arc::clone(&self.schema),
+        )?))
+    }
+
+    /// Each row of the input is one of the output, so a limit goes on to the input.
+    fn supports_limit_pushdown(&self) -> bool {
+        true
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::Equal
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let partitions = self.partitions();
+        if partition >= partitions {
+            return internal_err!("SparkExec has no partition {partition}");
+        }
+        let of_input = self.input.output_partitioning().partition_count();
+        // Read at the same time, since none may have to wait for another.
+        let inputs: Vec<_> = (partition..of_input)
+            .step_by(partitions)
+            .map(|partition| self.input.execute(partition, Arc::clone(&context)))
+            .collect::<Result<_>>()?;
+        let table = Table::stream(self.input.schema(), stream::select_all(inputs));
+
+        let memory = self.service.limits.memory / partitions;
+        let runners = self.service.limits.runners.map(|runners| {
+            let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
+            (runners / partitions).max(1)
+        });
+        let reservation =
+            MemoryConsumer::new(format!("SparkExec[{partition}]")).register(context.memory_pool());
+        reservation.try_grow(memory)?;
+        let set = self.service.options.clone();
+        let run = self
+            .service
+            .spark
+            .batches()
+            .run_table(self.service.locator(), table)
+            .send(self.sent.clone())
+            .schema(self.outputs())
+            .with_inputs()
+            .error_column(ERROR)
+            .batch_size(context.session_config().batch_size())
+            .options(move |run| {
+                let run = run.memory(memory).batch_options(|create| match runners {
+                    Some(runners) => create.max_runners(runners),
+                    None => create,
+                });
+                match set {
+                    Some(set) => set(run),
+                    None => run,
+                }
+            });
+        let metrics = RunMetrics::new(&self.metrics, partition);
+        let service = self.service.clone();
+        let schema = Arc::clone(&self.schema);
+        // The run starts when the stream is read, since that is where its runtime is.
+        let stream = stream::once(async move {
+            let run = run.start().map_err(external)?;
+            Ok::<_, DataFusionError>(PartitionRun::new(
+                run,
+                service,
+                schema,
+                metrics,
+                reservation,
+            ))
+        });
+        let schema = Arc::clone(&self.schema);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            schema,
+            stream.try_flatten().boxed(),
+        )))
+    }
+}

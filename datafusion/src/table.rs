@@ -1,0 +1,190 @@
+//! A service over the rows of a plan, as a table.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::common::{Column, plan_err};
+use datafusion::error::Result;
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType,
+};
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::exec::SparkExec;
+use crate::service::SparkService;
+
+/// The column with the error of each record.
+pub(crate) const ERROR: &str = "error";
+
+/// The rows of a plan with the outputs of a service for each: first the plan's columns, then the
+/// outputs, then `error`.
+///
+/// Those columns that the service has as inputs are sent, by their name; it takes its own defaults
+/// for the inputs that are not there. The others pass by.
+///
+/// - Only the outputs that a query uses are computed. A query that uses neither an output nor
+///   `error` does not use the service.
+/// - Filters on columns of the plan are applied before the service.
+/// - A limit ends the input early.
+#[derive(Debug)]
+pub struct SparkTable {
+    plan: LogicalPlan,
+    service: SparkService,
+    schema: SchemaRef,
+    /// The places of the columns that are sent.
+    sent: Vec<usize>,
+}
+
+impl SparkTable {
+    /// The table of a plan's rows.
+    ///
+    /// # Errors
+    ///
+    /// If no column of the plan is an input of the service, or a column would be there twice.
+    pub fn try_new(plan: LogicalPlan, service: SparkService) -> Result<Self> {
+        let inputs = plan.schema().fields().clone();
+        let is_input = |name: &str| {
+            let mut columns = service.columns().inputs().iter();
+            columns.any(|column| column.name() == name)
+        };
+        let sent: Vec<usize> = (0..inputs.len())
+            .filter(|place| is_input(inputs[*place].name()))
+            .collect();
+        if sent.is_empty() {
+            let wanted: Vec<_> = service
+                .columns()
+                .inputs()
+                .iter()
+                .map(|it| it.name())
+                .collect();
+            return plan_err!(
+                "none of the columns is an input of the service `{}`, which has `{}`",
+                service.locator(),
+                wanted.join("`, `")
+            );
+        }
+        let mut fields: Vec<Field> = inputs.iter().map(|field| field.as_ref().clone()).collect();
+        let outputs = service.output_schema().fields().iter();
+        fields.extend(outputs.map(|field| field.as_ref().clone().with_nullable(true)));
+        fields.push(Field::new(ERROR, DataType::Utf8, true));
+        for (place, field) in fields.iter().enumerate() {
+            if fields[..place]
+                .iter()
+                .any(|before| before.name() == field.name())
+            {
+                return plan_err!(
+                    "the result of the service `{}` would have column `{}` twice; rename or drop \
+                     the one of the input",
+                    service.locator(),
+                    field.name()
+                );
+            }
+        }
+        Ok(Self {
+            plan,
+            service,
+            schema: Arc::new(Schema::new(fields)),
+            sent,
+        })
+    }
+
+    fn inputs(&self) -> usize {
+        self.plan.schema().fields().len()
+    }
+
+    /// The column of the plan.
+    fn column(&self, place: usize) -> Column {
+        Column::from(self.plan.schema().qualified_field(place))
+    }
+
+    fn is_about_inputs(&self, filter: &Expr) -> bool {
+        let columns = filter.column_refs();
+        !filter.is_volatile()
+            && columns.iter().all(|column| {
+                self.schema
+                    .index_of(&column.name)
+                    .is_ok_and(|place| place < self.inputs())
+            })
+    }
+
+    /// The filter in terms of the plan's columns.
+    fn of_plan(&self, filter: Expr) -> Result<Expr> {
+        let filter = filter.transform(|expr| {
+            Ok(match expr {
+                Expr::Column(column) => {
+                    let place = self.schema.index_of(&column.name)?;
+                    Transformed::yes(Expr::Column(self.column(place)))
+                }
+                expr => Transformed::no(expr),
+            })
+        });
+        Ok(filter?.data)
+    }
+}
+
+#[async_trait]
+impl TableProvider for SparkTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::View
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
+        let supports = |filter: &&Expr| match self.is_about_inputs(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(supports).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let wanted = projection.unwrap_or(&all);
+        let uses_service = wanted.iter().any(|place| *place >= self.inputs());
+        // The input has the wanted columns and those that are sent.
+        let mut input: Vec<usize> = wanted
+            .iter()
+            .copied()
+            .filter(|place| *place < self.inputs())
+            .collect();
+        if uses_service {
+            input.extend(self.sent.iter().filter(|place| !wanted.contains(place)));
+        }
+        let mut plan = LogicalPlanBuilder::from(self.plan.clone());
+        for filter in filters {
+            plan = plan.filter(self.of_plan(filter.clone())?)?;
+        }
+        plan = plan.project(input.iter().map(|place| Expr::Column(self.column(*place))))?;
+        if limit.is_some() {
+            plan = plan.limit(0, limit)?;
+        }
+        let plan = state.create_physical_plan(&plan.build()?).await?;
+        if !uses_service {
+            return Ok(plan);
+        }
+        let name = |place: &usize| self.schema.field(*place).name().clone();
+        let sent = self.sent.iter().map(name).collect();
+        let wanted = self.schema.project(wanted)?;
+        Ok(Arc::new(SparkExec::try_new(
+            plan,
+            self.service.clone(),
+            sent,
+            Arc::new(wanted),
+        )?))
+    }
+}

@@ -1,0 +1,125 @@
+//! Limits, cancelling, and what is shown of a run.
+
+use std::time::Duration;
+
+use cspark_batches_datafusion::{DataFrameExt as _, SparkService};
+use cspark_emulator::Emulator;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures_util::StreamExt as _;
+
+use crate::support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_query_cancels_its_batches() {
+    let builder = Emulator::builder()
+        .workers(2)
+        .time_per_chunk(Duration::from_millis(20));
+    let (emulator, spark) = start(builder).await;
+    let boxes = session(200_000, 2).table("boxes").await.unwrap();
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let service = service.options(|run| run.chunk_size(50));
+    let mut rows = boxes
+        .with_spark_service(&service)
+        .unwrap()
+        .execute_stream()
+        .await
+        .unwrap();
+    rows.next().await.unwrap().unwrap();
+    assert!(service.records() >= 500);
+    drop(rows);
+    let cancelled = async {
+        while statuses(&emulator)
+            .iter()
+            .any(|status| !status.starts_with("cancel"))
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), cancelled)
+        .await
+        .unwrap();
+    assert_eq!(emulator.batch_ids().len(), 2);
+    assert!(submitted(&emulator) < 200_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_share_memory_runners_and_batches() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    let config = SessionConfig::new().with_target_partitions(6);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_limit(10 << 20, 1.0)
+        .build_arc()
+        .unwrap();
+    let limited = SessionContext::new_with_config_rt(config, runtime);
+    let boxes = session(3000, 6).table("boxes").await.unwrap();
+    limited.register_table("boxes", boxes.into_view()).unwrap();
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let service = service.max_batches(3).max_runners(12);
+
+    let boxes = limited.table("boxes").await.unwrap();
+    let fitting = boxes
+        .clone()
+        .with_spark_service(&service.clone().memory(9 << 20))
+        .unwrap();
+    let rows: usize = fitting
+        .collect()
+        .await
+        .unwrap()
+        .iter()
+        .map(|batch| batch.num_rows())
+        .sum();
+    assert_eq!(rows, 3000);
+    assert_eq!(emulator.batch_ids().len(), 3);
+    let creations = emulator.requests();
+    let creations: Vec<String> = creations
+        .iter()
+        .map(|request| String::from_utf8_lossy(&request.body).into_owned())
+        .filter(|body| body.contains("max_workers"))
+        .collect();
+    assert_eq!(creations.len(), 3);
+    assert!(
+        creations
+            .iter()
+            .all(|body| body.contains(r#""max_workers":4"#)),
+        "{creations:?}"
+    );
+
+    let too_large = boxes.with_spark_service(&service.memory(11 << 20)).unwrap();
+    let error = too_large.collect().await.unwrap_err().to_string();
+    assert!(error.contains("SparkExec["), "{error}");
+    assert!(
+        statuses(&emulator)
+            .iter()
+            .all(|status| status != "in_progress")
+    );
+}
+
+#[tokio::test]
+async fn explain_analyze_shows_the_run() {
+    let (_emulator, spark) = start(Emulator::builder()).await;
+    let boxes = session(1000, 2).table("boxes").await.unwrap();
+    let plan = boxes.spark_service(&spark, SERVICE).await.unwrap();
+    let context = plan.task_ctx();
+    let plan = plan.create_physical_plan().await.unwrap();
+    collect(plan.clone(), context.into()).await.unwrap();
+    fn find(plan: &dyn ExecutionPlan) -> Option<datafusion::physical_plan::metrics::MetricsSet> {
+        match plan.name() {
+            "SparkExec" => plan.metrics(),
+            _ => plan
+                .children()
+                .into_iter()
+                .find_map(|child| find(child.as_ref())),
+        }
+    }
+    let metrics = find(plan.as_ref()).unwrap();
+    let sum = |name: &str| metrics.sum_by_name(name).map(|value| value.as_usize());
+    assert_eq!(sum("records_pushed"), Some(1000));
+    assert_eq!(sum("chunks_pushed"), Some(6));
+    assert_eq!(sum("failed_records"), Some(0));
+    assert_eq!(sum("resubmissions"), Some(0));
+    assert!(sum("bytes_pushed") > Some(1000) && sum("bytes_pulled") > Some(1000));
+    assert!(sum("requests") >= Some(6) && sum("waiting_for_results") > Some(0));
+    assert_eq!(metrics.output_rows(), Some(1000));
+}

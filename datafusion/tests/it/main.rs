@@ -1,0 +1,7 @@
+//! Services in queries, against the emulator.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod limits;
+mod queries;
+mod support;

@@ -1,0 +1,216 @@
+//! What queries return.
+
+use cspark_batches_datafusion::{DataFrameExt as _, SparkService, register_spark_services};
+use cspark_emulator::Emulator;
+use datafusion::arrow::array::AsArray as _;
+use datafusion::arrow::datatypes::{Float64Type, Int64Type};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::dataframe::DataFrameWriteOptions;
+use datafusion::prelude::{ParquetReadOptions, SessionContext, col, lit};
+
+use crate::support::*;
+
+async fn sql(context: &SessionContext, sql: &str) -> Vec<String> {
+    shown(&context.sql(sql).await.unwrap().collect().await.unwrap())
+}
+
+fn check(batches: &[RecordBatch], records: usize) {
+    let mut rows = Vec::new();
+    for batch in batches {
+        let ids = batch
+            .column_by_name("id")
+            .unwrap()
+            .as_primitive::<Int64Type>();
+        let volumes = batch
+            .column_by_name("volume")
+            .unwrap()
+            .as_primitive::<Float64Type>();
+        rows.extend(
+            ids.values()
+                .iter()
+                .zip(volumes.values())
+                .map(|(id, volume)| (*id, *volume)),
+        );
+    }
+    rows.sort_by_key(|row| row.0);
+    let expected = (0..records as i64).map(|id| (id, (id as f64 / 2.0).powi(3)));
+    assert_eq!(rows, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_frame_gets_the_outputs_of_each_row() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    for partitions in [1, 2, 7] {
+        let boxes = session(5000, partitions).table("boxes").await.unwrap();
+        let sizes = boxes.spark_service(&spark, SERVICE).await.unwrap();
+        let names: Vec<_> = sizes
+            .schema()
+            .fields()
+            .iter()
+            .map(|it| it.name().clone())
+            .collect();
+        assert_eq!(names, ["name", "side", "id", "area", "volume", "error"]);
+        check(&sizes.collect().await.unwrap(), 5000);
+    }
+    // One batch a partition, but no more than four.
+    assert_eq!(emulator.batch_ids().len(), 1 + 2 + 4);
+    assert!(
+        statuses(&emulator)
+            .iter()
+            .all(|status| status == "completed")
+    );
+}
+
+#[tokio::test]
+async fn parquet_in_and_out() {
+    let (_emulator, spark) = start(Emulator::builder()).await;
+    let context = session(3000, 3);
+    let folder = std::env::temp_dir().join(format!("cspark-{}", std::process::id()));
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned() + "/";
+    let boxes = context.table("boxes").await.unwrap();
+    let options = DataFrameWriteOptions::new;
+    boxes
+        .write_parquet(&path("in"), options(), None)
+        .await
+        .unwrap();
+    let boxes = context
+        .read_parquet(path("in"), ParquetReadOptions::default())
+        .await
+        .unwrap();
+    let sizes = boxes.spark_service(&spark, SERVICE).await.unwrap();
+    sizes
+        .write_parquet(&path("out"), options(), None)
+        .await
+        .unwrap();
+    let sizes = context
+        .read_parquet(path("out"), ParquetReadOptions::default())
+        .await
+        .unwrap();
+    check(&sizes.collect().await.unwrap(), 3000);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn sql_calls_services_by_name() {
+    let (_emulator, spark) = start(Emulator::builder()).await;
+    let context = session(4, 2);
+    register_spark_services(
+        &context,
+        [SparkService::fetch(&spark, SERVICE).await.unwrap()],
+    );
+    let query = "SELECT id, volume, error FROM spark_service('my-folder/box', 'boxes') ORDER BY id";
+    assert_eq!(
+        sql(&context, query).await,
+        ["|0|0.0||", "|1|0.125||", "|2|1.0||", "|3|3.375||"]
+    );
+    sql(
+        &context,
+        "CREATE VIEW wrong AS SELECT id, side - 1 AS side FROM boxes",
+    )
+    .await;
+    let query = "SELECT * FROM spark_service('my-folder/box', 'wrong') ORDER BY id LIMIT 3";
+    assert_eq!(
+        sql(&context, query).await,
+        [
+            "|0|-1.0|||the side is negative|",
+            "|1|-0.5|||the side is negative|",
+            "|2|0.0|0.0|0.0||",
+        ]
+    );
+    for (wrong, message) in [
+        ("spark_service('my-folder/box')", "two arguments"),
+        (
+            "spark_service('my-folder/ball', 'boxes')",
+            "those that are: `my-folder/box`",
+        ),
+        (
+            "spark_service('my-folder/box', 'balls')",
+            "no table `balls`",
+        ),
+        ("spark_service('my-folder/box', 7)", "are texts"),
+    ] {
+        let error = context
+            .sql(&format!("SELECT * FROM {wrong}"))
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn only_what_a_query_uses_is_computed() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    let context = session(2000, 2);
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    register_spark_services(&context, [service]);
+    let table = "spark_service('my-folder/box', 'boxes')";
+
+    // A filter on the input comes before the service, one on the outputs after it.
+    let query = format!("SELECT id FROM {table} WHERE id < 10 AND volume > 50 ORDER BY id");
+    assert_eq!(sql(&context, &query).await, ["|8|", "|9|"]);
+    assert_eq!(submitted(&emulator), 10);
+
+    // A limit ends the input early.
+    assert_eq!(
+        sql(&context, &format!("SELECT volume FROM {table} LIMIT 30"))
+            .await
+            .len(),
+        30
+    );
+    let after_limit = submitted(&emulator);
+    assert!((40..500).contains(&after_limit), "{after_limit}");
+
+    // Without an output there is nothing to compute.
+    let count = format!("SELECT count(*) FROM {table}");
+    assert_eq!(sql(&context, &count).await, ["|2000|"]);
+    assert_eq!(submitted(&emulator), after_limit);
+
+    // Outputs that nobody uses are not asked for.
+    let plan = sql(&context, &format!("EXPLAIN SELECT area FROM {table}"))
+        .await
+        .join("\n");
+    assert!(
+        plan.contains("SparkExec: service=my-folder/box, inputs=[side], outputs=[area]"),
+        "{plan}"
+    );
+    assert!(
+        statuses(&emulator)
+            .iter()
+            .all(|status| status != "in_progress")
+    );
+}
+
+#[tokio::test]
+async fn columns_that_do_not_fit_are_named() {
+    let (_emulator, spark) = start(Emulator::builder()).await;
+    let boxes = session(4, 1).table("boxes").await.unwrap();
+    let renamed = boxes.clone().with_column_renamed("side", "length").unwrap();
+    let error = renamed
+        .spark_service(&spark, SERVICE)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("which has `side`"), "{error}");
+    let twice = boxes.clone().with_column("area", lit(1.0)).unwrap();
+    let error = twice
+        .spark_service(&spark, SERVICE)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("column `area` twice"), "{error}");
+    // A service over the outputs of another.
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let sizes = boxes.with_spark_service(&service).unwrap();
+    let again = sizes
+        .select(vec![col("id"), col("area").alias("side")])
+        .unwrap();
+    let again = again.with_spark_service(&service).unwrap();
+    let rows = again
+        .sort_by(vec![col("id")])
+        .unwrap()
+        .collect()
+        .await
+        .unwrap();
+    assert_eq!(shown(&rows)[3], "|3|2.25|5.0625|11.390625||");
+}

@@ -1,0 +1,106 @@
+//! What all tests need.
+
+use std::sync::Arc;
+
+use cspark_batches::Client;
+use cspark_emulator::{Builder, Emulator, Service, schemars};
+use datafusion::arrow::array::{Float64Array, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::datasource::MemTable;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+pub(crate) const SERVICE: &str = "my-folder/box";
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[schemars(crate = "cspark_emulator::schemars")]
+struct Side {
+    side: f64,
+}
+
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[schemars(crate = "cspark_emulator::schemars")]
+struct Sizes {
+    area: f64,
+    volume: f64,
+}
+
+fn sizes(side: Side) -> Result<Sizes, String> {
+    let side = side.side;
+    match side < 0.0 {
+        true => Err("the side is negative".to_owned()),
+        false => Ok(Sizes {
+            area: side * side,
+            volume: side * side * side,
+        }),
+    }
+}
+
+pub(crate) async fn start(builder: Builder) -> (Emulator, Client) {
+    let builder = builder.service(SERVICE, Service::described(sizes));
+    let emulator = builder.start().await.unwrap();
+    let spark = Client::builder()
+        .base_url(emulator.base_url())
+        .bearer_token("open");
+    let spark = spark.build().unwrap();
+    (emulator, spark)
+}
+
+/// A session with the table `boxes`: `id`, `name` and `side` of so many records in so many
+/// partitions.
+pub(crate) fn session(records: usize, partitions: usize) -> SessionContext {
+    let config = SessionConfig::new()
+        .with_target_partitions(partitions)
+        .with_batch_size(500);
+    let context = SessionContext::new_with_config(config);
+    context
+        .register_table("boxes", Arc::new(boxes(records, partitions)))
+        .unwrap();
+    context
+}
+
+fn boxes(records: usize, partitions: usize) -> MemTable {
+    let batch = |ids: Vec<i64>| {
+        let sides = ids.iter().map(|id| *id as f64 / 2.0);
+        RecordBatch::try_from_iter([
+            (
+                "name",
+                Arc::new(StringArray::from_iter_values(
+                    ids.iter().map(|id| format!("box {id}")),
+                )) as _,
+            ),
+            ("side", Arc::new(Float64Array::from_iter_values(sides)) as _),
+            ("id", Arc::new(Int64Array::from(ids)) as _),
+        ])
+        .unwrap()
+    };
+    let partitions: Vec<Vec<RecordBatch>> = (0..partitions)
+        .map(|partition| {
+            let ids: Vec<i64> = (0..records as i64)
+                .filter(|id| *id as usize % partitions == partition)
+                .collect();
+            ids.chunks(400).map(|ids| batch(ids.to_vec())).collect()
+        })
+        .collect();
+    let schema = batch(vec![]).schema();
+    MemTable::try_new(schema, partitions).unwrap()
+}
+
+pub(crate) fn shown(batches: &[RecordBatch]) -> Vec<String> {
+    let table = pretty_format_batches(batches).unwrap().to_string();
+    let rows = table.lines().filter(|line| line.starts_with('|')).skip(1);
+    rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>().join("|"))
+        .collect()
+}
+
+/// The statuses of all batches.
+pub(crate) fn statuses(emulator: &Emulator) -> Vec<String> {
+    let ids = emulator.batch_ids().into_iter();
+    ids.map(|id| emulator.batch(&id).unwrap().status).collect()
+}
+
+/// The records that the service was given.
+pub(crate) fn submitted(emulator: &Emulator) -> u64 {
+    let ids = emulator.batch_ids().into_iter();
+    ids.map(|id| emulator.batch(&id).unwrap().records_submitted)
+        .sum()
+}
