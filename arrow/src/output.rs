@@ -143,7 +143,7 @@ impl Output {
             columns.extend(inputs.columns().iter().cloned());
         }
         if self.layout.numbers.is_some() {
-            columns.push(Arc::new(UInt64Array::from_iter_values(numbers.clone())));
+            columns.push(Arc::new(UInt64Array::from_iter_values(numbers)));
         }
         columns.extend(decoded.columns);
         let mut misfits = decoded.misfits.into_iter().peekable();

@@ -115,7 +115,7 @@ pub(crate) fn fields<'a>(fields: impl IntoIterator<Item = (&'a str, Option<Strin
 fn bare() -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::NOTHING)
+        .load_preset(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
     table
 }

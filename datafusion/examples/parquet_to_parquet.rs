@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut writing = std::pin::pin!(with_premiums.write_parquet(&target, by_region, None));
     loop {
         tokio::select! {
-            written = &mut writing => break written?,
+            written = &mut writing => break drop(written?),
             // Nothing is left open: the query is dropped, and so its batches are cancelled.
             _ = tokio::signal::ctrl_c() => return Err("interrupted".into()),
             () = tokio::time::sleep(Duration::from_millis(100)) => {
@@ -91,9 +91,8 @@ async fn generate(
     );
     let policies = context.sql(&policies).await?;
     let by_region = DataFrameWriteOptions::new().with_partition_by(vec!["region".to_owned()]);
-    policies
-        .write_parquet(&text(folder)?, by_region, None)
-        .await?;
+    let folder = text(folder)?;
+    policies.write_parquet(&folder, by_region, None).await?;
     Ok(())
 }
 
@@ -105,7 +104,8 @@ async fn read(
     use datafusion::arrow::datatypes::DataType;
     let options = ParquetReadOptions::default()
         .table_partition_cols(vec![("region".to_owned(), DataType::Utf8)]);
-    Ok(context.read_parquet(text(folder)?, options).await?)
+    let folder = text(folder)?;
+    Ok(context.read_parquet(folder, options).await?)
 }
 
 fn text(folder: &Path) -> Result<String, Box<dyn Error>> {

@@ -533,7 +533,7 @@ mod tests {
     use crate::records::Layout;
 
     fn read(chunker: &Chunker) -> Vec<std::result::Result<String, String>> {
-        let rows = ["[1.50,\"a\"]", "[2,null]", "[3,\"c\"]"].map(|row| Ok::<_, Infallible>(row));
+        let rows = ["[1.50,\"a\"]", "[2,null]", "[3,\"c\"]"].map(Ok::<_, Infallible>);
         let rows = stream::iter(rows.map(|row| row.map(JsonRow::new)));
         let source = Source::json_rows(["n", "text"], rows);
         let mut reader = source.open(chunker, BadRecords::AreDelivered).unwrap();
