@@ -2,7 +2,7 @@
 //! tenant.
 //!
 //! It is built on the public API of [`cspark_batches`]. Each command is a file of
-//! [`commands`]; [`cli`] has the options that all of them share.
+//! `commands`; `cli` has the options that all of them share.
 
 #![forbid(unsafe_code)]
 
