@@ -652,8 +652,11 @@ impl Machine {
 
     /// The close or cancel of the batch ended.
     pub(super) fn close_ended(&mut self, now: Time, failure: Option<Failure>) {
-        // At the end of all work a failed close is worth as much patience as any other request.
-        let patient = matches!(self.phase, Phase::Ending(Ending::Complete, _));
+        // Unless the run failed, a failed close is worth as much patience as any other request.
+        let patient = matches!(
+            self.phase,
+            Phase::Running | Phase::Ending(Ending::Complete, _)
+        );
         let Some(failure) = failure else {
             if let Some(batch) = self.batch_mut() {
                 batch.closed = true;
