@@ -185,6 +185,11 @@ impl Batch {
         )
     }
 
+    /// Whether it is open as far as is known, and another attempt to close it is worth it.
+    fn is_to_be_closed(&self) -> bool {
+        !self.closed && !self.close_failed
+    }
+
     /// Whether it has to be emptied before anything is pushed.
     pub(super) fn is_emptying(&self) -> bool {
         self.origin == Origin::Unemptied
@@ -501,7 +506,7 @@ impl Machine {
         };
         let empty = match batch.mode {
             Mode::Open => return,
-            Mode::Retiring => batch.closed || batch.close_failed,
+            Mode::Retiring => !batch.is_to_be_closed(),
             Mode::Draining(Left::Gone) => true,
             Mode::Draining(_) if self.chunks.outstanding() == 0 && !batch.is_emptying() => true,
             // A batch that is replaced loses nothing: its chunks are pushed to the next one.
@@ -588,9 +593,8 @@ impl Machine {
 
     /// Closes a batch that is to be replaced.
     pub(super) fn next_retire(&mut self, now: Time) -> Option<Action> {
-        let batch = self.batch()?;
-        let wanted = batch.mode == Mode::Retiring && !batch.closed && !batch.close_failed;
-        let request = self.closing_request(Close::Close).filter(|_| wanted)?;
+        self.batch().filter(|batch| batch.mode == Mode::Retiring)?;
+        let request = self.closing_request(Close::Close)?;
         self.send_closing(now, request)
     }
 
@@ -611,13 +615,7 @@ impl Machine {
         if busy > 0 {
             return None;
         }
-        let open = self
-            .batch()
-            .is_some_and(|batch| !batch.closed && !batch.close_failed);
-        let Some(request) = close
-            .filter(|_| open)
-            .and_then(|close| self.closing_request(close))
-        else {
+        let Some(request) = close.and_then(|close| self.closing_request(close)) else {
             self.over(ending);
             return None;
         };
@@ -625,8 +623,9 @@ impl Machine {
     }
 
     /// The close or the cancel; or the status after one that failed, which may have had its effect.
+    /// `None` if the batch is not to be closed.
     fn closing_request(&self, close: Close) -> Option<Request> {
-        let batch = self.batch()?;
+        let batch = self.batch().filter(|batch| batch.is_to_be_closed())?;
         Some(match close {
             _ if batch.status_wanted && batch.close_attempts > 0 => Request::Status,
             Close::Close => Request::Close,
