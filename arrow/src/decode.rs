@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, new_null_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, new_null_array};
 use arrow_json::{ReaderBuilder, StructMode};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, SchemaRef};
 use arrow_select::nullif::nullif;
@@ -198,7 +198,7 @@ fn masked(column: &ArrayRef, rows: &StructArray) -> Option<ArrayRef> {
     }
 }
 
-pub(crate) fn is_text(data_type: &DataType) -> bool {
+fn is_text(data_type: &DataType) -> bool {
     matches!(
         data_type,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
@@ -228,14 +228,4 @@ fn misfit(field: &Field, cell: &str) -> String {
         field.name(),
         field.data_type()
     )
-}
-
-/// A batch of the columns; for tests and for those who have no record errors.
-pub(crate) fn batch(
-    schema: &SchemaRef,
-    columns: Vec<ArrayRef>,
-    records: usize,
-) -> Result<RecordBatch, ArrowError> {
-    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(records));
-    RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns, &options)
 }

@@ -75,7 +75,7 @@ impl RowEncoder {
                 suspects.push((column, field));
             }
             encoders.push(make_encoder(field, column, &self.options)?);
-            temporal.push(has_temporal(field.data_type()));
+            temporal.push(has(field.data_type(), DataType::is_temporal));
         }
         let mut json = Vec::with_capacity(batch.num_rows() * self.columns.len() * 8);
         let mut ends: Vec<std::result::Result<usize, String>> =
@@ -183,14 +183,12 @@ fn check(path: &str, data_type: &DataType) -> Result<()> {
     }
 }
 
-fn has_temporal(data_type: &DataType) -> bool {
+/// Whether a type is one that `is` accepts, or has such a part.
+fn has(data_type: &DataType, is: fn(&DataType) -> bool) -> bool {
     match data_type {
-        DataType::Dictionary(_, values) => has_temporal(values),
-        DataType::Struct(fields) => fields.iter().any(|field| has_temporal(field.data_type())),
-        nested => match item(nested) {
-            Some(item) => has_temporal(item),
-            None => nested.is_temporal(),
-        },
+        DataType::Dictionary(_, values) => has(values, is),
+        DataType::Struct(fields) => fields.iter().any(|field| has(field.data_type(), is)),
+        nested => item(nested).map_or_else(|| is(nested), |item| has(item, is)),
     }
 }
 
@@ -206,14 +204,6 @@ fn item(data_type: &DataType) -> Option<&DataType> {
     }
 }
 
-fn has_floats(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Dictionary(_, values) => has_floats(values),
-        DataType::Struct(fields) => fields.iter().any(|field| has_floats(field.data_type())),
-        nested => item(nested).map_or(nested.is_floating(), has_floats),
-    }
-}
-
 /// Whether there is a NaN or an infinity, which arrow-json would write as null.
 fn has_non_finite(array: &ArrayRef) -> bool {
     fn any<T: ArrowPrimitiveType>(array: &ArrayRef, is_finite: fn(T::Native) -> bool) -> bool {
@@ -223,7 +213,7 @@ fn has_non_finite(array: &ArrayRef) -> bool {
             _ => !array.iter().flatten().all(is_finite),
         }
     }
-    if !has_floats(array.data_type()) {
+    if !has(array.data_type(), DataType::is_floating) {
         return false;
     }
     let in_list = |values: &dyn Fn(usize) -> ArrayRef| {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt64Array};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::coalesce::BatchCoalescer;
 use arrow_select::concat::concat_batches;
 use cspark_batches::run::Delivery;
 use serde::de::IgnoredAny;
 
-use crate::decode::{Decoder, batch};
+use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::held::Held;
 use crate::schema::infer;
@@ -163,7 +163,10 @@ impl Output {
         if self.layout.errors.is_some() {
             columns.push(Arc::new(errors.finish()));
         }
-        let batch = batch(&known.schema, columns, records)?;
+        // There may be no column that tells how many rows there are.
+        let options = RecordBatchOptions::new().with_row_count(Some(records));
+        let schema = SchemaRef::clone(&known.schema);
+        let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
         known.coalescer.push_batch(batch)?;
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_json::reader::infer_json_schema_from_iterator;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
-use cspark_batches::service::{ColumnKind, Columns};
+use cspark_batches::service::{Cell, CellError, ColumnKind, Columns};
 use serde_json::Value;
 
 use crate::cells::Cells;
@@ -75,8 +75,8 @@ fn infer_column<'a>(cells: impl Iterator<Item = &'a str>) -> Result<DataType, Ar
 }
 
 fn is_excel_error(cell: &str) -> bool {
-    let text = cell.trim_matches('"');
-    text == "#N/A" || (text.starts_with('#') && text.ends_with(['!', '?']))
+    let cell: Result<Cell<f64>, _> = serde_json::from_str(cell);
+    cell.is_ok_and(|cell| cell.error().is_some_and(CellError::is_excel_error))
 }
 
 #[cfg(test)]

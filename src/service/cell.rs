@@ -145,7 +145,8 @@ impl fmt::Display for CellError {
 
 impl std::error::Error for CellError {}
 
-fn is_excel_error(text: &str) -> bool {
+/// Whether a text is an error value of Excel.
+pub(super) fn is_excel_error(text: &str) -> bool {
     text == "#N/A" || (text.starts_with('#') && text.ends_with(['!', '?']))
 }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::cell::is_excel_error;
 use crate::raw::types::{ServiceColumn, ServiceSchema};
 
 /// An input or output of a service.
@@ -189,11 +190,10 @@ fn kind(entry: &ServiceColumn, is_input: bool) -> ColumnKind {
         Some(b'"') => {
             let text: String = serde_json::from_str(value).unwrap_or_default();
             let text = text.trim();
-            let is_error = text == "#N/A" || (text.starts_with('#') && text.ends_with(['!', '?']));
             if is_number && text.parse::<f64>().is_ok() {
                 return ColumnKind::Number;
             }
-            if !text.is_empty() && !is_error {
+            if !text.is_empty() && !is_excel_error(text) {
                 return ColumnKind::Text;
             }
         }
