@@ -27,11 +27,7 @@ fn a_schema_is_shown_and_written() {
     assert_eq!(printed["xlInputs"], written["xlInputs"]);
 
     let missing = world.run("schema my-folder/term-live").expect(1);
-    assert!(
-        missing.stderr.contains("my-folder/term-live"),
-        "{}",
-        missing.stderr
-    );
+    missing.says("my-folder/term-live");
 }
 
 #[test]
@@ -59,18 +55,10 @@ fn types_come_from_the_service_and_from_a_file_alike() {
     assert!(!code(&written).is_empty() && code(&printed.stdout).len() + 2 > code(&written).len());
 
     let wrong = world.run("types term-life.json --required aged").expect(1);
-    assert!(
-        wrong.stderr.contains("did you mean `age`?"),
-        "{}",
-        wrong.stderr
-    );
+    wrong.says("did you mean `age`?");
     assert_eq!(wrong.stderr.lines().count(), 1);
     let missing = world.run("types nowhere.json").expect(1);
-    assert!(
-        missing.stderr.contains("cannot read nowhere.json"),
-        "{}",
-        missing.stderr
-    );
+    missing.says("cannot read nowhere.json");
 }
 
 /// An emulator as a process, stopped at the end.

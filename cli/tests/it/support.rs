@@ -92,4 +92,10 @@ impl Finished {
         assert_eq!(self.code, Some(code), "{self:#?}");
         self
     }
+
+    /// Asserts that standard error contains a text.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) {
+        assert!(self.stderr.contains(text), "no {text:?} in {}", self.stderr);
+    }
 }

@@ -102,11 +102,7 @@ fn prepared_chunks_and_standard_input_are_pushed() {
     let refused = world
         .run(&format!("push {id} chunk.json --chunk-size 2"))
         .expect(2);
-    assert!(
-        refused.stderr.contains("--chunk-size"),
-        "{}",
-        refused.stderr
-    );
+    refused.says("--chunk-size");
 
     let mut program = world.program(&format!("push {id} - --json"));
     let mut process = program
@@ -143,12 +139,12 @@ fn a_failure_names_the_thing_and_does_not_keep_others_from_ending() {
 
     let unknown = "00000000-0000-4000-8000-000000000000";
     let status = world.run(&format!("status {unknown}")).expect(1);
-    assert!(status.stderr.contains(unknown), "{}", status.stderr);
+    status.says(unknown);
     assert_eq!(status.stderr.lines().count(), 1, "{}", status.stderr);
 
     let id = create(&world);
     let cancel = world.run(&format!("cancel {unknown} {id}")).expect(1);
-    assert!(cancel.stderr.contains(unknown), "{}", cancel.stderr);
+    cancel.says(unknown);
     assert!(
         cancel.stdout.contains(&id) && cancel.stdout.contains("cancelled"),
         "{cancel:#?}"

@@ -89,11 +89,7 @@ async fn partitions_share_memory_runners_and_batches() {
     let too_large = boxes.with_spark_service(&service.memory(11 << 20)).unwrap();
     let error = too_large.collect().await.unwrap_err().to_string();
     assert!(error.contains("SparkExec["), "{error}");
-    assert!(
-        statuses(&emulator)
-            .iter()
-            .all(|status| status != "in_progress")
-    );
+    none_is_open(&emulator);
 }
 
 #[tokio::test]

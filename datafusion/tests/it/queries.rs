@@ -174,11 +174,7 @@ async fn only_what_a_query_uses_is_computed() {
         plan.contains("SparkExec: service=my-folder/box, inputs=[side], outputs=[area]"),
         "{plan}"
     );
-    assert!(
-        statuses(&emulator)
-            .iter()
-            .all(|status| status != "in_progress")
-    );
+    none_is_open(&emulator);
 }
 
 #[tokio::test]

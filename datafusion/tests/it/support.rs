@@ -98,6 +98,16 @@ pub(crate) fn statuses(emulator: &Emulator) -> Vec<String> {
     ids.map(|id| emulator.batch(&id).unwrap().status).collect()
 }
 
+/// Asserts that no batch is left open.
+#[track_caller]
+pub(crate) fn none_is_open(emulator: &Emulator) {
+    let statuses = statuses(emulator);
+    assert!(
+        statuses.iter().all(|status| status != "in_progress"),
+        "{statuses:?}"
+    );
+}
+
 /// The records that the service was given.
 pub(crate) fn submitted(emulator: &Emulator) -> u64 {
     let ids = emulator.batch_ids().into_iter();

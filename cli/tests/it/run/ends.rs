@@ -26,13 +26,7 @@ fn a_broken_pipe_ends_the_run() {
         .unwrap();
     drop(child.stdout.take());
     let ended = Finished::of(child.wait_with_output().unwrap()).expect(1);
-    assert!(
-        ended
-            .stderr
-            .contains("cannot write to standard output: Broken pipe"),
-        "{}",
-        ended.stderr
-    );
+    ended.says("cannot write to standard output: Broken pipe");
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
 }
 
@@ -63,18 +57,8 @@ fn a_full_disk_ends_the_run_which_continues_when_there_is_room() {
     let arguments = "run my-folder/echo -i in.jsonl -o out.jsonl --ordered \
          --checkpoint c --resume --checkpoint-interval 10ms";
     let ended = with_small_disk(&world, arguments).expect(1);
-    assert!(
-        ended
-            .stderr
-            .contains("cannot write to out.jsonl.partial: File too large"),
-        "{}",
-        ended.stderr
-    );
-    assert!(
-        ended.stderr.contains("the same command continues"),
-        "{}",
-        ended.stderr
-    );
+    ended.says("cannot write to out.jsonl.partial: File too large");
+    ended.says("the same command continues");
     world.run(arguments).expect(0);
     assert_eq!(world.read("out.jsonl"), lines(20_000));
     assert!(!world.path("c").exists() && !world.path("c.lock").exists());
@@ -124,33 +108,13 @@ fn ctrl_c_delivers_what_is_at_the_service_and_the_run_can_go_on() {
     wait_for_work(&world);
     signal(&child, "-INT");
     let ended = Finished::of(child.wait_with_output().unwrap()).expect(1);
-    assert!(
-        ended
-            .stderr
-            .contains("interrupted: waiting for what is at the service"),
-        "{}",
-        ended.stderr
-    );
-    assert!(
-        ended.stderr.contains("--resume continues"),
-        "{}",
-        ended.stderr
-    );
+    ended.says("interrupted: waiting for what is at the service");
+    ended.says("--resume continues");
     let again = world.run(arguments).expect(2);
-    assert!(
-        again
-            .stderr
-            .contains("continue that with --resume, or delete the file"),
-        "{}",
-        again.stderr
-    );
+    again.says("continue that with --resume, or delete the file");
     let other = format!("{arguments} --resume --columns n");
     let other = world.run(&other).expect(2);
-    assert!(
-        other.stderr.contains("another choice of --columns: "),
-        "{}",
-        other.stderr
-    );
+    other.says("another choice of --columns: ");
     // The emulator works faster now.
     world.emulator.advance(Duration::from_secs(60));
     world.run(&format!("{arguments} --resume")).expect(0);
@@ -172,11 +136,7 @@ fn a_second_ctrl_c_stops_at_once() {
     std::thread::sleep(Duration::from_millis(300));
     signal(&child, "-INT");
     let ended = Finished::of(child.wait_with_output().unwrap()).expect(1);
-    assert!(
-        ended.stderr.contains("stopped; the batch is left open"),
-        "{}",
-        ended.stderr
-    );
+    ended.says("stopped; the batch is left open");
     let id = &world.emulator.batch_ids()[0];
     assert!(ended.stderr.contains(id.as_str()), "{}", ended.stderr);
 }
@@ -189,14 +149,6 @@ fn a_failed_run_says_what_happened_in_one_line() {
         .run("run my-folder/none -i in.jsonl -o out.jsonl")
         .expect(1);
     assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
-    assert!(
-        run.stderr.contains("0 records are in out.jsonl.partial"),
-        "{}",
-        run.stderr
-    );
-    assert!(
-        run.stderr.contains("with --checkpoint FILE"),
-        "{}",
-        run.stderr
-    );
+    run.says("0 records are in out.jsonl.partial");
+    run.says("with --checkpoint FILE");
 }

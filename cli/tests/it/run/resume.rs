@@ -134,23 +134,11 @@ fn a_second_run_with_the_same_checkpoint_or_output_is_refused() {
     let second = world
         .run("run my-folder/echo -i in.csv -o other.csv --checkpoint c --resume")
         .expect(1);
-    assert!(
-        second
-            .stderr
-            .contains("another run is using c; wait for its end"),
-        "{}",
-        second.stderr
-    );
+    second.says("another run is using c; wait for its end");
     let second = world
         .run("run my-folder/echo -i in.csv -o out.csv")
         .expect(1);
-    assert!(
-        second
-            .stderr
-            .contains("another run is using out.csv.partial"),
-        "{}",
-        second.stderr
-    );
+    second.says("another run is using out.csv.partial");
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -168,17 +156,8 @@ fn a_changed_input_is_not_taken_for_the_same() {
     child.wait().unwrap();
     world.write("in.csv", "n\n1\n2\n");
     let run = world.run(arguments).expect(2);
-    assert!(
-        run.stderr
-            .contains("a run with another content of the input"),
-        "{}",
-        run.stderr
-    );
+    run.says("a run with another content of the input");
     world.write("c", "{}");
     let run = world.run(arguments).expect(2);
-    assert!(
-        run.stderr.contains("c is not a checkpoint"),
-        "{}",
-        run.stderr
-    );
+    run.says("c is not a checkpoint");
 }
