@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use cspark_batches::raw::types::BatchDetails;
+use cspark_batches::run::BufferLevel;
 use cspark_batches::{Batch, Status};
 use serde::Serialize;
 
@@ -133,6 +134,14 @@ fn trimmed(table: &Table) -> String {
 /// Bytes in the unit that suits them.
 pub(crate) fn bytes(bytes: u64) -> String {
     ByteSize(bytes).display().si().to_string()
+}
+
+/// How full a buffer is, in percent.
+pub(crate) fn percent(level: BufferLevel) -> Option<f64> {
+    let (used, remaining) = (level.used?, level.remaining?);
+    let size = used.checked_add(remaining).filter(|size| *size > 0)?;
+    #[allow(clippy::cast_precision_loss, reason = "a share for people")]
+    Some(used as f64 * 100.0 / size as f64)
 }
 
 fn buffer(used: Option<u64>, remaining: Option<u64>) -> Option<String> {

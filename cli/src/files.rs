@@ -1,6 +1,7 @@
 //! The formats of files, told by their names.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
@@ -32,6 +33,13 @@ pub(crate) enum Compression {
 
 /// The name for standard input and output.
 pub(crate) const STANDARD: &str = "-";
+
+/// The name of a file that stands beside another: the same name with a suffix.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
 
 /// The compression of a file by its name, and the rest of the name.
 pub(crate) fn compression(path: &Path) -> (Compression, &Path) {

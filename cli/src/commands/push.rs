@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::cli::Global;
 use crate::display::{self, Format};
 use crate::failure::Failure;
+use crate::files::STANDARD;
 
 /// Push a JSON file into a batch, in one request
 ///
@@ -85,7 +86,7 @@ impl Args {
 
 fn read(path: &Path) -> Result<String, Failure> {
     let mut text = String::new();
-    let read = match path == Path::new("-") {
+    let read = match path == Path::new(STANDARD) {
         true => std::io::stdin().read_to_string(&mut text).map(|_| ()),
         false => std::fs::read_to_string(path).map(|all| text = all),
     };

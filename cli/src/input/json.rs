@@ -21,8 +21,8 @@ pub(super) fn read_lines(mut text: impl BufRead, sink: &mut Sink) -> Result<(), 
         let record = line.trim_ascii();
         match record.first() {
             None => {}
-            Some(b'{') => match serde_json::from_slice::<&RawValue>(record) {
-                Ok(record) => sink.record(record.get().as_bytes())?,
+            Some(b'{') => match serde_json::from_slice(record) {
+                Ok(record) => sink.raw_record(record)?,
                 Err(error) => sink.bad(format!("line {number}: {error}"))?,
             },
             Some(_) => sink.bad(format!("line {number} is not a JSON object"))?,
@@ -70,20 +70,19 @@ impl<'de> Visitor<'de> for Elements<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
         let mut is_table = None;
         while let Some(element) = elements.next_element::<Box<RawValue>>()? {
-            let json = element.get();
-            let is_row = json.starts_with('[');
+            let is_row = element.get().starts_with('[');
             let sent = match is_table {
                 None if is_row => {
                     is_table = Some(true);
-                    let columns = serde_json::from_str(json)
+                    let columns = serde_json::from_str(element.get())
                         .map_err(|_| A::Error::custom("the header row is not a list of names"))?;
                     self.sink.begin_table(columns, None)
                 }
                 None => {
                     is_table = Some(false);
-                    self.sink.record(json.as_bytes())
+                    self.sink.raw_record(element)
                 }
-                Some(table) if table == is_row => self.sink.record(json.as_bytes()),
+                Some(table) if table == is_row => self.sink.raw_record(element),
                 Some(true) => self
                     .sink
                     .bad("the record is not a row, as others are".to_owned()),

@@ -245,6 +245,13 @@ impl Sink {
         self.push(record)
     }
 
+    /// A record that is known to be JSON.
+    fn raw_record(&mut self, record: Box<RawValue>) -> Result<(), Stop> {
+        self.begin(None, None);
+        self.bytes += record.get().len();
+        self.push(Ok(record))
+    }
+
     /// A record that cannot be sent.
     fn bad(&mut self, why: String) -> Result<(), Stop> {
         self.begin(None, None);

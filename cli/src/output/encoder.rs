@@ -1,5 +1,6 @@
 //! Entries as bytes of a format.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -147,10 +148,7 @@ impl Encoder {
             Ok(outputs) => {
                 for (name, json) in outputs.iter() {
                     let write = |out: &mut Vec<u8>| out.extend_from_slice(json.as_bytes());
-                    match self.is_taken(name, entry.inputs) {
-                        true => member(&format!("{name}{OUTPUT_SUFFIX}"), &write),
-                        false => member(name, &write),
-                    }
+                    member(&self.output_name(name, entry.inputs), &write);
                 }
             }
             Err(error) => member(ERROR, &|out| write_text(error, out)),
@@ -161,10 +159,13 @@ impl Encoder {
         out.push(b'}');
     }
 
-    /// Whether the name of an output means something else already.
-    fn is_taken(&self, name: &str, inputs: Option<&Cells>) -> bool {
+    /// The name of an output, with a suffix if it means something else already.
+    fn output_name<'a>(&self, name: &'a str, inputs: Option<&Cells>) -> Cow<'a, str> {
         let own = name == ERROR || (self.numbered && name == RECORD);
-        own || inputs.is_some_and(|inputs| inputs.get(name).is_some())
+        match own || inputs.is_some_and(|inputs| inputs.get(name).is_some()) {
+            true => Cow::Owned(format!("{name}{OUTPUT_SUFFIX}")),
+            false => Cow::Borrowed(name),
+        }
     }
 
     fn write_row(
@@ -251,10 +252,7 @@ impl Encoder {
                 .flat_map(|cells| cells.names().iter().cloned()),
         );
         for name in outputs.into_iter().flat_map(|cells| cells.names().iter()) {
-            columns.push(match self.is_taken(name, inputs) {
-                true => format!("{name}{OUTPUT_SUFFIX}"),
-                false => name.clone(),
-            });
+            columns.push(self.output_name(name, inputs).into_owned());
         }
         columns.push(ERROR.to_owned());
         if self.chosen.is_empty() {
@@ -279,16 +277,7 @@ impl Encoder {
         let columns = self.state.columns.as_deref().unwrap_or_default();
         let outputs = entry.outcome.ok();
         if !self.plan.is_for(entry.inputs, outputs) {
-            let is_taken = |name: &str| self.is_taken(name, entry.inputs);
-            let chosen = !self.chosen.is_empty();
-            self.plan = Plan::new(
-                columns,
-                entry.inputs,
-                outputs,
-                is_taken,
-                self.numbered,
-                chosen,
-            )?;
+            self.plan = Plan::new(self, columns, entry.inputs, outputs)?;
         }
         for (place, origin) in self.plan.origins.iter().enumerate() {
             if place > 0 {
@@ -344,13 +333,12 @@ impl Plan {
     }
 
     fn new(
+        encoder: &Encoder,
         columns: &[String],
         inputs: Option<&Cells>,
         outputs: Option<&Cells>,
-        is_taken: impl Fn(&str) -> bool,
-        numbered: bool,
-        chosen: bool,
     ) -> Result<Self, Failure> {
+        let chosen = !encoder.chosen.is_empty();
         let mut origins = vec![Origin::Nothing; columns.len()];
         let mut set = |name: &str, origin| -> Result<(), Failure> {
             match columns.iter().position(|column| column == name) {
@@ -366,7 +354,7 @@ impl Plan {
             }
             Ok(())
         };
-        if numbered {
+        if encoder.numbered {
             set(RECORD, Origin::Record)?;
         }
         set(ERROR, Origin::Error)?;
@@ -382,10 +370,7 @@ impl Plan {
             .flat_map(|it| it.names().iter())
             .enumerate()
         {
-            match is_taken(name) {
-                true => set(&format!("{name}{OUTPUT_SUFFIX}"), Origin::Output(place))?,
-                false => set(name, Origin::Output(place))?,
-            }
+            set(&encoder.output_name(name, inputs), Origin::Output(place))?;
         }
         Ok(Self {
             inputs: inputs.map(|cells| cells.names().clone()),
@@ -403,7 +388,7 @@ fn write_number(number: u64, out: &mut Vec<u8>) {
 fn write_cell_json(json: &str, delimiter: u8, out: &mut Vec<u8>) {
     match json.as_bytes() {
         b"null" => {}
-        [b'"', inner @ .., b'"'] => match memchr_backslash(inner) {
+        [b'"', inner @ .., b'"'] => match inner.contains(&b'\\') {
             false => write_cell_text(&json[1..json.len() - 1], delimiter, out),
             true => {
                 let text = serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned());
@@ -413,10 +398,6 @@ fn write_cell_json(json: &str, delimiter: u8, out: &mut Vec<u8>) {
         [b'[' | b'{', ..] => write_cell_text(json, delimiter, out),
         other => out.extend_from_slice(other),
     }
-}
-
-fn memchr_backslash(text: &[u8]) -> bool {
-    text.contains(&b'\\')
 }
 
 /// Appends a cell, in quotes where it needs them.

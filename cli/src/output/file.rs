@@ -1,6 +1,5 @@
 //! A file that has its final name only when it is complete.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -37,9 +36,7 @@ enum Target {
 
 /// The name of a file until it is complete.
 pub(crate) fn partial_name(name: &Path) -> PathBuf {
-    let mut partial = OsString::from(name);
-    partial.push(".partial");
-    partial.into()
+    files::beside(name, ".partial")
 }
 
 impl OutputFile {

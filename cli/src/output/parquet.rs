@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
@@ -14,6 +14,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::cells::Cells;
 use crate::failure::Failure;
+use crate::files::beside;
 use crate::input::is_json_number;
 
 /// Rows that are built at a time.
@@ -80,9 +81,7 @@ impl Kind {
 pub(super) fn write_parquet(lines: &Path, name: &Path, chosen: &[String]) -> Result<(), Failure> {
     let cannot = |error: String| Failure::file("cannot write", name, error);
     let columns = columns(lines, chosen).map_err(cannot)?;
-    let mut partial = lines.as_os_str().to_owned();
-    partial.push(".parquet");
-    let partial = PathBuf::from(partial);
+    let partial = beside(lines, ".parquet");
     write(lines, &partial, &columns).map_err(cannot)?;
     fs::rename(&partial, name).map_err(|error| Failure::file("cannot write", name, error))
 }

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use cspark_batches::run::{BufferLevel, Delivery, Progress};
+use cspark_batches::run::{Delivery, Progress};
+
+use crate::display::percent;
 
 /// Samples at most. When there are as many, every second one goes, and the others come half as
 /// often.
@@ -202,14 +204,6 @@ impl History {
         }
         rates
     }
-}
-
-/// How full a buffer is, in percent.
-fn percent(level: BufferLevel) -> Option<f64> {
-    let (used, remaining) = (level.used?, level.remaining?);
-    let size = used.checked_add(remaining).filter(|size| *size > 0)?;
-    #[allow(clippy::cast_precision_loss, reason = "a share for a chart")]
-    Some(used as f64 / size as f64 * 100.0)
 }
 
 /// The text with `#` for each number in it.

@@ -2,7 +2,6 @@
 //! the files had when it was made.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::Args;
 use crate::failure::Failure;
-use crate::files::{Format, STANDARD};
+use crate::files::{Format, STANDARD, beside};
 use crate::output::{EncoderState, lock};
 
 /// The format of the file.
@@ -155,12 +154,6 @@ impl State {
             run,
         }
     }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
 }
 
 /// The options that decide what the files contain, and which input it is.

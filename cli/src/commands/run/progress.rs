@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use cspark_batches::run::{BufferLevel, Progress};
+use cspark_batches::run::Progress;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::display::percent;
 use crate::input::Position;
 use crate::terminal;
 
@@ -101,7 +102,7 @@ fn line(now: &Progress, share: Option<f64>) -> String {
     let _ = write!(line, "; {} chunks at the service", HumanCount(at_service));
     for (name, level) in [("in", now.input_buffer), ("out", now.output_buffer)] {
         if let Some(percent) = percent(level) {
-            let _ = write!(line, ", {name} {percent} %");
+            let _ = write!(line, ", {name} {:.0} %", percent.floor());
         }
     }
     if let Some(workers) = now.workers {
@@ -111,10 +112,4 @@ fn line(now: &Progress, share: Option<f64>) -> String {
         let _ = write!(line, ", {} failed", HumanCount(now.failed_records));
     }
     line
-}
-
-/// How full a buffer is.
-fn percent(level: BufferLevel) -> Option<u64> {
-    let (used, remaining) = (level.used?, level.remaining?);
-    (used * 100).checked_div(used + remaining)
 }

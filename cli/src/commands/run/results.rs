@@ -93,17 +93,15 @@ impl Results {
         for (place, (record, outcome)) in delivery.iter().enumerate() {
             let inputs = inputs.get(place);
             let error = outcome.as_ref().err().map(ToString::to_string);
+            let text = error.as_deref().unwrap_or_default();
             let entry = Entry {
                 record,
                 inputs: inputs.filter(|_| self.with_inputs),
-                outcome: match (outcome, &error) {
-                    (Ok(outputs), _) => Ok(outputs),
-                    (Err(_), error) => Err(error.as_deref().unwrap_or_default()),
-                },
+                outcome: outcome.as_ref().map_err(|_| text),
             };
             self.encoder.write(&entry, self.output.buffer())?;
             if let Err(error) = outcome {
-                self.take_error(delivery.chunk_id(), record, error, inputs)?;
+                self.take_error(delivery.chunk_id(), record, error, text, inputs)?;
             }
             self.output.write_if_full()?;
         }
@@ -127,6 +125,7 @@ impl Results {
         chunk: &str,
         record: u64,
         error: &RecordError,
+        text: &str,
         inputs: Option<&Cells>,
     ) -> Result<(), Failure> {
         match error {
@@ -137,7 +136,6 @@ impl Results {
         let Some(file) = &mut self.errors else {
             return Ok(());
         };
-        let text = error.to_string();
         let inputs = inputs.map(Cells::to_object);
         append(
             file,
@@ -146,7 +144,7 @@ impl Results {
                 chunk,
                 error: match error {
                     RecordError::Failed(message) => ErrorText::OfService(message),
-                    _ => ErrorText::Own(&text),
+                    _ => ErrorText::Own(text),
                 },
                 inputs: inputs.as_deref(),
             },
