@@ -117,6 +117,8 @@ pub(super) struct Batch {
     /// Whether it is known to be closed or cancelled.
     pub(super) closed: bool,
     close_attempts: u32,
+    /// How often it was refused to be closed.
+    close_refusals: u32,
     close_failed: bool,
     /// The latest observation, and the request that it belongs to.
     latest: (RequestId, Observation),
@@ -156,6 +158,7 @@ impl Batch {
             origin,
             closed: false,
             close_attempts: 0,
+            close_refusals: 0,
             close_failed: false,
             latest: Default::default(),
             buffers: Buffers::default(),
@@ -675,8 +678,11 @@ impl Machine {
             FailureKind::Gone => batch.closed = true,
             FailureKind::Fatal => batch.close_failed = true,
             // Perhaps because it is closed already: the status says so.
-            FailureKind::Refused if !last => batch.status_wanted = true,
-            FailureKind::Refused => batch.close_failed = true,
+            FailureKind::Refused => {
+                batch.close_refusals += 1;
+                batch.status_wanted = batch.close_refusals < CLOSE_ATTEMPTS;
+                batch.close_failed = !batch.status_wanted;
+            }
             _ => batch.close_failed = exhausted || (!patient && (last || asks_for_too_long)),
         }
     }

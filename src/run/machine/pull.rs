@@ -369,6 +369,10 @@ impl Machine {
             Mode::Open if batch.is_emptying() => self.stop_emptying(now),
             Mode::Open => {
                 let working = batch.evidence.is_working();
+                if batch.last_loss > 0 {
+                    // The service may have acted on a lost pull long after, when it had more.
+                    self.chunks.suspect_losses();
+                }
                 if working || !self.push_missing_again(now, Claim::Disputed) {
                     self.end(Ending::Stalled);
                 }

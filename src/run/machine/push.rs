@@ -158,19 +158,23 @@ impl Machine {
 
     pub(super) fn push_accepted(&mut self, now: Time, push: RequestId, keys: &[Key]) {
         let next = self.requests.next();
-        let mut pull_lost_since = false;
         if let Some(batch) = self.batch_mut() {
             batch.buffers.settled(push, next);
-            pull_lost_since = push < batch.last_loss;
         }
+        let loss = self.loss_since(push);
         for &key in keys {
             if let Some(ChunkState::Pushing(attempt)) = self.chunks.state(key) {
-                let loss = match attempt.may_be_known() || pull_lost_since {
-                    true => Loss::Possible,
-                    false => Loss::Unexplained,
-                };
-                self.accept(now, key, loss);
+                let repeated = attempt.may_be_known();
+                self.accept(now, key, if repeated { Loss::Possible } else { loss });
             }
+        }
+    }
+
+    /// Whether a pull may have lost results of a push.
+    fn loss_since(&self, push: RequestId) -> Loss {
+        match self.batch() {
+            Some(batch) if push < batch.last_loss => Loss::Possible,
+            _ => Loss::Unexplained,
         }
     }
 
@@ -335,8 +339,9 @@ impl Machine {
         if let Some(batch) = self.batch_mut() {
             batch.doubts.retain(|doubt| doubt.push != push);
         }
+        let loss = self.loss_since(push);
         for key in self.chunks.keys(|state| state == ChunkState::InDoubt(push)) {
-            self.accept(now, key, Loss::Unexplained);
+            self.accept(now, key, loss);
         }
     }
 

@@ -169,6 +169,25 @@ fn a_result_settles_a_doubt_as_well() {
 }
 
 #[test]
+fn a_pull_may_have_lost_chunks_that_were_in_doubt() {
+    // The response to a push of eight chunks is lost, and so is a pull with four of their results.
+    // The next pull settles the doubt. The service claims that nothing is in use, as always.
+    let mut world = World {
+        script: vec![(RequestKind::Push, 0..1, Fault::After(FailureKind::Unknown))],
+        lose_results: 1,
+        ..calm()
+    };
+    world.settings.push_chunks = 10;
+    world.settings.pull_chunks = 4;
+    world.settings.settle = secs(5);
+    world.traits.compute = (ms(10), ms(10));
+    world.traits.lies = Lies::Stuck;
+    let (account, _) = run(world);
+    complete(&account);
+    assert_eq!((account.resubmissions, account.batches), (4, 1));
+}
+
+#[test]
 fn results_of_a_lost_pull_are_computed_again() {
     for tells in [
         [true; 7],
@@ -185,6 +204,22 @@ fn results_of_a_lost_pull_are_computed_again() {
         assert_eq!(account.lost_pulls, 1);
         assert!(account.resubmissions >= 1, "{tells:?} {account:?}");
     }
+}
+
+#[test]
+fn a_pull_may_lose_results_long_after_it_was_given_up() {
+    // Chunks come one a second. The first pull reaches the service when it has a later result.
+    let mut world = World {
+        script: vec![(RequestKind::Pull, 0..1, Fault::Late(ms(5_900)))],
+        read_time: (secs(1), secs(1)),
+        ..calm()
+    };
+    world.settings.poll_min = secs(1);
+    world.traits.lies = Lies::Stuck;
+    let (account, sim) = run(world);
+    complete(&account);
+    assert_eq!((account.resubmissions, account.batches), (1, 1));
+    assert!(sim.done_at >= Settings::default().stall, "only silence");
 }
 
 #[test]
@@ -217,10 +252,21 @@ fn an_id_that_the_batch_takes_for_known_is_computed_in_another_batch() {
 
 #[test]
 fn a_batch_whose_close_had_no_response_is_not_called_open() {
-    for repeated in [Repeated::Computed, Repeated::Ignored] {
+    for (repeated, busy) in [
+        (Repeated::Computed, 0),
+        (Repeated::Ignored, 0),
+        (Repeated::Ignored, 6),
+    ] {
         let mut world = World {
             // The close that replaces the batch, where one does, and the one at the end.
-            script: vec![(RequestKind::End, 0..1, Fault::After(FailureKind::Unknown))],
+            script: vec![
+                (RequestKind::End, 0..1, Fault::After(FailureKind::Unknown)),
+                (
+                    RequestKind::End,
+                    1..1 + busy,
+                    Fault::Before(FailureKind::Busy),
+                ),
+            ],
             lose_results: 1,
             ..calm()
         };

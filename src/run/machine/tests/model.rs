@@ -208,6 +208,8 @@ struct State {
     over: bool,
     batches: Vec<Batch>,
     network: Vec<Message>,
+    /// Requests that were given up, and that may reach the service at any time.
+    late: Vec<(Request, Option<usize>)>,
     read: u64,
     reading: Option<Cut>,
     outbox: VecDeque<Key>,
@@ -240,6 +242,8 @@ impl Hash for State {
 enum Step {
     /// A message arrives; a request may meet a fault.
     Arrives(usize, Option<Fault>),
+    /// A request reaches the service that the client has given up.
+    ArrivesLate(usize),
     /// A worker finishes a chunk.
     Computed(usize, usize),
     Consumer,
@@ -259,6 +263,10 @@ enum Fault {
     LostBefore,
     /// The service acts on it, but its response is lost.
     LostAfter,
+    /// It is lost for the client, and reaches the service later.
+    Late,
+    /// The service keeps the results that it gives.
+    Kept,
     /// The service refuses it for now.
     Busy,
 }
@@ -290,7 +298,10 @@ impl State {
         self.network
             .iter_mut()
             .for_each(|message| shift.id(message.id()));
-        let mut text = format!("{:?}{:?}{:?}", self.machine, self.batches, self.network);
+        let mut text = format!(
+            "{:?}{:?}{:?}{:?}",
+            self.machine, self.batches, self.network, self.late
+        );
         text += &format!(
             "{} {} {:?} {:?} {:?} {} {} {} {}",
             self.over,
@@ -424,6 +435,16 @@ impl State {
     }
 }
 
+/// What may happen to a request.
+fn faults(request: &Request) -> &'static [Fault] {
+    use Fault::{Busy, Kept, Late, LostAfter, LostBefore, NotSent};
+    match request {
+        Request::Pull(_) => &[NotSent, LostBefore, LostAfter, Busy, Late, Kept],
+        Request::Push(_) => &[NotSent, LostBefore, LostAfter, Busy, Late],
+        _ => &[NotSent, LostBefore, LostAfter, Busy],
+    }
+}
+
 fn failure(kind: FailureKind) -> Failure {
     Failure {
         kind,
@@ -448,6 +469,7 @@ impl Model for World {
             over: false,
             batches: Vec::new(),
             network: Vec::new(),
+            late: Vec::new(),
             read: 0,
             reading: None,
             outbox: VecDeque::new(),
@@ -472,20 +494,16 @@ impl Model for World {
                 Message::Request(_, request, _) if self.dead == Some(request.kind()) => {
                     steps.push(Step::Arrives(nth, Some(Fault::Busy)));
                 }
-                Message::Request(..) => {
+                Message::Request(_, request, _) => {
                     steps.push(Step::Arrives(nth, None));
                     if state.faults > 0 {
-                        let faults = [
-                            Fault::NotSent,
-                            Fault::LostBefore,
-                            Fault::LostAfter,
-                            Fault::Busy,
-                        ];
-                        steps.extend(faults.map(|fault| Step::Arrives(nth, Some(fault))));
+                        let faults = faults(request).iter();
+                        steps.extend(faults.map(|&fault| Step::Arrives(nth, Some(fault))));
                     }
                 }
             }
         }
+        steps.extend((0..state.late.len()).map(Step::ArrivesLate));
         for (nth, batch) in state.batches.iter().enumerate() {
             let last = nth + 1 == state.batches.len();
             if last {
@@ -542,12 +560,26 @@ impl Model for World {
                             drop(state.serve(self, &request, batch));
                             (None, Err(failure(FailureKind::Unknown)))
                         }
+                        Some(Fault::Late) => {
+                            state.late.push((request, batch));
+                            (None, Err(failure(FailureKind::Unknown)))
+                        }
+                        Some(Fault::Kept) => {
+                            let before = state.batches.last()?.output.clone();
+                            let response = state.serve(self, &request, batch);
+                            state.batches.last_mut()?.output = before;
+                            response
+                        }
                     };
                     state
                         .network
                         .push(Message::Response(id, observation, outcome));
                 }
             },
+            Step::ArrivesLate(nth) => {
+                let (request, batch) = state.late.remove(nth);
+                drop(state.serve(self, &request, batch));
+            }
             Step::Computed(nth, chunk) => {
                 let batch = state.batches.get_mut(nth)?;
                 let key = batch.computing.remove(chunk);
@@ -645,6 +677,21 @@ impl Model for World {
                     !state.over || !numbered || !can_know || named == open
                 },
             ),
+            Property::always(
+                "the stall limit ends only a run that waits for the service",
+                |world, state: &State| {
+                    let totals = state.machine.totals();
+                    let stalled = totals.ending == Some(Ending::Stalled);
+                    let tells = matches!(world.reports, Reports::All | Reports::NoCounts);
+                    let mut unfinished = totals.unfinished.iter();
+                    let batch = state.machine.batch();
+                    !stalled
+                        || !tells
+                        || state.over
+                        || unfinished.any(|(records, _)| state.service_has(records.start))
+                        || batch.is_none_or(|batch| batch.evidence.is_working())
+                },
+            ),
             Property::sometimes("a run completes", |_, state: &State| {
                 state.over && state.machine.totals().ending == Some(Ending::Complete)
             }),
@@ -727,7 +774,7 @@ fn each_response_may_be_lost() {
             let mut world = World::new(2, 1);
             (world.repeated, world.reports) = (repeated, reports);
             if large() {
-                (world.chunks, world.workers, world.faults) = (3, 2, 2);
+                (world.chunks, world.workers, world.faults) = (2, 1, 2);
             }
             check(&format!("lost, {repeated:?}, {reports:?}"), world, true);
         }

@@ -50,6 +50,8 @@ pub(super) struct World {
 enum Happening {
     Source,
     Arrives(u32, RequestId, Request, Option<usize>),
+    /// A pull reaches the service that the client has given up.
+    ArrivesLate(Request, Option<usize>),
     Answer(u32, RequestId, Option<Observation>, Result<Reply, Failure>),
     Computed(usize, PulledChunk),
     Consumer,
@@ -66,6 +68,8 @@ pub(super) enum Fault {
     Before(FailureKind),
     /// The service does what it was asked for, but the client is told otherwise.
     After(FailureKind),
+    /// The client gives it up, and the service acts on it this much later.
+    Late(Duration),
 }
 
 /// One run of a schedule.
@@ -341,6 +345,7 @@ impl Sim {
             Happening::Arrives(life, request, call, batch) => {
                 self.arrive(life, request, call, batch)
             }
+            Happening::ArrivesLate(request, batch) => drop(self.serve(&request, batch)),
             Happening::Strikes(state) => {
                 for batch in &mut self.service.batches {
                     batch.state = state;
@@ -449,6 +454,10 @@ impl Sim {
                     drop(self.serve(&call, batch));
                     what
                 }
+                Fault::Late(wait) => {
+                    self.plan(late + wait, Happening::ArrivesLate(call, batch));
+                    FailureKind::Unknown
+                }
             };
             return self.plan(
                 late,
@@ -456,7 +465,7 @@ impl Sim {
             );
         }
         if faulty {
-            let fault = self.random.within(0, 5);
+            let fault = self.random.within(0, 6);
             let (at, failure) = match fault {
                 0 => (late, failure(FailureKind::NotSent)),
                 1 => (late, failure(FailureKind::Busy)),
@@ -476,6 +485,12 @@ impl Sim {
                     late + Duration::from_secs(10),
                     failure(FailureKind::Unknown),
                 ),
+                // Lost on the way there for the client, who gives it up too early.
+                4 if call.kind() == RequestKind::Pull => {
+                    let wait = self.random.time((Duration::ZERO, Duration::from_secs(60)));
+                    self.plan(late + wait, Happening::ArrivesLate(call, batch));
+                    (late, failure(FailureKind::Unknown))
+                }
                 // Lost on the way back.
                 _ => {
                     drop(self.serve(&call, batch));
