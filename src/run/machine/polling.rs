@@ -78,8 +78,8 @@ impl Polling {
         );
     }
 
-    /// A pull with results ended.
-    pub(super) fn pulled(&mut self, now: Time) {
+    /// A pull with results ended. They have come since the pull before.
+    pub(super) fn pulled(&mut self, now: Time, before: Time) {
         // Pulls in quick succession belong to one sample.
         let first = self.samples.len() < 2;
         if let Some(last) = self.samples.back_mut()
@@ -89,20 +89,18 @@ impl Polling {
             last.1 = self.pulled;
             return;
         }
-        self.samples.push_back((now, self.pulled));
+        let between = before + now.saturating_sub(before) / 2;
+        self.samples.push_back((between, self.pulled));
         if self.samples.len() > WINDOW {
             self.samples.pop_front();
         }
     }
 
     /// The mean time that the service needs for one chunk more, over the last results.
-    fn interval(&self, now: Time, outstanding: u64) -> Option<Duration> {
+    fn interval(&self) -> Option<Duration> {
         let (&(start, first), &(end, last)) = (self.samples.front()?, self.samples.back()?);
         let chunks = u32::try_from(last - first).ok().filter(|&n| n > 0)?;
-        // The longer nothing comes, the longer the rest is going to take.
-        let silence =
-            now.saturating_sub(end) / u32::try_from(outstanding.max(1)).unwrap_or(u32::MAX);
-        Some(((end - start) / chunks).max(silence))
+        Some(end.saturating_sub(start) / chunks)
     }
 
     /// How long to wait after a pull that left nothing available.
@@ -112,13 +110,19 @@ impl Polling {
         };
         let late = now.saturating_sub(since) / LATE;
         let mut wait = late;
-        if let (Some(interval), Some(&(last, _))) =
-            (self.interval(now, load.outstanding), self.samples.back())
-        {
-            let lasts =
-                |chunks: u64| interval.saturating_mul(u32::try_from(chunks).unwrap_or(u32::MAX));
-            // Far from the expected end, half of the way there is soon enough.
-            wait = wait.max((last + lasts(load.outstanding)).saturating_sub(now) / 2);
+        if let (Some(interval), Some(&(last, _))) = (self.interval(), self.samples.back()) {
+            let times = |interval: Duration, chunks: u64| {
+                interval.saturating_mul(u32::try_from(chunks).unwrap_or(u32::MAX))
+            };
+            // Far from the expected end, half of the way there is soon enough. Around it, polls
+            // come closer together; when it is long past, it was a wrong guess.
+            let end = last + times(interval, load.outstanding);
+            let (left, overdue) = (end.saturating_sub(now), now.saturating_sub(end));
+            wait = (left / 2).max(late.min(late / 8 + overdue));
+            // The longer nothing comes, the longer the rest is going to take.
+            let outstanding = u32::try_from(load.outstanding.max(1)).unwrap_or(u32::MAX);
+            let interval = interval.max(now.saturating_sub(last) / outstanding);
+            let lasts = |chunks| times(interval, chunks);
             if load.limited {
                 let workers = load.workers.unwrap_or(load.outstanding / 2);
                 let queue = load.outstanding.saturating_sub(workers);
@@ -195,7 +199,7 @@ mod tests {
         let mut pace = pace();
         for chunk in 1..=10u64 {
             pace.result(ms(100_000));
-            pace.pulled(ms(chunk * 1000));
+            pace.pulled(ms(chunk * 1000), ms(chunk * 1000));
         }
         let far = pace.wait(
             ms(10_000),
@@ -223,6 +227,17 @@ mod tests {
             ms(11_500) / 64,
             "overdue"
         );
+        assert_eq!(
+            pace.wait(
+                ms(11_000),
+                Load {
+                    outstanding: 1,
+                    ..LOAD
+                }
+            ),
+            ms(11_000) / 64 / 8,
+            "at the expected end"
+        );
     }
 
     #[test]
@@ -230,7 +245,7 @@ mod tests {
         let mut pace = pace();
         for chunk in 1..=10u64 {
             pace.result(ms(1_000_000));
-            pace.pulled(ms(chunk * 1000));
+            pace.pulled(ms(chunk * 1000), ms(chunk * 1000));
         }
         let load = Load {
             outstanding: 50,
@@ -259,7 +274,7 @@ mod tests {
         let mut pace = pace();
         for chunk in 1..=10u64 {
             pace.result(ms(1_000_000));
-            pace.pulled(ms(chunk * 1000));
+            pace.pulled(ms(chunk * 1000), ms(chunk * 1000));
         }
         assert_eq!(
             pace.wait(

@@ -145,7 +145,7 @@ impl Machine {
         }
         if wanted {
             if let Some(batch) = self.batch_mut() {
-                batch.polling.pulled(now);
+                batch.polling.pulled(now, batch.polled_at);
             }
             self.service_has_more(now);
         }

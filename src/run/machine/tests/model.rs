@@ -769,14 +769,19 @@ const ALL_REPEATED: [Repeated; 3] = [Repeated::Computed, Repeated::Ignored, Repe
 #[test]
 #[ignore = "takes a release build: cargo test --release --lib model -- --ignored"]
 fn each_response_may_be_lost() {
-    for repeated in ALL_REPEATED {
-        for reports in [Reports::All, Reports::NoCounts] {
-            let mut world = World::new(2, 1);
-            (world.repeated, world.reports) = (repeated, reports);
-            if large() {
-                (world.chunks, world.workers, world.faults) = (2, 1, 2);
+    let bounds: &[_] = match large() {
+        true => &[(2, 1, 2), (3, 2, 1)],
+        false => &[(2, 1, 1)],
+    };
+    for &(chunks, workers, faults) in bounds {
+        for repeated in ALL_REPEATED {
+            for reports in [Reports::All, Reports::NoCounts] {
+                let mut world = World::new(chunks, workers);
+                (world.faults, world.repeated, world.reports) = (faults, repeated, reports);
+                let name =
+                    format!("lost, {chunks} chunks, {faults} faults, {repeated:?}, {reports:?}");
+                check(&name, world, true);
             }
-            check(&format!("lost, {repeated:?}, {reports:?}"), world, true);
         }
     }
 }

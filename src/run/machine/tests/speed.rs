@@ -1,4 +1,4 @@
-//! The makespan against a service of known capacity: within 2 % of the ideal one, with few
+//! The makespan against a service of known capacity: within 1 % of the ideal one, with few
 //! requests.
 
 use std::cmp::Reverse;
@@ -84,6 +84,9 @@ fn measure(workers: u64, chunks: u64, compute: (u64, u64), memory: u64) -> (f64,
 fn the_makespan_is_near_the_ideal_one() {
     // (workers, chunks, shortest and longest compute time in ms, memory in MB)
     let table = [
+        (1, 20, (500, 500), 64),
+        (10, 200, (500, 500), 64),
+        (100, 2_000, (500, 500), 64),
         (1, 20, (2_000, 2_000), 64),
         (1, 200, (50, 350), 64),
         (10, 500, (1_000, 1_000), 64),
@@ -103,7 +106,7 @@ fn the_makespan_is_near_the_ideal_one() {
         );
         worst = worst.max(over);
     }
-    assert!(worst <= 2.0, "\n{report}");
+    assert!(worst <= 1.0, "\n{report}");
     #[expect(clippy::print_stdout, reason = "shown with --nocapture")]
     {
         println!("{report}");
