@@ -23,7 +23,17 @@ const STYLES: Styles = Styles::styled()
     max_term_width = 100,
     after_help = "Credentials come from the environment or from files, never from the command \
         line: CSPARK_API_KEY, CSPARK_BEARER_TOKEN, CSPARK_CLIENT_ID with CSPARK_CLIENT_SECRET, or \
-        CSPARK_OAUTH_PATH. A file `.env` in this directory or above it is read as well.\n\n\
+        CSPARK_OAUTH_PATH. A file `.env` with lines NAME=VALUE, in this directory or above it, adds \
+        to the environment.\n\n\
+        Settings that repeat go into a profile file: ~/.config/cspark-batch/profiles.toml on Linux, \
+        ~/Library/Application Support/cspark-batch/profiles.toml on macOS, and \
+        %APPDATA%\\cspark-batch\\config\\profiles.toml on Windows. A section has any of base_url, \
+        env, tenant, api_key_file and oauth_file. It is no place for a secret: the last two are \
+        names of files.\n\n  \
+        [default]\n  \
+        base_url = \"https://excel.my-env.coherent.global/my-tenant\"\n  \
+        api_key_file = \"/home/me/.spark-key\"\n\n\
+        Options go before the environment, that before `.env`, and that before the profile.\n\n\
         Exit codes: 0 everything is done, 1 it failed or is incomplete, 2 the command line or a \
         setting is wrong, 3 records failed and --fail-on-record-errors is set."
 )]

@@ -116,6 +116,15 @@ mod tests {
     }
 
     #[test]
+    fn the_profile_of_the_readme_is_one() {
+        let readme = include_str!("../../README.md");
+        let (_, toml) = readme.split_once("```toml\n").unwrap();
+        let (toml, _) = toml.split_once("```").unwrap();
+        let profile = Profile::parse(toml, None).unwrap();
+        assert!(profile.base_url.is_some() && profile.api_key_file.is_some());
+    }
+
+    #[test]
     fn a_key_in_the_file_is_refused_and_not_shown() {
         let error = Profile::parse("[default]\napi_key = \"s3cret\"", None).unwrap_err();
         assert!(error.contains("unknown field `api_key`"), "{error}");

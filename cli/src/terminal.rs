@@ -13,7 +13,6 @@ pub(crate) fn note(line: &str) {
 }
 
 /// Prints a result on stdout, with a line end.
-#[allow(dead_code, reason = "for the commands that print tables")]
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}")

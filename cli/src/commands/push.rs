@@ -1,37 +1,43 @@
 //! `push`: records or chunks into a batch, in one request.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cspark_batches::{Push, Status};
+use bytes::Bytes;
+use cspark_batches::{Chunk, Chunker, MissingCells, Push, Status};
+use futures_util::TryStreamExt as _;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::cli::Global;
-use crate::display::{self, Format};
+use crate::display;
 use crate::failure::Failure;
-use crate::files::STANDARD;
+use crate::files::{Format, STANDARD};
+use crate::input::{Input, InputOptions, Reading, read_text};
 
-/// Push a JSON file into a batch, in one request
+/// Push the records of a file into a batch, in one request
 ///
-/// The file has records (a list of objects, a table with a header row, or JSON lines) or prepared
-/// chunks ({"chunks": [..]}, a list of chunks, or one chunk). The service accepts or refuses all
-/// of it; for files that are larger than its input buffer, use `run`.
+/// The file is one that `run` reads: .csv, .tsv, .json, .jsonl, .parquet or .xlsx, also with .gz or
+/// .zst. A .json file may have prepared chunks instead of records: {"chunks": [..]}, a list of
+/// chunks, or one chunk. The service accepts or refuses all of it; for files that are larger than
+/// its input buffer, use `run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
-    cspark-batch push c9b1a0a3-5f0e-4a3b-9d5c-2f1f6f0a7b11 cylinders.json --chunk-size 100\n  \
+    cspark-batch push c9b1a0a3-5f0e-4a3b-9d5c-2f1f6f0a7b11 policies.csv --chunk-size 100\n  \
     jq -c '.[]' cylinders.json | cspark-batch push c9b1a0a3-5f0e-4a3b-9d5c-2f1f6f0a7b11 -")]
 pub(crate) struct Args {
     /// Id of the batch
     id: String,
-    /// File to push; `-` is standard input
+    /// File to push; - is standard input, with JSON or JSON lines unless --format is set
     file: PathBuf,
     /// Records in a chunk; 200 unless set. Not for prepared chunks
     #[arg(long, value_name = "NUMBER")]
     chunk_size: Option<usize>,
     #[command(flatten)]
-    format: Format,
+    format: display::Format,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 #[derive(Serialize)]
@@ -48,22 +54,9 @@ struct ShownChunk<'a> {
 
 impl Args {
     pub(crate) async fn execute(self, global: &Global) -> Result<ExitCode, Failure> {
-        let text = read(&self.file)?;
-        let content =
-            Content::of(&text).map_err(|why| Failure::file("cannot push", &self.file, why))?;
-        let push = match (content, self.chunk_size) {
-            (Content::Chunks, None) => Push::json(&text),
-            (Content::Chunks, Some(_)) => {
-                return Err(Failure::usage(format!(
-                    "{} has prepared chunks, so --chunk-size has nothing to set",
-                    self.file.display()
-                )));
-            }
-            (Content::Records(records), size) => {
-                Push::records(records).chunk_size(size.unwrap_or(200))
-            }
-        };
-        let pushed = global.client()?.batches().of(&self.id).push(push).await?;
+        let client = global.client()?;
+        let push = Push::chunks(self.chunks().await?);
+        let pushed = client.batches().of(&self.id).push(push).await?;
         let chunks = pushed.chunks.iter().map(|chunk| ShownChunk {
             id: &chunk.id,
             records: chunk.records,
@@ -82,20 +75,60 @@ impl Args {
         })?;
         Ok(ExitCode::SUCCESS)
     }
-}
 
-fn read(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = match path == Path::new(STANDARD) {
-        true => std::io::stdin().read_to_string(&mut text).map(|_| ()),
-        false => std::fs::read_to_string(path).map(|all| text = all),
-    };
-    read.map_err(|error| Failure::file("cannot read", path, error))?;
-    // What spreadsheets put before a text to mark it as UTF-8.
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    })
+    async fn chunks(&self) -> Result<Vec<Chunk>, Failure> {
+        let options = match self.file.as_os_str() == STANDARD && self.reading.format.is_none() {
+            true => None,
+            false => Some(self.reading.options(&self.file)?),
+        };
+        match options.filter(|options| !matches!(options.format, Format::Json | Format::Jsonl)) {
+            Some(options) => self.chunks_of_table(options).await,
+            None => self.chunks_of_json(&read_text(&self.file)?),
+        }
+    }
+
+    async fn chunks_of_table(&self, options: InputOptions) -> Result<Vec<Chunk>, Failure> {
+        let cannot_push = |why: &dyn Display| Failure::file("cannot push", &self.file, why);
+        let input = Input::open(options)?;
+        let chunker = self.chunker().columns(input.columns.clone());
+        let rows: Vec<Bytes> = input
+            .into_records()
+            .try_collect()
+            .await
+            .map_err(|bad| cannot_push(&bad))?;
+        if rows.is_empty() {
+            return Err(cannot_push(&"it has no records"));
+        }
+        let records = rows.iter().map(|row| serde_json::from_slice(row));
+        let records: Vec<&RawValue> = records
+            .collect::<Result<_, _>>()
+            .map_err(|error| cannot_push(&error))?;
+        Ok(chunker.chunks(records).collect::<Result<_, _>>()?)
+    }
+
+    fn chunks_of_json(&self, text: &str) -> Result<Vec<Chunk>, Failure> {
+        let content =
+            Content::of(text).map_err(|why| Failure::file("cannot push", &self.file, why))?;
+        match content {
+            Content::Chunks if self.chunk_size.is_some() => Err(Failure::usage(format!(
+                "{} has prepared chunks, so --chunk-size has nothing to set",
+                self.file.display()
+            ))),
+            Content::Chunks => Ok(Chunk::parse(text)?),
+            Content::Records(records) => {
+                // As for `run`: what an object leaves out is null.
+                let chunker = self.chunker().missing_cells(MissingCells::Null);
+                Ok(chunker.chunks(records).collect::<Result<_, _>>()?)
+            }
+        }
+    }
+
+    fn chunker(&self) -> Chunker {
+        match self.chunk_size {
+            Some(records) => Chunker::new().chunk_size(records),
+            None => Chunker::new(),
+        }
+    }
 }
 
 /// What is in the file.

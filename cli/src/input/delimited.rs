@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use csv::{ByteRecord, ReaderBuilder, Terminator};
+use csv::{ErrorKind, Position, ReaderBuilder, StringRecord, Terminator};
 
 use super::cell::{CellType, write_cell};
-use super::{Sink, Stop, column_types};
+use super::column_types;
+use super::sink::{Sink, Stop};
+
+/// Bytes that are read at a time.
+const BLOCK: usize = 64 << 10;
 
 /// Sends the records of a table whose first row is its header.
 pub(super) fn read(
@@ -19,22 +23,24 @@ pub(super) fn read(
         .has_headers(false)
         .delimiter(delimiter)
         .terminator(Terminator::CRLF)
-        // Rows of another length are told with their lines.
+        // Rows of another length are named by their lines.
         .flexible(true)
+        .buffer_capacity(BLOCK)
         .from_reader(text);
-    let mut row = ByteRecord::new();
-    if !table.read_byte_record(&mut row).map_err(Stop::failed)? {
-        return Err(Stop::failed(
-            "it is empty; its first row has to be the header",
-        ));
+    let mut row = StringRecord::new();
+    match table.read_record(&mut row) {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(Stop::failed(
+                "it is empty; its first row has to be the header",
+            ));
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::Utf8 { .. }) => {
+            return Err(Stop::failed("its header is not UTF-8; save it as UTF-8"));
+        }
+        Err(error) => return Err(Stop::failed(error)),
     }
-    let columns = row
-        .iter()
-        .map(|name| match std::str::from_utf8(name) {
-            Ok(name) => Ok(name.trim().to_owned()),
-            Err(_) => Err(Stop::failed("its header is not UTF-8; save it as UTF-8")),
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let columns: Vec<String> = row.iter().map(|name| name.trim().to_owned()).collect();
     if let [only] = columns.as_slice()
         && let Some(other) = [';', '\t', ',', '|']
             .into_iter()
@@ -47,40 +53,48 @@ pub(super) fn read(
         )));
     }
     let kinds = column_types(&columns, types)?;
-    sink.begin_table(columns.clone(), None)?;
+    sink.begin(columns.clone(), None)?;
 
-    let mut json = Vec::new();
-    while table.read_byte_record(&mut row).map_err(Stop::failed)? {
-        let line = || row.position().map_or(0, csv::Position::line);
-        if row.len() != columns.len() {
-            let (cells, columns) = (row.len(), columns.len());
-            sink.bad(format!(
-                "line {} has {cells} cells for {columns} columns",
-                line()
-            ))?;
-            continue;
-        }
-        match write_row(&row, &columns, &kinds, &mut json) {
-            Ok(()) => sink.record(&json)?,
-            Err(why) => sink.bad(format!("line {}, {why}", line()))?,
+    loop {
+        match table.read_record(&mut row) {
+            Ok(true) => sink.row(|json| {
+                write_row(&row, &columns, &kinds, json).map_err(|why| {
+                    let line = row.position().map_or(0, Position::line);
+                    format!("line {line}{why}")
+                })
+            })?,
+            Ok(false) => return Ok(()),
+            Err(error) => match error.kind() {
+                ErrorKind::Utf8 { pos, err } => {
+                    let line = pos.as_ref().map_or(0, Position::line);
+                    let column = columns.get(err.field()).map_or("?", String::as_str);
+                    sink.bad(format!(
+                        "line {line}, column `{column}` is not UTF-8; save the file as UTF-8"
+                    ))?;
+                }
+                _ => return Err(Stop::failed(error)),
+            },
         }
     }
-    Ok(())
 }
 
+/// Appends a row; an error continues "line 7".
 fn write_row(
-    row: &ByteRecord,
+    row: &StringRecord,
     columns: &[String],
     kinds: &[CellType],
     json: &mut Vec<u8>,
 ) -> Result<(), String> {
-    json.clear();
-    for ((cell, column), kind) in row.iter().zip(columns).zip(kinds) {
-        json.push(if json.is_empty() { b'[' } else { b',' });
-        let text = std::str::from_utf8(cell)
-            .map_err(|_| format!("column `{column}` is not UTF-8; save the file as UTF-8"))?;
-        write_cell(*kind, text, json)
-            .map_err(|wrong| format!("column `{column}`: `{}` is {wrong}", shortened(text)))?;
+    if row.len() != columns.len() {
+        let (cells, columns) = (row.len(), columns.len());
+        return Err(format!(" has {cells} cells for {columns} columns"));
+    }
+    for (place, (cell, kind)) in row.iter().zip(kinds).enumerate() {
+        json.push(if place == 0 { b'[' } else { b',' });
+        write_cell(*kind, cell, json).map_err(|wrong| {
+            let column = &columns[place];
+            format!(", column `{column}`: `{}` is {wrong}", shortened(cell))
+        })?;
     }
     json.push(b']');
     Ok(())

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::io::{BufRead, Read};
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Sink, Stop};
+use super::objects::Objects;
+use super::sink::{Sink, Stop};
 
 /// Sends one record a line. Empty lines are passed over.
 pub(super) fn read_lines(mut text: impl BufRead, sink: &mut Sink) -> Result<(), Stop> {
+    let mut objects = Objects::default();
     let mut line = Vec::new();
     let mut number = 0_u64;
     loop {
@@ -21,10 +23,7 @@ pub(super) fn read_lines(mut text: impl BufRead, sink: &mut Sink) -> Result<(), 
         let record = line.trim_ascii();
         match record.first() {
             None => {}
-            Some(b'{') => match serde_json::from_slice(record) {
-                Ok(record) => sink.raw_record(record)?,
-                Err(error) => sink.bad(format!("line {number}: {error}"))?,
-            },
+            Some(b'{') => objects.send(record, || format!("line {number}"), sink)?,
             Some(_) => sink.bad(format!("line {number} is not a JSON object"))?,
         }
     }
@@ -52,6 +51,13 @@ struct Elements<'a> {
     stop: &'a mut Option<Stop>,
 }
 
+/// What the first element of an array says of the others.
+enum Shape {
+    /// Rows with so many cells.
+    Table(usize),
+    Objects(Objects),
+}
+
 impl<'de> DeserializeSeed<'de> for Elements<'_> {
     type Value = ();
 
@@ -68,33 +74,59 @@ impl<'de> Visitor<'de> for Elements<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let mut is_table = None;
+        let Some(first) = elements.next_element::<Box<RawValue>>()? else {
+            return Ok(());
+        };
+        let mut stopped = |stop| {
+            *self.stop = Some(stop);
+            A::Error::custom("stopped")
+        };
+        let mut shape = Shape::begin(&first, self.sink).map_err(&mut stopped)?;
+        let mut record = u64::from(matches!(shape, Shape::Objects(_)));
         while let Some(element) = elements.next_element::<Box<RawValue>>()? {
-            let is_row = element.get().starts_with('[');
-            let sent = match is_table {
-                None if is_row => {
-                    is_table = Some(true);
-                    let columns = serde_json::from_str(element.get())
-                        .map_err(|_| A::Error::custom("the header row is not a list of names"))?;
-                    self.sink.begin_table(columns, None)
-                }
-                None => {
-                    is_table = Some(false);
-                    self.sink.raw_record(element)
-                }
-                Some(table) if table == is_row => self.sink.raw_record(element),
-                Some(true) => self
-                    .sink
-                    .bad("the record is not a row, as others are".to_owned()),
-                Some(false) => self
-                    .sink
-                    .bad("the record is not an object, as others are".to_owned()),
-            };
-            if let Err(stop) = sent {
-                *self.stop = Some(stop);
-                return Err(A::Error::custom("stopped"));
-            }
+            shape
+                .send(&element, record, self.sink)
+                .map_err(&mut stopped)?;
+            record += 1;
         }
         Ok(())
+    }
+}
+
+impl Shape {
+    fn begin(first: &RawValue, sink: &mut Sink) -> Result<Self, Stop> {
+        if first.get().starts_with('[') {
+            let columns: Vec<String> = serde_json::from_str(first.get())
+                .map_err(|_| Stop::failed("its first row, the header, is not a list of names"))?;
+            let cells = columns.len();
+            sink.begin(columns, None)?;
+            return Ok(Self::Table(cells));
+        }
+        let mut shape = Self::Objects(Objects::default());
+        shape.send(first, 0, sink)?;
+        Ok(shape)
+    }
+
+    fn send(&mut self, element: &RawValue, record: u64, sink: &mut Sink) -> Result<(), Stop> {
+        let json = element.get();
+        match self {
+            Self::Table(columns) => match serde_json::from_str::<Vec<IgnoredAny>>(json) {
+                Ok(cells) if cells.len() == *columns => sink.row(|row| {
+                    row.extend_from_slice(json.as_bytes());
+                    Ok(())
+                }),
+                Ok(cells) => {
+                    let cells = cells.len();
+                    sink.bad(format!(
+                        "record {record} has {cells} cells for {columns} columns"
+                    ))
+                }
+                Err(_) => sink.bad(format!("record {record} is not a row, as others are")),
+            },
+            Self::Objects(objects) if json.starts_with('{') => {
+                objects.send(json.as_bytes(), || format!("record {record}"), sink)
+            }
+            Self::Objects(_) => sink.bad(format!("record {record} is not an object")),
+        }
     }
 }

@@ -9,7 +9,7 @@ use arrow_json::writer::{EncoderOptions, make_encoder};
 use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{Sink, Stop};
+use super::sink::{Sink, Stop};
 
 /// Sends the rows of a file.
 pub(super) fn read(file: File, sink: &mut Sink) -> Result<(), Stop> {
@@ -20,7 +20,7 @@ pub(super) fn read(file: File, sink: &mut Sink) -> Result<(), Stop> {
         .fields()
         .iter()
         .map(|field| field.name().clone());
-    sink.begin_table(names.collect(), u64::try_from(rows).ok())?;
+    sink.begin(names.collect(), u64::try_from(rows).ok())?;
     let batches = builder
         .with_batch_size(1024)
         .build()
@@ -44,7 +44,6 @@ fn send(batch: &RecordBatch, first: u64, sink: &mut Sink) -> Result<(), Stop> {
         .map(|(field, column)| make_encoder(field, column, &options))
         .collect::<Result<Vec<_>, _>>()
         .map_err(Stop::failed)?;
-    let mut json = Vec::new();
     for row in 0..batch.num_rows() {
         if let Some(column) = (0..encoders.len()).find(|at| !is_finite(batch.column(*at), row)) {
             let record = first + row as u64;
@@ -54,16 +53,17 @@ fn send(batch: &RecordBatch, first: u64, sink: &mut Sink) -> Result<(), Stop> {
             ))?;
             continue;
         }
-        json.clear();
-        for encoder in &mut encoders {
-            json.push(if json.is_empty() { b'[' } else { b',' });
-            match encoder.is_null(row) {
-                true => json.extend_from_slice(b"null"),
-                false => encoder.encode(row, &mut json),
+        sink.row(|json| {
+            for (place, encoder) in encoders.iter_mut().enumerate() {
+                json.push(if place == 0 { b'[' } else { b',' });
+                match encoder.is_null(row) {
+                    true => json.extend_from_slice(b"null"),
+                    false => encoder.encode(row, json),
+                }
             }
-        }
-        json.push(b']');
-        sink.record(&json)?;
+            json.push(b']');
+            Ok(())
+        })?;
     }
     Ok(())
 }

@@ -6,7 +6,11 @@ use std::io::{BufRead, Seek};
 use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
 
 use super::cell::{CellType, write_cell, write_text};
-use super::{Sink, Stop, column_types};
+use super::column_types;
+use super::sink::{Sink, Stop};
+
+/// The columns that a sheet of Excel can have.
+const MOST_COLUMNS: u32 = 16_384;
 
 /// Sends the rows of a sheet below its first row, which is the header. Empty rows are passed over.
 pub(super) fn read(
@@ -106,35 +110,47 @@ impl Table<'_> {
         Ok(())
     }
 
+    /// The names of the columns. A gap is a column without a name, which is refused.
+    fn take_header(&mut self) -> Result<Vec<String>, Stop> {
+        let header = std::mem::take(&mut self.header);
+        let places = header.iter().map(|(column, _)| *column);
+        let first = places.clone().min().unwrap_or(0);
+        let width = places.max().unwrap_or(0) - first;
+        if width >= MOST_COLUMNS {
+            return Err(Stop::failed("its header has more columns than Excel"));
+        }
+        self.first_column = first;
+        let mut columns = vec![String::new(); width as usize + 1];
+        for (column, name) in header {
+            columns[(column - first) as usize] = name;
+        }
+        Ok(columns)
+    }
+
     fn end_row(&mut self) -> Result<(), Stop> {
         if self.row.is_none() {
             return Ok(());
         }
         if self.columns.is_empty() {
-            let header = std::mem::take(&mut self.header);
-            self.first_column = header.first().map_or(0, |(column, _)| *column);
-            // A gap in the header is a column without a name, which is refused.
-            let last = header.last().map_or(0, |(column, _)| *column);
-            let mut columns = vec![String::new(); (last - self.first_column + 1) as usize];
-            for (column, name) in header {
-                columns[(column - self.first_column) as usize] = name;
-            }
+            let columns = self.take_header()?;
             self.kinds = column_types(&columns, self.types)?;
             self.cells = vec![None; columns.len()];
             self.columns.clone_from(&columns);
-            return self.sink.begin_table(columns, None);
+            return self.sink.begin(columns, None);
         }
         if let Some(why) = self.bad.take() {
             self.cells.fill(None);
             return self.sink.bad(why);
         }
-        let mut json = Vec::new();
-        for cell in &mut self.cells {
-            json.push(if json.is_empty() { b'[' } else { b',' });
-            json.extend_from_slice(cell.take().as_deref().unwrap_or(b"null"));
-        }
-        json.push(b']');
-        self.sink.record(&json)
+        let cells = &mut self.cells;
+        self.sink.row(|json| {
+            for (place, cell) in cells.iter_mut().enumerate() {
+                json.push(if place == 0 { b'[' } else { b',' });
+                json.extend_from_slice(cell.take().as_deref().unwrap_or(b"null"));
+            }
+            json.push(b']');
+            Ok(())
+        })
     }
 }
 

@@ -1,21 +1,13 @@
 //! Entries as bytes of a format.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
-use crate::cells::{Cells, Names};
+use super::plan::{Cell, Plan, columns};
+use crate::cells::Cells;
 use crate::failure::Failure;
 use crate::files::Format;
 use crate::input::write_text;
 
-/// The column with the number of the record, where records come in any order.
-const RECORD: &str = "record";
-/// The column with the error of a record that failed.
-const ERROR: &str = "error";
-/// What is appended to the name of an output that has the name of an input or of one of the above.
-const OUTPUT_SUFFIX: &str = "_output";
 /// Entries that wait for the first output, which names the columns.
 const WAITING: usize = 10_000;
 
@@ -35,8 +27,8 @@ pub(crate) struct Encoder {
     /// The columns that the user wants.
     chosen: Vec<String>,
     state: EncoderState,
-    /// Where each column of a table comes from, by the names that the cells had last.
-    plan: Plan,
+    /// The columns of the entries before, with outputs and with errors.
+    plans: [Plan; 2],
     waiting: Vec<Waiting>,
 }
 
@@ -70,7 +62,7 @@ impl Encoder {
             numbered,
             chosen,
             state,
-            plan: Plan::default(),
+            plans: Default::default(),
             waiting: Vec::new(),
         }
     }
@@ -125,47 +117,26 @@ impl Encoder {
         Ok(())
     }
 
-    /// The entry as an object, with only the chosen members.
-    fn write_object(&self, entry: &Entry<'_>, out: &mut Vec<u8>) {
-        let start = out.len();
-        let mut member = |name: &str, write: &dyn Fn(&mut Vec<u8>)| {
-            if !self.chosen.is_empty() && !self.chosen.iter().any(|chosen| chosen == name) {
-                return;
+    /// The entry as an object.
+    fn write_object(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) {
+        let plan = &mut self.plans[usize::from(entry.outcome.is_err())];
+        if !plan.is_for(entry) {
+            *plan = Plan::of_object(entry, self.numbered, &self.chosen);
+        }
+        out.push(b'{');
+        for (place, (key, origin)) in plan.columns().iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
             }
-            out.push(if out.len() == start { b'{' } else { b',' });
-            write_text(name, out);
-            out.push(b':');
-            write(out);
-        };
-        if self.numbered {
-            member(RECORD, &|out| write_number(entry.record, out));
-        }
-        let inputs = entry.inputs.into_iter().flat_map(Cells::iter);
-        for (name, json) in inputs {
-            member(name, &|out| out.extend_from_slice(json.as_bytes()));
-        }
-        match entry.outcome {
-            Ok(outputs) => {
-                for (name, json) in outputs.iter() {
-                    let write = |out: &mut Vec<u8>| out.extend_from_slice(json.as_bytes());
-                    member(&self.output_name(name, entry.inputs), &write);
-                }
+            out.extend_from_slice(key);
+            match origin.cell(entry) {
+                Cell::Number(number) => write_number(number, out),
+                Cell::Json(json) => out.extend_from_slice(json.as_bytes()),
+                Cell::Text(text) => write_text(text, out),
+                Cell::Nothing => out.extend_from_slice(b"null"),
             }
-            Err(error) => member(ERROR, &|out| write_text(error, out)),
-        }
-        if out.len() == start {
-            out.push(b'{');
         }
         out.push(b'}');
-    }
-
-    /// The name of an output, with a suffix if it means something else already.
-    fn output_name<'a>(&self, name: &'a str, inputs: Option<&Cells>) -> Cow<'a, str> {
-        let own = name == ERROR || (self.numbered && name == RECORD);
-        match own || inputs.is_some_and(|inputs| inputs.get(name).is_some()) {
-            true => Cow::Owned(format!("{name}{OUTPUT_SUFFIX}")),
-            false => Cow::Borrowed(name),
-        }
     }
 
     fn write_row(
@@ -209,12 +180,9 @@ impl Encoder {
         let waiting = std::mem::take(&mut self.waiting);
         let (inputs, outputs) = match first {
             Some((inputs, outputs)) => (inputs, Some(outputs)),
-            None => (
-                waiting.first().and_then(|entry| entry.inputs.as_ref()),
-                None,
-            ),
+            None => (waiting.iter().find_map(|entry| entry.inputs.as_ref()), None),
         };
-        let columns = self.table_columns(inputs, outputs)?;
+        let columns = self.header(inputs, outputs)?;
         for (place, name) in columns.iter().enumerate() {
             if place > 0 {
                 out.push(delimiter);
@@ -239,30 +207,20 @@ impl Encoder {
         Ok(())
     }
 
-    fn table_columns(
+    fn header(
         &self,
         inputs: Option<&Cells>,
         outputs: Option<&Cells>,
     ) -> Result<Vec<String>, Failure> {
-        let mut columns = Vec::new();
-        columns.extend(self.numbered.then(|| RECORD.to_owned()));
-        columns.extend(
-            inputs
-                .into_iter()
-                .flat_map(|cells| cells.names().iter().cloned()),
-        );
-        for name in outputs.into_iter().flat_map(|cells| cells.names().iter()) {
-            columns.push(self.output_name(name, inputs).into_owned());
-        }
-        columns.push(ERROR.to_owned());
+        let all = columns(self.numbered, inputs, outputs, true).into_iter();
+        let all: Vec<String> = all.map(|(name, _)| name).collect();
         if self.chosen.is_empty() {
-            return Ok(columns);
+            return Ok(all);
         }
-        let known: BTreeSet<&String> = columns.iter().collect();
-        match self.chosen.iter().find(|name| !known.contains(name)) {
+        match self.chosen.iter().find(|name| !all.contains(name)) {
             Some(name) if outputs.is_some() => Err(Failure::run(format!(
                 "the output has no column `{name}` for --columns; there are {}",
-                columns.join(", ")
+                all.join(", ")
             ))),
             _ => Ok(self.chosen.clone()),
         }
@@ -274,109 +232,25 @@ impl Encoder {
         delimiter: u8,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        let columns = self.state.columns.as_deref().unwrap_or_default();
-        let outputs = entry.outcome.ok();
-        if !self.plan.is_for(entry.inputs, outputs) {
-            self.plan = Plan::new(self, columns, entry.inputs, outputs)?;
+        let plan = &mut self.plans[usize::from(entry.outcome.is_err())];
+        if !plan.is_for(entry) {
+            let header = self.state.columns.as_deref().unwrap_or_default();
+            *plan = Plan::of_row(entry, self.numbered, &self.chosen, header)?;
         }
-        for (place, origin) in self.plan.origins.iter().enumerate() {
+        for (place, (_, origin)) in plan.columns().iter().enumerate() {
             if place > 0 {
                 out.push(delimiter);
             }
-            let json = match origin {
-                Origin::Record => {
-                    write_number(entry.record, out);
-                    continue;
-                }
-                Origin::Error => {
-                    write_cell_text(entry.outcome.err().unwrap_or_default(), delimiter, out);
-                    continue;
-                }
-                Origin::Nothing => continue,
-                Origin::Input(place) => entry.inputs.and_then(|inputs| inputs.at(*place)),
-                Origin::Output(place) => outputs.and_then(|outputs| outputs.at(*place)),
-            };
-            write_cell_json(json.unwrap_or("null"), delimiter, out);
+            match origin.cell(entry) {
+                Cell::Number(number) => write_number(number, out),
+                Cell::Json(json) => write_cell_json(json, delimiter, out),
+                Cell::Text(text) => write_cell_text(text, delimiter, out),
+                Cell::Nothing => {}
+            }
         }
         out.push(b'\n');
         self.state.entries += 1;
         Ok(())
-    }
-}
-
-/// Where each column of a table comes from.
-#[derive(Debug, Default)]
-struct Plan {
-    inputs: Option<Names>,
-    outputs: Option<Names>,
-    origins: Vec<Origin>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Origin {
-    Record,
-    Input(usize),
-    Output(usize),
-    Error,
-    /// This record has no such cell.
-    Nothing,
-}
-
-impl Plan {
-    fn is_for(&self, inputs: Option<&Cells>, outputs: Option<&Cells>) -> bool {
-        let same = |known: &Option<Names>, cells: Option<&Cells>| match (known, cells) {
-            (Some(known), Some(cells)) => std::sync::Arc::ptr_eq(known, cells.names()),
-            (None, None) => true,
-            _ => false,
-        };
-        !self.origins.is_empty() && same(&self.inputs, inputs) && same(&self.outputs, outputs)
-    }
-
-    fn new(
-        encoder: &Encoder,
-        columns: &[String],
-        inputs: Option<&Cells>,
-        outputs: Option<&Cells>,
-    ) -> Result<Self, Failure> {
-        let chosen = !encoder.chosen.is_empty();
-        let mut origins = vec![Origin::Nothing; columns.len()];
-        let mut set = |name: &str, origin| -> Result<(), Failure> {
-            match columns.iter().position(|column| column == name) {
-                Some(place) => origins[place] = origin,
-                None if chosen => {}
-                None => {
-                    return Err(Failure::run(format!(
-                        "a later record has the column `{name}`, which the first one lacks, so the \
-                         header of the output lacks it too; write JSON lines, or name the columns \
-                         with --columns"
-                    )));
-                }
-            }
-            Ok(())
-        };
-        if encoder.numbered {
-            set(RECORD, Origin::Record)?;
-        }
-        set(ERROR, Origin::Error)?;
-        for (place, name) in inputs
-            .into_iter()
-            .flat_map(|it| it.names().iter())
-            .enumerate()
-        {
-            set(name, Origin::Input(place))?;
-        }
-        for (place, name) in outputs
-            .into_iter()
-            .flat_map(|it| it.names().iter())
-            .enumerate()
-        {
-            set(&encoder.output_name(name, inputs), Origin::Output(place))?;
-        }
-        Ok(Self {
-            inputs: inputs.map(|cells| cells.names().clone()),
-            outputs: outputs.map(|cells| cells.names().clone()),
-            origins,
-        })
     }
 }
 
@@ -490,6 +364,32 @@ mod tests {
         let array = write(&mut encoder(Format::Json, false, &["b"]), &ENTRIES);
         assert_eq!(array, "[\nnull,\n{\"b\":\"p\\nq\"},\n{\"b\":true}\n]\n");
         assert_eq!(write(&mut encoder(Format::Json, false, &[]), &[]), "[]\n");
+    }
+
+    #[test]
+    fn no_two_columns_have_one_name() {
+        let entries = [
+            (
+                0,
+                r#"{"record": 1, "error": 2, "a": 3}"#,
+                Ok(r#"{"a": 4, "a_output": 5, "record": 6}"#),
+            ),
+            (1, r#"{"record": 7, "error": 8, "a": 9}"#, Err("bad")),
+        ];
+        let csv = write(&mut encoder(Format::Csv, true, &[]), &entries);
+        assert_eq!(
+            csv,
+            "record,record_input,error_input,a,a_output,a_output_output,record_output,error\n\
+             0,1,2,3,4,5,6,\n1,7,8,9,,,,bad\n"
+        );
+        let lines = write(
+            &mut encoder(Format::Jsonl, true, &["a_output", "error_input"]),
+            &entries,
+        );
+        assert_eq!(
+            lines,
+            "{\"a_output\":4,\"error_input\":2}\n{\"error_input\":8}\n"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cspark_emulator::{Emulator, Fault, Operation, Response};
 
-use crate::support::World;
+use crate::support::{World, with_same_ids};
 
 const CYLINDERS: &str = "radius,height\n1,2\n-1,2\n2,2\n-3,2\n";
 
@@ -49,6 +49,48 @@ fn a_report_shows_the_run_without_a_secret_or_a_way_out() {
     for unwanted in ["s3cret", "<script", "src=", "href=", "@import", "url("] {
         assert!(!page.contains(unwanted), "{unwanted:?} is in {page}");
     }
+}
+
+/// What the page says in words, one piece a line.
+fn words(page: &str) -> String {
+    let mut words = String::new();
+    let (mut skipped, mut rest) = ("", page);
+    while let Some((text, after)) = rest.split_once('<') {
+        if skipped.is_empty() && !text.trim().is_empty() {
+            words += text.trim();
+            words.push('\n');
+        }
+        let (tag, after) = after.split_once('>').unwrap();
+        for (open, close) in [("style", "/style"), ("svg", "/svg")] {
+            if tag.starts_with(open) {
+                skipped = close;
+            }
+        }
+        if tag == skipped {
+            skipped = "";
+        }
+        rest = after;
+    }
+    words
+}
+
+#[test]
+fn a_report_has_these_data() {
+    let world = World::new();
+    run(
+        &world,
+        "--ordered --chunk-size 2 --parameters {\"unused\":1}",
+    )
+    .status()
+    .unwrap();
+    let mut settings = with_same_ids();
+    settings.add_filter(r"(?m)^\d+(\.\d+)? s$", "0 s");
+    settings.add_filter(r"(?m)^[\d,]+\nrecords a second$", "0\nrecords a second");
+    settings.add_filter(r"(?m)^[\d.]+ k?B$", "0 B");
+    settings.add_filter(r"\d+ \(create .*\)", "0 (create 0, push 0, ..)");
+    settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:8080");
+    settings.add_filter(r"in \d+\.\d+ s", "in 0.0 s");
+    settings.bind(|| insta::assert_snapshot!("report", words(&world.read("report.html"))));
 }
 
 #[test]

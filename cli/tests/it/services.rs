@@ -199,6 +199,7 @@ fn shells_and_man_know_every_command() {
 fn every_command_has_help_with_an_example() {
     let world = World::new();
     for command in [
+        "run",
         "describe",
         "status",
         "info",
@@ -218,4 +219,5 @@ fn every_command_has_help_with_an_example() {
         let (own, _) = help.split_once("Connection:").unwrap();
         insta::assert_snapshot!(format!("help_{command}"), own);
     }
+    insta::assert_snapshot!("help", world.run("--help").expect(0).stdout);
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use cspark_emulator::{Builder, Emulator};
 use tempfile::TempDir;
@@ -98,4 +98,27 @@ impl Finished {
     pub(crate) fn says(&self, text: &str) {
         assert!(self.stderr.contains(text), "no {text:?} in {}", self.stderr);
     }
+}
+
+/// Snapshots that show each batch and chunk by the same id, and each moment as the same.
+pub(crate) fn with_same_ids() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+    // As wide as what they replace, so that the columns stay straight.
+    settings.add_filter(uuid, "11111111-2222-4333-8444-555555555555");
+    settings.add_filter(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
+        "2026-01-31T00:00:00.000Z",
+    );
+    settings
+}
+
+/// Sends a signal to a process.
+#[cfg(unix)]
+pub(crate) fn signal(child: &Child, name: &str) {
+    let killed = Command::new("kill")
+        .arg(name)
+        .arg(child.id().to_string())
+        .status();
+    assert!(killed.unwrap().success());
 }

@@ -107,3 +107,50 @@ fn a_secret_in_a_broken_file_is_not_shown() {
         run.stderr
     );
 }
+
+#[test]
+fn mistakes_in_the_profile_file_are_named() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join(".config/cspark-batch/profiles.toml");
+    let says = |parts: &[&str]| {
+        let run = run(&directory, &["describe", "--profile", "other"]).expect(2);
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+        for part in parts.iter().chain(&["profiles.toml"]) {
+            run.says(part);
+        }
+        assert!(!run.stderr.contains("s3cret"), "{}", run.stderr);
+    };
+    says(&["cannot read the profile file"]);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "[default]\ntenant = 'a'\n").unwrap();
+    says(&["it has no section [other]; there is default"]);
+    std::fs::write(&file, "[other]\napi_key = 's3cret'\n").unwrap();
+    says(&["unknown field `api_key`", "api_key_file"]);
+}
+
+#[test]
+fn the_place_of_the_service_can_be_said_in_parts() {
+    let world = World::new();
+    let run = |arguments: &[&str]| {
+        let mut program = bare_program(world.directory.path());
+        program.env("CSPARK_BEARER_TOKEN", "open").args(arguments);
+        Finished::of(program.output().unwrap())
+    };
+    let origin = world.emulator.origin();
+    let tenant = world.emulator.tenant();
+    run(&["describe", "--base-url", &origin, "--tenant", tenant]).expect(0);
+    run(&["describe", "--base-url", &origin, "--env", "uat"]).expect(2);
+    let no_tenant = run(&["describe", "--env", "uat.us"]).expect(2);
+    no_tenant.says("tenant");
+}
+
+#[test]
+fn logs_go_to_stderr_where_they_are_wanted() {
+    let world = World::new();
+    let quiet = world.run("describe").expect(0);
+    assert_eq!(quiet.stderr, "");
+    let verbose = world.run("describe -vv").expect(0);
+    assert_eq!(quiet.stdout, verbose.stdout);
+    assert!(verbose.stderr.contains("cspark"), "{}", verbose.stderr);
+    assert!(!verbose.stderr.contains("open") && !verbose.stderr.contains('\u{1b}'));
+}

@@ -1,27 +1,20 @@
 //! The commands that look at batches, steer them and end them.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 use std::time::Duration;
 
 use cspark_emulator::Emulator;
 use serde_json::Value;
 
-use crate::support::{Finished, World};
+use crate::support::{Finished, World, with_same_ids};
 
 const CYLINDERS: &str =
     r#"[{"radius": 1, "height": 2}, {"radius": -1, "height": 2}, {"radius": 2, "height": 2}]"#;
 
 /// What differs from run to run, by words that stay the same.
 fn settings() -> insta::Settings {
-    let mut settings = insta::Settings::clone_current();
-    let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
-    // As wide as what they replace, so that the columns stay straight.
-    settings.add_filter(uuid, "11111111-2222-4333-8444-555555555555");
-    settings.add_filter(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
-        "2026-01-31T00:00:00.000Z",
-    );
+    let mut settings = with_same_ids();
     settings.add_filter(r"(?m)^(time +)\d+\.\d s$", "${1}0.1 s");
     settings
 }
@@ -119,6 +112,62 @@ fn prepared_chunks_and_standard_input_are_pushed() {
 }
 
 #[test]
+fn files_of_every_format_are_pushed() {
+    let world = prompt_world();
+    let rows = "radius,height\n1,2\n3,4\n5,6\n";
+    world.write("in.csv", rows);
+    for name in [
+        "in.tsv",
+        "in.json",
+        "in.jsonl.gz",
+        "in.parquet",
+        "in.csv.zst",
+    ] {
+        world
+            .run(&format!(
+                "run my-folder/echo -i in.csv -o {name} --columns radius,height"
+            ))
+            .expect(0);
+    }
+    world.write("semicolons.csv", rows.replace(',', ";"));
+    world.write(
+        "gaps.jsonl",
+        "{\"radius\":1,\"height\":2}\n{\"height\":4}\n{\"radius\":5}\n",
+    );
+    for file in [
+        "in.csv",
+        "in.tsv",
+        "in.json",
+        "in.jsonl.gz",
+        "in.parquet",
+        "in.csv.zst",
+        "semicolons.csv --delimiter ;",
+        "gaps.jsonl",
+    ] {
+        let id = create(&world);
+        world
+            .run(&format!("push {id} {file} --chunk-size 2"))
+            .expect(0);
+        world.run(&format!("close {id}")).expect(0);
+        let pulled = world.run(&format!("pull {id} --all --json")).expect(0);
+        let records = |line: &str| {
+            let chunk: Value = serde_json::from_str(line).unwrap();
+            chunk["outputs"].as_array().unwrap().len()
+        };
+        let mut sizes: Vec<usize> = pulled.stdout.lines().map(records).collect();
+        sizes.sort_unstable();
+        assert_eq!(sizes, [1, 2], "{file}");
+    }
+    let id = create(&world);
+    world.write("ragged.csv", "radius,height\n1\n");
+    let bad = world.run(&format!("push {id} ragged.csv")).expect(1);
+    bad.says("cannot push ragged.csv: line 2 has 1 cells for 2 columns");
+    world.write("none.csv", "radius,height\n");
+    let none = world.run(&format!("push {id} none.csv")).expect(1);
+    none.says("cannot push none.csv: it has no records");
+}
+
+#[test]
 fn a_failure_names_the_thing_and_does_not_keep_others_from_ending() {
     let world = World::new();
     let missing = world.run("push some-id nowhere.json").expect(1);
@@ -164,4 +213,35 @@ fn watching_ends_with_the_batch() {
     world
         .run(&format!("status {id} --watch --interval 0"))
         .expect(2);
+}
+
+#[test]
+fn several_batches_are_closed_at_once() {
+    let world = World::new();
+    let ids = [create(&world), create(&world)];
+    let closed = world.run(&format!("close {}", ids.join(" "))).expect(0);
+    for id in &ids {
+        assert!(closed.stdout.contains(id.as_str()), "{}", closed.stdout);
+    }
+    let running = world.run("describe --json").expect(0);
+    let running: Value = serde_json::from_str(&running.stdout).unwrap();
+    assert_eq!(running["in_progress_batches"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+#[cfg(unix)]
+fn the_tenant_is_watched_until_ctrl_c() {
+    let world = World::new();
+    let mut child = world
+        .program("describe --watch --interval 0.1 --json")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..3 {
+        let line = lines.next().unwrap().unwrap();
+        serde_json::from_str::<Value>(&line).unwrap();
+    }
+    crate::support::signal(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -1,6 +1,5 @@
 //! The options of `run`, checked as far as they can be without a file or the service.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,13 +7,13 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::ValueEnum;
 use cspark_batches::run::AfterError;
-use cspark_batches::{Chunker, ExtraCells, MissingCells, SummaryRequest};
+use cspark_batches::{Chunker, SummaryRequest};
 use serde_json::value::RawValue;
 
 use crate::create_options::CreateOptions;
 use crate::failure::Failure;
 use crate::files::{self, Compression, Format, STANDARD};
-use crate::input::{CellType, InputOptions};
+use crate::input::{InputOptions, Reading};
 
 /// Run the records of a file through a service, and write the outputs to another file
 ///
@@ -52,7 +51,11 @@ pub(crate) struct Args {
     pub(super) dry_run: bool,
 
     #[command(flatten)]
-    pub(super) reading: Reading,
+    reading: Reading,
+    /// Go on without records that cannot be sent, such as rows with too few cells; the run counts
+    /// as incomplete then
+    #[arg(long, help_heading = "Input")]
+    pub(super) skip_bad_records: bool,
     #[command(flatten)]
     pub(super) writing: Writing,
     #[command(flatten)]
@@ -61,30 +64,6 @@ pub(crate) struct Args {
     pub(super) limits: Limits,
     #[command(flatten)]
     pub(super) batch: CreateOptions,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Input")]
-pub(super) struct Reading {
-    /// Format of the input, if its name does not say it
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
-    /// What separates the cells of a CSV file
-    #[arg(long, value_name = "CHARACTER")]
-    delimiter: Option<char>,
-    /// Sheet of a workbook; the first unless set
-    #[arg(long, value_name = "NAME")]
-    sheet: Option<String>,
-    /// Columns of text, whatever their cells look like
-    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
-    text: Vec<String>,
-    /// Types of columns: text, number, boolean or auto
-    #[arg(long, value_name = "COLUMN=TYPE,...", value_delimiter = ',', value_parser = column_type)]
-    types: Vec<(String, CellType)>,
-    /// Go on without records that cannot be sent, such as rows with too few cells; the run counts
-    /// as incomplete then
-    #[arg(long)]
-    pub(super) skip_bad_records: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -117,8 +96,8 @@ pub(super) struct Writing {
     /// Exit with 3 if the service reports an error for a record
     #[arg(long)]
     pub(super) fail_on_record_errors: bool,
-    /// File for a report on the run: an HTML page with charts, the slowest chunks and the
-    /// commonest errors
+    /// File for a report on the run: an HTML page with charts, the slowest chunks, the commonest
+    /// errors, and this command line with all that is in it
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
     /// Print the summary as JSON on standard output
@@ -138,7 +117,8 @@ pub(super) struct ChunkOptions {
     /// Bytes in a chunk at most, as 500kB or 1MiB
     #[arg(long, value_name = "SIZE")]
     chunk_bytes: Option<ByteSize>,
-    /// Inputs that all records share: a JSON object, or the name of a file with one
+    /// Inputs that all records share: a JSON object, or the name of a file with one. An object on
+    /// the command line shows in lists of processes and in the report; a file does not
     #[arg(long, value_name = "FILE|JSON")]
     parameters: Option<String>,
     /// Aggregates for the service to compute over each chunk, as SUM:premium; with --summaries
@@ -226,13 +206,6 @@ fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn column_type(text: &str) -> Result<(String, CellType), String> {
-    let (column, kind) = text
-        .rsplit_once('=')
-        .ok_or("it is not COLUMN=TYPE, as zip=text")?;
-    Ok((column.to_owned(), kind.parse()?))
-}
-
 fn aggregate(text: &str) -> Result<(String, String), String> {
     let (operator, output) = text
         .split_once(':')
@@ -241,51 +214,22 @@ fn aggregate(text: &str) -> Result<(String, String), String> {
 }
 
 impl Args {
+    /// Finds what is wrong with the options for the output, before anything is read.
+    pub(super) fn check_output(&self) -> Result<(), Failure> {
+        let columns = &self.writing.columns;
+        let again = |(place, name): (usize, &String)| columns[..place].contains(name);
+        match columns.iter().enumerate().position(again) {
+            Some(place) => Err(Failure::usage(format!(
+                "--columns has `{}` twice",
+                columns[place]
+            ))),
+            None => self.output().map(drop),
+        }
+    }
+
     /// How to read the input.
     pub(super) fn input_options(&self) -> Result<InputOptions, Failure> {
-        let reading = &self.reading;
-        let format =
-            files::format(&self.input, reading.format, "--format").map_err(Failure::usage)?;
-        let is_table = matches!(format, Format::Csv | Format::Tsv);
-        let delimiter = match reading.delimiter {
-            Some(_) if !is_table => {
-                return Err(Failure::usage("--delimiter is for CSV and TSV inputs"));
-            }
-            Some(character) => Some(u8::try_from(character).map_err(|_| {
-                Failure::usage(format!(
-                    "--delimiter `{character}` is not an ASCII character"
-                ))
-            })?),
-            None => None,
-        };
-        if reading.sheet.is_some() && format != Format::Xlsx {
-            return Err(Failure::usage("--sheet is for .xlsx inputs"));
-        }
-        let texts = reading
-            .text
-            .iter()
-            .map(|name| (name.clone(), CellType::Text));
-        let mut types = BTreeMap::new();
-        for (name, kind) in texts.chain(reading.types.iter().cloned()) {
-            if types
-                .insert(name.clone(), kind)
-                .is_some_and(|before| before != kind)
-            {
-                return Err(Failure::usage(format!("column `{name}` has two types")));
-            }
-        }
-        if !types.is_empty() && !is_table && format != Format::Xlsx {
-            return Err(Failure::usage(
-                "--text and --types are for CSV, TSV and .xlsx inputs; the others have types",
-            ));
-        }
-        Ok(InputOptions {
-            path: self.input.clone(),
-            format,
-            delimiter,
-            sheet: reading.sheet.clone(),
-            types,
-        })
+        self.reading.options(&self.input)
     }
 
     /// The output's name and format.
@@ -325,7 +269,7 @@ impl Args {
     }
 
     /// How records become chunks.
-    pub(super) fn chunker(&self, columns: Option<&[String]>) -> Result<Chunker, Failure> {
+    pub(super) fn chunker(&self) -> Result<Chunker, Failure> {
         let mut chunker = Chunker::new();
         if let Some(records) = self.chunks.chunk_size {
             chunker = chunker.chunk_size(records);
@@ -333,13 +277,6 @@ impl Args {
         if let Some(ByteSize(bytes)) = self.chunks.chunk_bytes {
             chunker = chunker.chunk_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
-        chunker = match columns {
-            Some(columns) => chunker.columns(columns),
-            // Objects may leave out what is null, but have no columns that the first one lacks.
-            None => chunker
-                .missing_cells(MissingCells::Null)
-                .extra_cells(ExtraCells::Refuse),
-        };
         if let Some(parameters) = &self.chunks.parameters {
             chunker = chunker.parameters(&read_parameters(parameters)?);
         }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::Args;
 use crate::failure::Failure;
-use crate::files::{Format, STANDARD, beside};
+use crate::files::{STANDARD, beside};
 use crate::output::{EncoderState, lock};
 
 /// The format of the file.
@@ -190,7 +190,7 @@ fn settings(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
         ("file for summaries", path(args.chunks.summaries.as_ref())),
         (
             "choice of --skip-bad-records",
-            args.reading.skip_bad_records.to_string(),
+            args.skip_bad_records.to_string(),
         ),
     ]);
     if args.input.as_os_str() != STANDARD
@@ -207,7 +207,6 @@ fn settings(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
             format!("{} bytes of time {modified}", metadata.len()),
         );
     }
-    debug_assert_ne!(format, Format::Xlsx, "refused before");
     Ok(settings
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))

@@ -1,6 +1,6 @@
 //! `run --dry-run`: reads the whole input, shows what would be sent, and sends nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -10,7 +10,6 @@ use cspark_batches::{Chunker, Client, ErrorKind};
 use serde_json::value::RawValue;
 
 use super::args::Args;
-use crate::cells::Cells;
 use crate::cli::Global;
 use crate::failure::{Exit, Failure};
 use crate::input::{Input, InputOptions, is_json_number};
@@ -33,7 +32,10 @@ pub(super) async fn execute(
     };
     let input = Input::open(options)?;
     let failure = input.failure();
-    let chunker = args.chunker(input.columns.as_deref())?;
+    let mut chunker = args.chunker()?;
+    if !input.columns.is_empty() {
+        chunker = chunker.columns(input.columns.clone());
+    }
     let scan = tokio::task::spawn_blocking(move || Scan::of(input, &chunker));
     let scan = scan
         .await
@@ -87,7 +89,6 @@ async fn compare(client: &Client, service: &str, scan: &Scan) -> Result<bool, Fa
 #[derive(Default)]
 struct Scan {
     columns: Vec<(String, Tally)>,
-    places: HashMap<String, usize>,
     records: u64,
     bad: u64,
     reasons: Vec<String>,
@@ -136,27 +137,32 @@ impl Tally {
 
 impl Scan {
     fn of(input: Input, chunker: &Chunker) -> Result<Self, Failure> {
-        let mut scan = Self::default();
-        let columns = input.columns.clone();
-        for name in columns.iter().flatten() {
-            scan.place(name);
-        }
+        let columns = input.columns.iter();
+        let mut scan = Self {
+            columns: columns
+                .map(|name| (name.clone(), Tally::default()))
+                .collect(),
+            ..Self::default()
+        };
         // The chunker takes the records, and this looks at each on its way.
-        let records = input
-            .into_blocking_records()
-            .filter_map(|record| match record {
-                Ok(record) => {
-                    scan.add(columns.as_deref(), &record);
-                    Some(record)
+        let records = input.into_blocking_records().filter_map(|record| {
+            let row = record.map_err(|bad| bad.to_string()).and_then(|row| {
+                serde_json::from_slice::<Box<RawValue>>(&row).map_err(|error| error.to_string())
+            });
+            match row {
+                Ok(row) => {
+                    scan.add(&row);
+                    Some(row)
                 }
                 Err(why) => {
                     scan.bad += 1;
                     if scan.reasons.len() < SHOWN_BAD {
-                        scan.reasons.push(why.to_string());
+                        scan.reasons.push(why);
                     }
                     None
                 }
-            });
+            }
+        });
         let (mut chunks, mut bytes, mut largest) = (0, 0, 0);
         for chunk in chunker.chunks(records) {
             let size = chunk?.input_bytes();
@@ -168,39 +174,18 @@ impl Scan {
         Ok(scan)
     }
 
-    fn place(&mut self, name: &str) -> usize {
-        if let Some(place) = self.places.get(name) {
-            return *place;
-        }
-        let place = self.columns.len();
-        self.columns.push((name.to_owned(), Tally::default()));
-        self.places.insert(name.to_owned(), place);
-        place
-    }
-
-    fn add(&mut self, columns: Option<&[String]>, record: &RawValue) {
+    fn add(&mut self, row: &RawValue) {
         self.records += 1;
-        let shown = match columns {
-            Some(columns) => {
-                let cells: Vec<&RawValue> = serde_json::from_str(record.get()).unwrap_or_default();
-                for (place, cell) in cells.iter().enumerate().take(columns.len()) {
-                    self.columns[place].1.add(cell.get());
-                }
-                let cells = columns.iter().zip(cells);
-                let cells = cells.map(|(name, cell)| format!("{name:?}: {}", cell.get()));
-                (self.first.len() < SHOWN)
-                    .then(|| format!("{{{}}}", cells.collect::<Vec<_>>().join(", ")))
-            }
-            None => {
-                let cells: Cells = serde_json::from_str(record.get()).unwrap_or_default();
-                for (name, json) in cells.iter() {
-                    let place = self.place(name);
-                    self.columns[place].1.add(json);
-                }
-                (self.first.len() < SHOWN).then(|| record.get().to_owned())
-            }
-        };
-        self.first.extend(shown);
+        let cells: Vec<&RawValue> = serde_json::from_str(row.get()).unwrap_or_default();
+        for ((_, tally), cell) in self.columns.iter_mut().zip(&cells) {
+            tally.add(cell.get());
+        }
+        if self.first.len() < SHOWN {
+            let cells = self.columns.iter().zip(cells);
+            let cells = cells.map(|((name, _), cell)| format!("{name:?}: {}", cell.get()));
+            let cells = cells.collect::<Vec<_>>().join(", ");
+            self.first.push(format!("{{{cells}}}"));
+        }
     }
 
     fn shown(&self, input: &str) -> String {

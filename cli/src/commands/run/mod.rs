@@ -11,9 +11,9 @@ mod summary;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cspark_batches::Client;
 use cspark_batches::run::{Run, RunBuilder, Source};
-use serde_json::value::RawValue;
+use cspark_batches::{Client, JsonRow};
+use futures_util::StreamExt as _;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 pub(crate) use self::args::Args;
@@ -38,7 +38,7 @@ impl Args {
         if self.dry_run {
             return dry_run::execute(&self, input_options, global).await;
         }
-        self.output()?;
+        self.check_output()?;
         let mut client = global.client_builder()?;
         if let Some(time) = self.limits.request_timeout {
             client = client.request_timeout(time);
@@ -67,17 +67,20 @@ impl Args {
             .map(Page::create)
             .transpose()?;
         let input = Input::open(input_options)?;
-        let chunker = self.chunker(input.columns.as_deref())?;
+        let chunker = self.chunker()?;
         let results = Results::open(&self, state.as_ref())?;
         let position = input.position.clone();
         let read_failure = input.failure();
         let length = input.length;
+        let columns = match input.columns.is_empty() {
+            // A table has columns, even one without records.
+            true => vec!["none".to_owned()],
+            false => input.columns.clone(),
+        };
+        let rows = input.into_records().map(|row| row.map(JsonRow::new));
         let mut run = client
             .batches()
-            .run::<Box<RawValue>, Cells>(
-                self.service.as_str(),
-                Source::try_stream(input.into_records()),
-            )
+            .run::<JsonRow, Cells>(self.service.as_str(), Source::json_rows(columns, rows))
             .chunker(chunker);
         if let Some(length) = length {
             run = run.expect_records(length);
@@ -111,9 +114,9 @@ impl Args {
 
     fn set_options(
         &self,
-        mut run: RunBuilder<Box<RawValue>, Cells>,
+        mut run: RunBuilder<JsonRow, Cells>,
         state: Option<&State>,
-    ) -> Result<RunBuilder<Box<RawValue>, Cells>, Failure> {
+    ) -> Result<RunBuilder<JsonRow, Cells>, Failure> {
         let (_, format) = self.output()?;
         let limits = &self.limits;
         if self.is_ordered(format) {
@@ -122,7 +125,7 @@ impl Args {
         if self.needs_inputs() {
             run = run.keep_inputs();
         }
-        if self.reading.skip_bad_records {
+        if self.skip_bad_records {
             run = run.deliver_bad_records();
         }
         if let Some(size) = limits.max_memory {
@@ -157,16 +160,17 @@ impl Args {
             .batch_options(|create| batch.apply(create)))
     }
 
-    /// The settings for the report: where the service is, and the command, which has no secrets.
+    /// The settings for the report: where the service is, and the command line, which has no secrets.
     fn settings(&self, client: &Client) -> Vec<(String, String)> {
         let mut arguments = Vec::new();
-        let mut given = std::env::args().skip(1);
+        let given = std::env::args_os().skip(1);
+        let mut given = given.map(|argument| argument.to_string_lossy().into_owned());
         while let Some(argument) = given.next() {
             // The client's own URL is shown instead.
             match argument.as_str() {
                 "--base-url" => drop(given.next()),
                 other if other.starts_with("--base-url=") => {}
-                other => arguments.push(other.to_owned()),
+                _ => arguments.push(argument),
             }
         }
         [
@@ -378,6 +382,19 @@ impl Work<'_> {
                 "{} records could not be sent and {} outputs could not be read; the other records \
                  are in the output",
                 failed.rejected, failed.unreadable
+            )));
+        }
+        // The last of them may have come when there was nothing left to end.
+        let failures =
+            summary.failed_records + summary.unreadable_records + summary.rejected_records;
+        if let Some(most) = self
+            .args
+            .limits
+            .failure_limit
+            .filter(|most| failures > *most)
+        {
+            return Err(Failure::run(format!(
+                "{failures} records failed, and --failure-limit is {most}; the output is complete"
             )));
         }
         Ok(

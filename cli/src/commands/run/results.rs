@@ -89,9 +89,13 @@ impl Results {
 
     /// Writes what a delivery has.
     pub(super) fn take(&mut self, delivery: &Delivery<Cells>) -> Result<(), Failure> {
-        let inputs: Vec<Cells> = delivery.inputs().transpose()?.unwrap_or_default();
+        let needs_inputs = self.with_inputs || (self.errors.is_some() && delivery.failed() > 0);
+        let inputs: Option<Vec<Cells>> = match needs_inputs {
+            true => delivery.inputs().transpose()?,
+            false => None,
+        };
         for (place, (record, outcome)) in delivery.iter().enumerate() {
-            let inputs = inputs.get(place);
+            let inputs = inputs.as_ref().and_then(|inputs| inputs.get(place));
             let error = outcome.as_ref().err().map(ToString::to_string);
             let text = error.as_deref().unwrap_or_default();
             let entry = Entry {

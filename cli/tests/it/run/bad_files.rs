@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Finished, World};
+use crate::support::{Finished, World, with_same_ids};
 
 /// What the program says to a file, by its name and content.
 fn refusal(world: &World, name: &str, content: &[u8]) -> String {
@@ -29,62 +29,40 @@ fn bad_files_are_refused_with_the_place_and_the_remedy() {
         let bytes = gzip.finish().unwrap();
         bytes[..bytes.len() / 2].to_vec()
     };
-    let table: &[(&str, &[u8], &[&str])] = &[
-        ("empty.csv", b"", &["it is empty", "header"]),
-        (
-            "ragged.csv",
-            b"a,b\n1,2\n3\n",
-            &[
-                "ragged.csv: line 3 has 1 cells for 2 columns",
-                "--skip-bad-records",
-            ],
-        ),
-        ("long.csv", b"a,b\n1,2,3\n", &["line 2 has 3 cells"]),
-        ("twice.csv", b"a,b,a\n1,2,3\n", &["the column `a` twice"]),
-        (
-            "nameless.csv",
-            b"a,,b\n1,2,3\n",
-            &["column 2 of the header has no name"],
-        ),
-        (
-            "semicolon.csv",
-            b"a;b\n1;2\n",
-            &["one column, `a;b`", "--delimiter"],
-        ),
-        (
-            "latin.csv",
-            b"a\nm\xfcller\n",
-            &["line 2", "column `a` is not UTF-8"],
-        ),
-        (
-            "utf16.csv",
-            b"\xff\xfea\0\n\0",
-            &["it is UTF-16; save it as UTF-8"],
-        ),
-        ("cut.csv.gz", &gzip, &["cannot read", "cut.csv.gz"]),
-        ("no.csv.gz", b"a,b\n1,2\n", &["cannot read"]),
-        ("no.csv.zst", b"a,b\n1,2\n", &["cannot read"]),
-        ("line.jsonl", b"{\"a\":1}\n{\"a\":\n", &["line 2"]),
-        ("nan.jsonl", b"{\"a\":NaN}\n", &["line 1"]),
-        ("row.jsonl", b"[1]\n", &["line 1 is not a JSON object"]),
-        (
-            "extra.jsonl",
-            b"{\"a\":1}\n{\"a\":1,\"b\":2}\n",
-            &["record 1", "`b`"],
-        ),
-        ("cut.json", b"[{\"a\":1},", &["cut.json", "EOF"]),
-        ("object.json", b"{\"a\":1}", &["expected an array"]),
-        ("mixed.json", b"[[\"a\"],[1],{\"a\":2}]", &["not a row"]),
-        ("no.parquet", b"a,b\n1,2\n", &["cannot read", "arquet"]),
-        ("no.xlsx", b"a,b\n1,2\n", &["cannot read"]),
+    let files: &[(&str, &[u8])] = &[
+        ("empty.csv", b""),
+        ("ragged.csv", b"a,b\n1,2\n3\n"),
+        ("long.csv", b"a,b\n1,2,3\n"),
+        ("twice.csv", b"a,b,a\n1,2,3\n"),
+        ("nameless.csv", b"a,,b\n1,2,3\n"),
+        ("semicolon.csv", b"a;b\n1;2\n"),
+        ("latin.csv", b"a\nm\xfcller\n"),
+        ("latin-header.csv", b"m\xfcller,b\n1,2\n"),
+        ("utf16.csv", b"\xff\xfea\0\n\0"),
+        ("cut.csv.gz", &gzip),
+        ("no.csv.gz", b"a,b\n1,2\n"),
+        ("no.csv.zst", b"a,b\n1,2\n"),
+        ("line.jsonl", b"{\"a\":1}\n{\"a\":\n"),
+        ("nan.jsonl", b"{\"a\":NaN}\n"),
+        ("row.jsonl", b"[1]\n"),
+        ("extra.jsonl", b"{\"a\":1}\n{\"a\":1,\"b\":2}\n"),
+        ("again.jsonl", b"{\"a\":1,\"b\":2}\n{\"b\":1,\"b\":2}\n"),
+        ("cut.json", b"[{\"a\":1},"),
+        ("object.json", b"{\"a\":1}"),
+        ("mixed.json", b"[[\"a\"],[1],{\"a\":2}]"),
+        ("ragged.json", b"[[\"a\"],[1],[1,2]]"),
+        ("header.json", b"[[1],[2]]"),
+        ("row.json", b"[{\"a\":1},[2]]"),
+        ("number.json", b"[1]"),
+        ("no.parquet", b"a,b\n1,2\n"),
+        ("no.xlsx", b"a,b\n1,2\n"),
     ];
     let world = World::new();
-    for (name, content, parts) in table {
-        let refused = refusal(&world, name, content);
-        for part in *parts {
-            assert!(refused.contains(part), "{name}: {refused}");
-        }
-    }
+    let refusals: String = files
+        .iter()
+        .map(|(name, content)| refusal(&world, name, content))
+        .collect();
+    with_same_ids().bind(|| insta::assert_snapshot!("refusals", refusals));
 }
 
 #[test]
@@ -168,6 +146,13 @@ fn places_that_cannot_be_read_or_written() {
         "-i in.csv -o none/out.csv",
         1,
         "cannot write none/out.csv.partial",
+    );
+    // A directory that even root cannot write to.
+    #[cfg(target_os = "linux")]
+    says(
+        "-i in.csv -o /sys/out.csv",
+        1,
+        "cannot write /sys/out.csv.partial",
     );
     says("-i in.csv -o out", 2, "--output-format");
     says("-i in.csv -o out.xlsx", 2, "cannot be .xlsx");

@@ -1,10 +1,13 @@
 //! How runs end that do not come to their end: full disks, broken pipes, signals, bad services.
 
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use cspark_emulator::Emulator;
 
+#[cfg(unix)]
+use crate::support::signal;
 use crate::support::{Finished, World};
 
 fn lines(records: u64) -> String {
@@ -72,15 +75,6 @@ fn slow() -> World {
     )
 }
 
-#[cfg(unix)]
-fn signal(child: &std::process::Child, name: &str) {
-    let killed = Command::new("kill")
-        .arg(name)
-        .arg(child.id().to_string())
-        .status();
-    assert!(killed.unwrap().success());
-}
-
 /// Waits until the service has results for somebody.
 fn wait_for_work(world: &World) {
     while world
@@ -126,19 +120,46 @@ fn ctrl_c_delivers_what_is_at_the_service_and_the_run_can_go_on() {
 fn a_second_ctrl_c_stops_at_once() {
     let world = World::with(Emulator::builder().time_per_record(Duration::from_secs(60)));
     world.write("in.jsonl", lines(1000));
-    let child = world
+    let mut child = world
         .program("run my-folder/echo -i in.jsonl -o out.jsonl")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     wait_for_work(&world);
     signal(&child, "-INT");
-    std::thread::sleep(Duration::from_millis(300));
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("interrupted: waiting for what is at the service") {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "no word on it");
+    }
     signal(&child, "-INT");
-    let ended = Finished::of(child.wait_with_output().unwrap()).expect(1);
-    ended.says("stopped; the batch is left open");
+    let mut last = String::new();
+    stderr.read_to_string(&mut last).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{last}");
+    assert!(last.contains("stopped; the batch is left open"), "{last}");
     let id = &world.emulator.batch_ids()[0];
-    assert!(ended.stderr.contains(id.as_str()), "{}", ended.stderr);
+    assert!(last.contains(id.as_str()), "{last}");
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_cancels_the_batch_where_that_is_chosen() {
+    let world = World::with(Emulator::builder().time_per_record(Duration::from_secs(60)));
+    world.write("in.jsonl", lines(1000));
+    let child = world
+        .program("run my-folder/echo -i in.jsonl -o out.jsonl --on-interrupt cancel")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for_work(&world);
+    signal(&child, "-TERM");
+    let ended = Finished::of(child.wait_with_output().unwrap()).expect(1);
+    ended.says("interrupted: cancelling the batch");
+    ended.says("0 records are in out.jsonl.partial");
+    let id = &world.emulator.batch_ids()[0];
+    let status = world.run(&format!("status {id}")).expect(0);
+    assert!(status.stdout.contains("cancelled"), "{}", status.stdout);
 }
 
 #[test]

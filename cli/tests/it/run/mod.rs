@@ -5,4 +5,7 @@
 mod bad_files;
 mod ends;
 mod formats;
+#[cfg(target_os = "linux")]
+mod memory;
+mod options;
 mod resume;
