@@ -38,13 +38,15 @@ const PER_RECORD_LISTS: [&[u8]; 3] = [b"errors", b"warnings", b"process_time"];
 pub(super) fn split_outputs(response: &[u8], decoding: Decoding) -> Option<SplitResponse> {
     let (mut outputs, mut rest) = (Vec::new(), Vec::new());
     let mut copied = 0;
-    Cursor::new(response).members(|cursor, key| {
+    Cursor::new(response).members(|cursor| {
+        let key = cursor.key()?;
         let key = plain(response, key)?;
         if key != b"data" || cursor.peek()? != b'[' {
             return cursor.skip();
         }
         cursor.elements(|cursor| {
-            cursor.members(|cursor, key| {
+            cursor.members(|cursor| {
+                let key = cursor.key()?;
                 let key = plain(response, key)?;
                 let start = cursor.at();
                 cursor.skip()?;

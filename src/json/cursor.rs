@@ -50,19 +50,33 @@ impl<'a> Cursor<'a> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 
-    /// Steps over the members of an object. `member` gets each key, with the cursor at the value,
-    /// and has to step over the value.
+    /// Skips this text, if it is what comes next.
     #[inline]
-    pub(crate) fn members(
-        &mut self,
-        mut member: impl FnMut(&mut Self, Text) -> Option<()>,
-    ) -> Option<()> {
-        self.list(b'{', b'}', |cursor| {
-            let key = cursor.string()?;
-            cursor.eat(b':')?;
-            cursor.peek()?;
-            member(cursor, key)
-        })
+    pub(crate) fn eat_text(&mut self, text: &[u8]) -> bool {
+        let is_next = self
+            .json
+            .get(self.at..)
+            .is_some_and(|rest| rest.starts_with(text));
+        if is_next {
+            self.at += text.len();
+        }
+        is_next
+    }
+
+    /// Steps over the members of an object. `member` has to step over the [key](Self::key) and the
+    /// value of each of them.
+    #[inline]
+    pub(crate) fn members(&mut self, member: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.list(b'{', b'}', member)
+    }
+
+    /// Steps over a key and its colon, to the value.
+    #[inline]
+    pub(crate) fn key(&mut self) -> Option<Text> {
+        let key = self.string()?;
+        self.eat(b':')?;
+        self.peek()?;
+        Some(key)
     }
 
     /// Steps over the elements of an array. `element` has to step over each of them.

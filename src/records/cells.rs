@@ -34,6 +34,12 @@ pub(super) trait CellSink {
         self.named(name, cell)
     }
 
+    /// The key of the cell that is next in the usual order, as JSON with its colon. After it, the
+    /// cell needs no name.
+    fn next_key(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// The record is a row: cells without names follow, or none.
     fn row(&mut self) {}
 

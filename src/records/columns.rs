@@ -16,6 +16,8 @@ pub(super) struct Columns {
     places: HashMap<String, usize>,
     /// The header row as JSON.
     header: Vec<u8>,
+    /// The names as the keys of an object, each with its colon.
+    keys: Vec<Vec<u8>>,
 }
 
 impl Columns {
@@ -32,10 +34,17 @@ impl Columns {
             }
         }
         let header = serde_json::to_vec(&names)?;
+        let keys = names.iter().map(|name| {
+            let mut key = serde_json::to_vec(name)?;
+            key.push(b':');
+            Ok(key)
+        });
+        let keys = keys.collect::<Result<_, Error>>()?;
         Ok(Self {
             names,
             places,
             header,
+            keys,
         })
     }
 
@@ -53,6 +62,11 @@ impl Columns {
 
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
+    }
+
+    /// The key of a column in JSON, with its colon.
+    pub(super) fn key(&self, place: usize) -> Option<&[u8]> {
+        self.keys.get(place).map(Vec::as_slice)
     }
 
     pub(super) fn header(&self) -> &[u8] {

@@ -13,7 +13,13 @@ pub(super) fn take_apart(json: &str, sink: &mut impl CellSink) -> Result<(), Err
     let mut cursor = Cursor::new(json.as_bytes());
     let mut result = Ok(());
     let end = match cursor.peek() {
-        Some(b'{') => cursor.members(|cursor, key| {
+        Some(b'{') => cursor.members(|cursor| {
+            // Most records have the same keys in the same order.
+            if sink.next_key().is_some_and(|key| cursor.eat_text(key)) {
+                result = sink.positional(RawCell::read(json, cursor)?);
+                return result.is_ok().then_some(());
+            }
+            let key = cursor.key()?;
             let name = json.get(key.range)?;
             let cell = RawCell::read(json, cursor)?;
             result = match key.has_escapes {
@@ -43,6 +49,7 @@ struct RawCell<'a>(&'a str);
 impl<'a> RawCell<'a> {
     #[inline]
     fn read(json: &'a str, cursor: &mut Cursor<'_>) -> Option<Self> {
+        cursor.peek()?;
         let start = cursor.at();
         cursor.skip()?;
         json.get(start..cursor.at()).map(Self)

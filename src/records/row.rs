@@ -142,6 +142,13 @@ impl CellSink for Row<'_> {
         Ok(())
     }
 
+    fn next_key(&self) -> Option<&[u8]> {
+        match self.scratch.cells.is_empty() {
+            true => self.columns.key(self.written),
+            false => None,
+        }
+    }
+
     fn row(&mut self) {
         self.is_row = true;
     }
