@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::Result;
+use crate::compare::Result;
 use crate::policy::{Policy, policies};
 use crate::usage::{Meter, Usage};
 
