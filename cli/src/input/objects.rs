@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
+
 use super::sink::{Sink, Stop};
-use crate::cells::{Cells, Names};
+use crate::cells::{Cells, Names, Splitter};
 
 /// The columns are those of the first object. Later ones may leave out what is null.
 #[derive(Default)]
 pub(super) struct Objects {
     /// The columns, once the first object was there.
     columns: Option<Names>,
+    splitter: Splitter,
 }
 
 impl Objects {
@@ -20,8 +23,8 @@ impl Objects {
         place: impl FnOnce() -> String,
         sink: &mut Sink,
     ) -> Result<(), Stop> {
-        let object: Cells = match serde_json::from_slice(json) {
-            Ok(object) => object,
+        let json: &RawValue = match serde_json::from_slice(json) {
+            Ok(json) => json,
             Err(error) => {
                 // Not the position within the record as if it were one within the file.
                 let position = format!(" at line {} column {}", error.line(), error.column());
@@ -30,6 +33,10 @@ impl Objects {
                 return sink.bad(format!("{}, character {at}: {why}", place()));
             }
         };
+        let mut object = Cells::default();
+        if self.splitter.object(json.get(), &mut object).is_none() {
+            return sink.bad(format!("{} is not an object", place()));
+        }
         let columns = match &self.columns {
             Some(columns) => columns,
             None => {
@@ -61,7 +68,7 @@ fn write_cells<'a>(cells: impl Iterator<Item = Option<&'a str>>, row: &mut Vec<u
     }
 }
 
-fn write_by_name(columns: &[String], object: &Cells, row: &mut Vec<u8>) -> Result<(), String> {
+fn write_by_name(columns: &[String], object: &Cells<'_>, row: &mut Vec<u8>) -> Result<(), String> {
     let mut cells = vec![None; columns.len()];
     for (name, json) in object.iter() {
         let place = columns.iter().position(|column| column == name);

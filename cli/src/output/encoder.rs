@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Cell, Plan, columns};
-use crate::cells::Cells;
+use crate::cells::{Cells, Names};
 use crate::failure::Failure;
 use crate::files::Format;
 use crate::input::write_text;
@@ -15,8 +15,8 @@ const WAITING: usize = 10_000;
 pub(crate) struct Entry<'a> {
     pub(crate) record: u64,
     /// `None` unless inputs are joined.
-    pub(crate) inputs: Option<&'a Cells>,
-    pub(crate) outcome: Result<&'a Cells, &'a str>,
+    pub(crate) inputs: Option<&'a Cells<'a>>,
+    pub(crate) outcome: Result<&'a Cells<'a>, &'a str>,
 }
 
 /// Writes entries.
@@ -45,8 +45,17 @@ pub(crate) struct EncoderState {
 #[derive(Debug)]
 struct Waiting {
     record: u64,
-    inputs: Option<Cells>,
+    /// The names and the JSON of the inputs.
+    inputs: Option<(Names, Vec<String>)>,
     error: String,
+}
+
+impl Waiting {
+    fn inputs(&self) -> Option<Cells<'_>> {
+        let (names, cells) = self.inputs.as_ref()?;
+        let cells = cells.iter().map(String::as_str).collect();
+        Some(Cells::new(Names::clone(names), cells))
+    }
 }
 
 impl Encoder {
@@ -155,9 +164,13 @@ impl Encoder {
                     )));
                 }
                 Err(error) => {
+                    let own = |cells: &Cells<'_>| {
+                        let json = cells.iter().map(|(_, json)| json.to_owned());
+                        (Names::clone(cells.names()), json.collect())
+                    };
                     self.waiting.push(Waiting {
                         record: entry.record,
-                        inputs: entry.inputs.cloned(),
+                        inputs: entry.inputs.map(own),
                         error: error.to_owned(),
                     });
                     return Ok(());
@@ -170,7 +183,7 @@ impl Encoder {
     /// Writes the header, and what waits for it.
     fn write_waiting(
         &mut self,
-        first: Option<(Option<&Cells>, &Cells)>,
+        first: Option<(Option<&Cells<'_>>, &Cells<'_>)>,
         delimiter: u8,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
@@ -178,9 +191,10 @@ impl Encoder {
             return Ok(());
         }
         let waiting = std::mem::take(&mut self.waiting);
+        let waiting_inputs = waiting.iter().find_map(Waiting::inputs);
         let (inputs, outputs) = match first {
             Some((inputs, outputs)) => (inputs, Some(outputs)),
-            None => (waiting.iter().find_map(|entry| entry.inputs.as_ref()), None),
+            None => (waiting_inputs.as_ref(), None),
         };
         let columns = self.header(inputs, outputs)?;
         for (place, name) in columns.iter().enumerate() {
@@ -191,16 +205,12 @@ impl Encoder {
         }
         out.push(b'\n');
         self.state.columns = Some(columns);
-        for Waiting {
-            record,
-            inputs,
-            error,
-        } in &waiting
-        {
+        for waiting in &waiting {
+            let inputs = waiting.inputs();
             let entry = Entry {
-                record: *record,
+                record: waiting.record,
                 inputs: inputs.as_ref(),
-                outcome: Err(error),
+                outcome: Err(&waiting.error),
             };
             self.write_cells(&entry, delimiter, out)?;
         }
@@ -209,8 +219,8 @@ impl Encoder {
 
     fn header(
         &self,
-        inputs: Option<&Cells>,
-        outputs: Option<&Cells>,
+        inputs: Option<&Cells<'_>>,
+        outputs: Option<&Cells<'_>>,
     ) -> Result<Vec<String>, Failure> {
         let all = columns(self.numbered, inputs, outputs, true).into_iter();
         let all: Vec<String> = all.map(|(name, _)| name).collect();
@@ -294,17 +304,27 @@ fn write_cell_text(text: &str, delimiter: u8, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cells::Splitter;
 
-    fn cells(json: &str) -> Cells {
-        serde_json::from_str(json).unwrap()
+    /// Takes objects apart as those of one file.
+    #[derive(Default)]
+    struct Side(Splitter);
+
+    impl Side {
+        fn cells<'a>(&mut self, json: &'a str) -> Cells<'a> {
+            let mut cells = Cells::default();
+            self.0.object(json, &mut cells).unwrap();
+            cells
+        }
     }
 
     /// Writes records with their inputs, and outputs or an error.
     fn write(encoder: &mut Encoder, entries: &[(u64, &str, Result<&str, &str>)]) -> String {
         let mut out = Vec::new();
+        let (mut of_inputs, mut of_outputs) = (Side::default(), Side::default());
         for (record, inputs, outcome) in entries {
-            let inputs = (!inputs.is_empty()).then(|| cells(inputs));
-            let outputs = outcome.map(cells);
+            let inputs = (!inputs.is_empty()).then(|| of_inputs.cells(inputs));
+            let outputs = outcome.map(|json| of_outputs.cells(json));
             let outcome = match &outputs {
                 Ok(outputs) => Ok(outputs),
                 Err(error) => Err(*error),
@@ -402,7 +422,7 @@ mod tests {
 
     #[test]
     fn unknown_and_late_columns_are_refused() {
-        let outputs = cells(r#"{"b": 1}"#);
+        let outputs = Side::default().cells(r#"{"b": 1}"#);
         let entry = Entry {
             record: 0,
             inputs: None,
@@ -417,7 +437,7 @@ mod tests {
 
         let mut encoder = encoder(Format::Csv, false, &[]);
         encoder.write(&entry, &mut Vec::new()).unwrap();
-        let late = cells(r#"{"b": 1, "d": 2}"#);
+        let late = Side::default().cells(r#"{"b": 1, "d": 2}"#);
         let entry = Entry {
             record: 1,
             inputs: None,

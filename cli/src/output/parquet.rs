@@ -12,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use crate::cells::Cells;
+use crate::cells::{Cells, Splitter};
 use crate::failure::Failure;
 use crate::files::beside;
 use crate::input::is_json_number;
@@ -86,16 +86,24 @@ pub(super) fn write_parquet(lines: &Path, name: &Path, chosen: &[String]) -> Res
     fs::rename(&partial, name).map_err(|error| Failure::file("cannot write", name, error))
 }
 
-fn each(lines: &Path, mut take: impl FnMut(Cells) -> Result<(), String>) -> Result<(), String> {
+fn each(
+    lines: &Path,
+    mut take: impl FnMut(&Cells<'_>) -> Result<(), String>,
+) -> Result<(), String> {
     let file = File::open(lines).map_err(|error| error.to_string())?;
     let mut reader = BufReader::with_capacity(256 << 10, file);
     let mut line = String::new();
+    let mut splitter = Splitter::default();
     while reader
         .read_line(&mut line)
         .map_err(|error| error.to_string())?
         > 0
     {
-        take(serde_json::from_str(&line).map_err(|error| error.to_string())?)?;
+        let mut cells = Cells::default();
+        splitter
+            .object(&line, &mut cells)
+            .ok_or("a line is not an object")?;
+        take(&cells)?;
         line.clear();
     }
     Ok(())

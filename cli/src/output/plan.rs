@@ -37,7 +37,7 @@ pub(super) enum Cell<'a> {
 impl Origin {
     /// The cell of an entry.
     pub(super) fn cell<'a>(self, entry: &Entry<'a>) -> Cell<'a> {
-        let json = |cells: Option<&'a Cells>, place| {
+        let json = |cells: Option<&Cells<'a>>, place| {
             cells
                 .and_then(|cells| cells.at(place))
                 .map_or(Cell::Nothing, Cell::Json)
@@ -55,13 +55,14 @@ impl Origin {
 /// The names of all columns, each with the origin of its cells. No name is there twice.
 pub(super) fn columns(
     numbered: bool,
-    inputs: Option<&Cells>,
-    outputs: Option<&Cells>,
+    inputs: Option<&Cells<'_>>,
+    outputs: Option<&Cells<'_>>,
     with_error: bool,
 ) -> Vec<(String, Origin)> {
     let mut columns: Vec<(String, Origin)> = Vec::new();
     columns.extend(numbered.then(|| (RECORD.to_owned(), Origin::Record)));
-    let names = |cells: Option<&Cells>| cells.map_or_else(Names::default, |it| it.names().clone());
+    let names =
+        |cells: Option<&Cells<'_>>| cells.map_or_else(Names::default, |it| it.names().clone());
     let mut add = |names: &[String], suffix: &str, origin: fn(usize) -> Origin| {
         for (place, name) in names.iter().enumerate() {
             let mut name = name.clone();
@@ -93,7 +94,7 @@ impl Plan {
     }
 
     pub(super) fn is_for(&self, entry: &Entry<'_>) -> bool {
-        let same = |known: &Option<Names>, cells: Option<&Cells>| match (known, cells) {
+        let same = |known: &Option<Names>, cells: Option<&Cells<'_>>| match (known, cells) {
             (Some(known), Some(cells)) => Arc::ptr_eq(known, cells.names()),
             (None, None) => true,
             _ => false,

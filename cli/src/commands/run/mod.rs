@@ -14,6 +14,7 @@ use std::time::Duration;
 use cspark_batches::run::{Run, RunBuilder, Source};
 use cspark_batches::{Client, JsonRow};
 use futures_util::StreamExt as _;
+use serde::de::IgnoredAny;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 pub(crate) use self::args::Args;
@@ -22,7 +23,6 @@ use self::checkpoint::{CheckpointFile, State};
 use self::interrupt::Interrupts;
 use self::progress::Display;
 use self::results::Results;
-use crate::cells::Cells;
 use crate::cli::Global;
 use crate::failure::{Exit, Failure};
 use crate::input::{BadRecord, Input, ReadFailure};
@@ -80,8 +80,10 @@ impl Args {
         let rows = input.into_records().map(|row| row.map(JsonRow::new));
         let mut run = client
             .batches()
-            .run::<JsonRow, Cells>(self.service.as_str(), Source::json_rows(columns, rows))
-            .chunker(chunker);
+            .run::<JsonRow, IgnoredAny>(self.service.as_str(), Source::json_rows(columns, rows))
+            .chunker(chunker)
+            // Cells go from the response to the file as they are.
+            .keep_outputs();
         if let Some(length) = length {
             run = run.expect_records(length);
         }
@@ -114,9 +116,9 @@ impl Args {
 
     fn set_options(
         &self,
-        mut run: RunBuilder<JsonRow, Cells>,
+        mut run: RunBuilder<JsonRow, IgnoredAny>,
         state: Option<&State>,
-    ) -> Result<RunBuilder<JsonRow, Cells>, Failure> {
+    ) -> Result<RunBuilder<JsonRow, IgnoredAny>, Failure> {
         let (_, format) = self.output()?;
         let limits = &self.limits;
         if self.is_ordered(format) {
@@ -192,7 +194,7 @@ impl Args {
 /// A run that is under way.
 struct Work<'a> {
     args: &'a Args,
-    run: Run<Cells>,
+    run: Run<IgnoredAny>,
     results: Results,
     checkpoint: Option<CheckpointFile>,
     display: Option<Display>,

@@ -1,12 +1,15 @@
 //! The files that a run writes: the output, the errors and the summaries.
 
+use std::fmt;
+
 use cspark_batches::run::{Checkpoint, Delivery, RecordError};
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::args::Args;
 use super::checkpoint::{Failed, State};
-use crate::cells::Cells;
+use crate::cells::{Cells, Splitter};
 use crate::failure::Failure;
 use crate::files::Format;
 use crate::output::{Encoder, Entry, OutputFile, complete};
@@ -20,7 +23,48 @@ pub(super) struct Results {
     /// The columns of a Parquet file that is made at the end.
     parquet: Option<Vec<String>>,
     with_inputs: bool,
+    splitters: Splitters,
     pub(super) failed: Failed,
+}
+
+/// What takes the two sides of a record apart.
+#[derive(Debug, Default)]
+struct Splitters {
+    inputs: Splitter,
+    outputs: Splitter,
+}
+
+/// Why a record has no output.
+enum Problem<'a> {
+    Record(&'a RecordError),
+    /// The output is JSON, but has no names.
+    NoObject,
+}
+
+impl fmt::Display for Problem<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(error) => error.fmt(f),
+            Self::NoObject => f.write_str("the output cannot be read: it has no named cells"),
+        }
+    }
+}
+
+impl Problem<'_> {
+    fn count(&self, failed: &mut Failed) {
+        match self {
+            Self::Record(RecordError::Unreadable { .. }) | Self::NoObject => failed.unreadable += 1,
+            Self::Record(RecordError::Rejected(_)) => failed.rejected += 1,
+            Self::Record(_) => failed.at_service += 1,
+        }
+    }
+
+    fn for_line<'a>(&'a self, text: &'a str) -> ErrorText<'a> {
+        match self {
+            Self::Record(RecordError::Failed(message)) => ErrorText::OfService(message),
+            _ => ErrorText::Own(text),
+        }
+    }
 }
 
 /// A line of the file for errors.
@@ -73,6 +117,7 @@ impl Results {
             summaries: summaries.transpose()?,
             parquet: (format == Format::Parquet).then(|| args.writing.columns.clone()),
             with_inputs: args.writing.with_inputs,
+            splitters: Splitters::default(),
             failed: state.map(|state| state.failed).unwrap_or_default(),
         })
     }
@@ -88,24 +133,45 @@ impl Results {
     }
 
     /// Writes what a delivery has.
-    pub(super) fn take(&mut self, delivery: &Delivery<Cells>) -> Result<(), Failure> {
+    pub(super) fn take(&mut self, delivery: &Delivery<IgnoredAny>) -> Result<(), Failure> {
+        let Splitters { inputs, outputs } = &mut self.splitters;
+        let mut outputs = outputs.records(delivery.outputs_json().unwrap_or_default());
         let needs_inputs = self.with_inputs || (self.errors.is_some() && delivery.failed() > 0);
-        let inputs: Option<Vec<Cells>> = match needs_inputs {
-            true => delivery.inputs().transpose()?,
-            false => None,
-        };
-        for (place, (record, outcome)) in delivery.iter().enumerate() {
-            let inputs = inputs.as_ref().and_then(|inputs| inputs.get(place));
-            let error = outcome.as_ref().err().map(ToString::to_string);
-            let text = error.as_deref().unwrap_or_default();
+        let inputs_json = delivery.inputs_json().filter(|_| needs_inputs);
+        let mut inputs = inputs.records(inputs_json.unwrap_or_default());
+        let (mut input, mut output) = (Cells::default(), Cells::default());
+        for (record, outcome) in delivery.iter() {
+            let input = inputs.next(&mut input).map(|()| &input);
+            let output = outputs.next(&mut output).map(|()| &output);
+            let error = match (outcome, output) {
+                (Ok(_), Some(_)) => None,
+                (Ok(_), None) => Some(Problem::NoObject),
+                (Err(error), _) => Some(Problem::Record(error)),
+            };
+            let text = error.as_ref().map(ToString::to_string);
             let entry = Entry {
                 record,
-                inputs: inputs.filter(|_| self.with_inputs),
-                outcome: outcome.as_ref().map_err(|_| text),
+                inputs: input.filter(|_| self.with_inputs),
+                outcome: match (&text, output) {
+                    (None, Some(output)) => Ok(output),
+                    (text, _) => Err(text.as_deref().unwrap_or_default()),
+                },
             };
             self.encoder.write(&entry, self.output.buffer())?;
-            if let Err(error) = outcome {
-                self.take_error(delivery.chunk_id(), record, error, text, inputs)?;
+            if let (Some(error), Some(text)) = (error, &text) {
+                error.count(&mut self.failed);
+                if let Some(file) = &mut self.errors {
+                    let inputs = input.map(Cells::to_object);
+                    append(
+                        file,
+                        &ErrorLine {
+                            record,
+                            chunk: delivery.chunk_id(),
+                            error: error.for_line(text),
+                            inputs: inputs.as_deref(),
+                        },
+                    )?;
+                }
             }
             self.output.write_if_full()?;
         }
@@ -122,37 +188,6 @@ impl Results {
             )?;
         }
         Ok(())
-    }
-
-    fn take_error(
-        &mut self,
-        chunk: &str,
-        record: u64,
-        error: &RecordError,
-        text: &str,
-        inputs: Option<&Cells>,
-    ) -> Result<(), Failure> {
-        match error {
-            RecordError::Unreadable { .. } => self.failed.unreadable += 1,
-            RecordError::Rejected(_) => self.failed.rejected += 1,
-            _ => self.failed.at_service += 1,
-        }
-        let Some(file) = &mut self.errors else {
-            return Ok(());
-        };
-        let inputs = inputs.map(Cells::to_object);
-        append(
-            file,
-            &ErrorLine {
-                record,
-                chunk,
-                error: match error {
-                    RecordError::Failed(message) => ErrorText::OfService(message),
-                    _ => ErrorText::Own(text),
-                },
-                inputs: inputs.as_deref(),
-            },
-        )
     }
 
     /// The number of records with an entry.
