@@ -120,7 +120,7 @@ pub(super) struct ChunkOptions {
     /// Inputs that all records share: a JSON object, or the name of a file with one. An object on
     /// the command line shows in lists of processes and in the report; a file does not
     #[arg(long, value_name = "FILE|JSON")]
-    parameters: Option<String>,
+    pub(super) parameters: Option<String>,
     /// Aggregates for the service to compute over each chunk, as SUM:premium; with --summaries
     #[arg(long, value_name = "OPERATOR:OUTPUT,...", value_delimiter = ',', value_parser = aggregate, requires = "summaries")]
     summary: Vec<(String, String)>,

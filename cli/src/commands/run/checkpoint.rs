@@ -162,6 +162,7 @@ fn settings(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
     let (output, format) = args.output()?;
     let path =
         |path: Option<&PathBuf>| path.map_or(String::new(), |path| path.display().to_string());
+    let text = |text: Option<&String>| text.cloned().unwrap_or_default();
     let writing = &args.writing;
     let mut settings: BTreeMap<&str, String> = BTreeMap::from([
         ("service", args.service.clone()),
@@ -188,6 +189,19 @@ fn settings(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
         ("choice of --columns", writing.columns.join(",")),
         ("file for errors", path(writing.errors.as_ref())),
         ("file for summaries", path(args.chunks.summaries.as_ref())),
+        (
+            "choice of --parameters",
+            text(args.chunks.parameters.as_ref()),
+        ),
+        ("choice of --outputs", args.batch.outputs.join(",")),
+        ("choice of --subservices", args.batch.subservices.join(",")),
+        (
+            "choice of --active-since",
+            args.batch
+                .active_since
+                .as_ref()
+                .map_or_else(String::new, |moment| moment.as_str().to_owned()),
+        ),
         (
             "choice of --skip-bad-records",
             args.skip_bad_records.to_string(),

@@ -106,9 +106,17 @@ fn ctrl_c_delivers_what_is_at_the_service_and_the_run_can_go_on() {
     ended.says("--resume continues");
     let again = world.run(arguments).expect(2);
     again.says("continue that with --resume, or delete the file");
-    let other = format!("{arguments} --resume --columns n");
-    let other = world.run(&other).expect(2);
-    other.says("another choice of --columns: ");
+    for (option, value) in [
+        ("--columns", "n"),
+        ("--parameters", "{\"p\":1}"),
+        ("--outputs", "n"),
+        ("--active-since", "2026-01-31T00:00:00Z"),
+    ] {
+        let other = world.run(&format!("{arguments} --resume {option} {value}"));
+        other
+            .expect(2)
+            .says(&format!("another choice of {option}: "));
+    }
     // The emulator works faster now.
     world.emulator.advance(Duration::from_secs(60));
     world.run(&format!("{arguments} --resume")).expect(0);
