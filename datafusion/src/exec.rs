@@ -27,9 +27,12 @@ use crate::table::ERROR;
 
 /// Runs the rows of its input through a service, with one managed run for each partition.
 ///
-/// The runs share the limits of the service: each has its part of the memory and the runners, and
-/// there are no more partitions than batches are allowed. A run reads its input no faster than its
-/// output is taken. When a query is cancelled, so are its batches.
+/// The runs share the limits of the service: each has its part of the memory and the runners. In one
+/// process there are no more partitions than batches are allowed. On a cluster there are as many as
+/// the input has, since the cluster gives each task some partitions of the input by their number.
+///
+/// A run reads its input no faster than its output is taken. When a query is cancelled, so are its
+/// batches.
 #[derive(Debug)]
 pub struct SparkExec {
     input: Arc<dyn ExecutionPlan>,
@@ -64,14 +67,15 @@ impl SparkExec {
                 return plan_err!("the service `{}` has no output `{name}`", service.locator());
             }
         }
-        let partitions = input
-            .output_partitioning()
-            .partition_count()
-            .min(service.limits.batches);
+        let of_input = input.output_partitioning().partition_count();
+        let partitions = match service.is_on_cluster() {
+            true => of_input,
+            false => of_input.min(service.limits.batches),
+        };
         // The rows come in the order in which their chunks are computed.
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(partitions.max(1)),
+            Partitioning::UnknownPartitioning(partitions),
             EmissionType::Incremental,
             input.boundedness(),
         );
@@ -87,6 +91,25 @@ impl SparkExec {
 
     fn partitions(&self) -> usize {
         self.properties.output_partitioning().partition_count()
+    }
+
+    /// How many runs there may be at a time. On a cluster this operator has only the partitions of a
+    /// task, so it does not know how many the others have.
+    fn runs(&self) -> usize {
+        match self.service.is_on_cluster() {
+            true => self.service.limits.batches,
+            false => self.partitions(),
+        }
+    }
+
+    #[cfg(feature = "codec")]
+    pub(crate) fn service(&self) -> &SparkService {
+        &self.service
+    }
+
+    #[cfg(feature = "codec")]
+    pub(crate) fn sent(&self) -> &[String] {
+        &self.sent
     }
 
     /// The outputs that the service is asked for. It has to be asked for one if only errors are
@@ -195,18 +218,20 @@ impl ExecutionPlan for SparkExec {
             .collect::<Result<_>>()?;
         let table = Table::stream(self.input.schema(), stream::select_all(inputs));
 
-        let memory = self.service.limits.memory / partitions;
+        let runs = self.runs();
+        let memory = self.service.limits.memory / runs;
         let runners = self.service.limits.runners.map(|runners| {
-            let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
-            (runners / partitions).max(1)
+            let runs = u32::try_from(runs).unwrap_or(u32::MAX);
+            (runners / runs).max(1)
         });
+        let correlation_id = self.service.correlation_id.clone();
         let reservation =
             MemoryConsumer::new(format!("SparkExec[{partition}]")).register(context.memory_pool());
         reservation.try_grow(memory)?;
-        let set = self.service.options.clone();
+        let set = self.service.run_options();
         let run = self
             .service
-            .spark
+            .client()?
             .batches()
             .run_table(self.service.locator(), table)
             .send(self.sent.clone())
@@ -215,9 +240,14 @@ impl ExecutionPlan for SparkExec {
             .error_column(ERROR)
             .batch_size(context.session_config().batch_size())
             .options(move |run| {
-                let run = run.memory(memory).batch_options(|create| match runners {
-                    Some(runners) => create.max_runners(runners),
-                    None => create,
+                let run = run.memory(memory).batch_options(|mut create| {
+                    if let Some(runners) = runners {
+                        create = create.max_runners(runners);
+                    }
+                    if let Some(id) = &correlation_id {
+                        create = create.correlation_id(&**id);
+                    }
+                    create
                 });
                 match set {
                     Some(set) => set(run),

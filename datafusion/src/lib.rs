@@ -23,9 +23,15 @@
 //! The result has the columns of the input, the outputs of the service, and `error`; see
 //! [`SparkTable`]. [`SparkService`] sets the limits: memory, batches, runners.
 //! [`register_spark_services`] is for SQL.
+//!
+//! With the feature `codec` queries run on a cluster, such as one of Apache Ballista: see
+//! `SparkLogicalCodec` and `SparkPhysicalCodec`.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "codec")]
+mod codec;
+mod connection;
 mod dataframe;
 mod exec;
 mod function;
@@ -34,6 +40,8 @@ mod partition;
 mod service;
 mod table;
 
+#[cfg(feature = "codec")]
+pub use codec::{SparkLogicalCodec, SparkPhysicalCodec};
 pub use dataframe::DataFrameExt;
 pub use exec::SparkExec;
 pub use function::register_spark_services;

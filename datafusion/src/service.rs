@@ -8,7 +8,10 @@ use cspark_batches::service::Columns;
 use cspark_batches::{Client, ServiceUri};
 use cspark_batches_arrow::{Inner, output_schema};
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::plan_err;
 use datafusion::error::{DataFusionError, Result};
+
+use crate::connection::{Connection, SetOptions};
 
 /// A service with its columns and the limits of its runs. Cheap to clone.
 ///
@@ -16,16 +19,15 @@ use datafusion::error::{DataFusionError, Result};
 /// SQL, and [`DataFrameExt`](crate::DataFrameExt) is for data frames.
 #[derive(Clone)]
 pub struct SparkService {
-    pub(crate) spark: Client,
+    connection: Connection,
     locator: Arc<str>,
     columns: Arc<Columns>,
     outputs: SchemaRef,
     pub(crate) limits: Limits,
     pub(crate) options: Option<Arc<SetOptions>>,
+    pub(crate) correlation_id: Option<Arc<str>>,
     records: Arc<AtomicU64>,
 }
-
-type SetOptions = dyn Fn(Inner) -> Inner + Send + Sync;
 
 /// The limits of one operator, all its partitions together.
 #[derive(Clone, Copy, Debug)]
@@ -62,13 +64,22 @@ impl SparkService {
     /// A service whose columns are known.
     #[must_use]
     pub fn with_columns(spark: &Client, locator: impl AsRef<str>, columns: Columns) -> Self {
+        Self::new(
+            Connection::Process(spark.clone()),
+            locator.as_ref(),
+            columns,
+        )
+    }
+
+    pub(crate) fn new(connection: Connection, locator: &str, columns: Columns) -> Self {
         Self {
-            spark: spark.clone(),
-            locator: locator.as_ref().into(),
+            connection,
+            locator: locator.into(),
             outputs: output_schema(&columns),
             columns: Arc::new(columns),
             limits: Limits::default(),
             options: None,
+            correlation_id: None,
             records: Arc::default(),
         }
     }
@@ -90,8 +101,12 @@ impl SparkService {
         self
     }
 
-    /// Sets the most batches of an operator, and so its number of partitions; 4 unless set, at least
-    /// 1. An input of more partitions is merged into as many.
+    /// Sets the most batches of an operator at a time; 4 unless set, at least 1. The limits of memory
+    /// and runners are for all of them together.
+    ///
+    /// In one process an input of more partitions is merged into as many. On a cluster each partition
+    /// of the input has a batch of its own, so that it can be computed again; as many are open as the
+    /// executors have cores for tasks, so set that number here.
     #[must_use]
     pub fn max_batches(mut self, batches: usize) -> Self {
         self.limits.batches = batches.max(1);
@@ -107,11 +122,56 @@ impl SparkService {
     }
 
     /// Sets anything else about the run of each partition; see
-    /// [`options`](cspark_batches_arrow::TableRunBuilder::options).
+    /// [`options`](cspark_batches_arrow::TableRunBuilder::options). On a cluster the executors set it.
     #[must_use]
     pub fn options(mut self, set: impl Fn(Inner) -> Inner + Send + Sync + 'static) -> Self {
         self.options = Some(Arc::new(set));
         self
+    }
+
+    /// Sets the correlation id of all batches, by which
+    /// [`cancel_open_batches`](Self::cancel_open_batches) finds them: one that no other query has.
+    #[must_use]
+    pub fn correlation_id(mut self, id: impl AsRef<str>) -> Self {
+        self.correlation_id = Some(id.as_ref().into());
+        self
+    }
+
+    /// Cancels the batches with this service's correlation id that are still open, and returns their
+    /// ids. For the end of a query on a cluster, whether it succeeded or not: an executor that was
+    /// killed left its batches open, and others have computed their records again. A query that still
+    /// runs loses its batches, too.
+    ///
+    /// A query in one process needs no such thing: it closes or cancels its own batches. Batches that
+    /// nobody cancels are closed by the service when they are idle for 30 minutes.
+    ///
+    /// # Errors
+    ///
+    /// If no [correlation id](Self::correlation_id) is set, or a request fails after retries. Batches
+    /// that were found before are cancelled nevertheless.
+    pub async fn cancel_open_batches(&self) -> Result<Vec<String>> {
+        let Some(wanted) = self.correlation_id.as_deref() else {
+            return plan_err!(
+                "the service `{}` has no correlation id, by which its batches are found",
+                self.locator
+            );
+        };
+        let batches = self.client()?.batches();
+        let listed = batches.describe().await.map_err(external)?;
+        let listed = listed.in_progress_batches.into_iter().flatten();
+        let mut cancelled = Vec::new();
+        for id in listed.filter_map(|batch| batch.id) {
+            let pipeline = batches.of(&id);
+            // The list lacks the correlation ids.
+            let info = pipeline.info().await.map_err(external)?;
+            let found = info.details().and_then(|it| it.correlation_id.as_deref());
+            let has_ended = info.status().is_some_and(|status| status.is_terminal());
+            if found == Some(wanted) && !has_ended {
+                pipeline.cancel().await.map_err(external)?;
+                cancelled.push(id);
+            }
+        }
+        Ok(cancelled)
     }
 
     /// The locator of the service.
@@ -131,7 +191,21 @@ impl SparkService {
         self.records.fetch_add(records as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn columns(&self) -> &Columns {
+    pub(crate) fn client(&self) -> Result<Client> {
+        self.connection.client()
+    }
+
+    /// Whether the runs are in the executors of a cluster.
+    pub(crate) fn is_on_cluster(&self) -> bool {
+        self.connection.is_cluster()
+    }
+
+    /// The options for all runs: those of the executor, if there is one.
+    pub(crate) fn run_options(&self) -> Option<Arc<SetOptions>> {
+        self.connection.options().or_else(|| self.options.clone())
+    }
+
+    pub(crate) fn columns(&self) -> &Arc<Columns> {
         &self.columns
     }
 

@@ -45,13 +45,20 @@ impl SparkTable {
     ///
     /// If no column of the plan is an input of the service, or a column would be there twice.
     pub fn try_new(plan: LogicalPlan, service: SparkService) -> Result<Self> {
+        let columns = Arc::clone(service.columns());
+        let is_input = |name: &str| columns.inputs().iter().any(|column| column.name() == name);
+        Self::sending(plan, service, is_input)
+    }
+
+    /// The same, sending the columns with these names.
+    pub(crate) fn sending(
+        plan: LogicalPlan,
+        service: SparkService,
+        is_sent: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
         let inputs = plan.schema().fields().clone();
-        let is_input = |name: &str| {
-            let mut columns = service.columns().inputs().iter();
-            columns.any(|column| column.name() == name)
-        };
         let sent: Vec<usize> = (0..inputs.len())
-            .filter(|place| is_input(inputs[*place].name()))
+            .filter(|place| is_sent(inputs[*place].name()))
             .collect();
         if sent.is_empty() {
             let wanted: Vec<_> = service
@@ -89,6 +96,22 @@ impl SparkTable {
             schema: Arc::new(Schema::new(fields)),
             sent,
         })
+    }
+
+    #[cfg(feature = "codec")]
+    pub(crate) fn plan(&self) -> &LogicalPlan {
+        &self.plan
+    }
+
+    #[cfg(feature = "codec")]
+    pub(crate) fn service(&self) -> &SparkService {
+        &self.service
+    }
+
+    /// The names of the columns that are sent.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        let name = |place: &usize| self.schema.field(*place).name().clone();
+        self.sent.iter().map(name).collect()
     }
 
     fn inputs(&self) -> usize {
@@ -177,13 +200,11 @@ impl TableProvider for SparkTable {
         if !uses_service {
             return Ok(plan);
         }
-        let name = |place: &usize| self.schema.field(*place).name().clone();
-        let sent = self.sent.iter().map(name).collect();
         let wanted = self.schema.project(wanted)?;
         Ok(Arc::new(SparkExec::try_new(
             plan,
             self.service.clone(),
-            sent,
+            self.sent(),
             Arc::new(wanted),
         )?))
     }

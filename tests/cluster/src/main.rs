@@ -1,0 +1,92 @@
+//! The scheduler and the executors of a cluster that knows services: those of Apache Ballista, with
+//! the codecs of `cspark-batches-datafusion`.
+//!
+//! ```text
+//! cluster scheduler <port> <executors>
+//! CSPARK_BASE_URL=.. CSPARK_BEARER_TOKEN=.. cluster executor <port of the scheduler> <cores>
+//! ```
+//!
+//! Both are on the loopback interface, and an executor that is lost is noticed within seconds. Once
+//! there are so many executors, `GET /readyz` of the scheduler succeeds.
+
+use std::error::Error;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use ballista_core::serde::{BallistaLogicalExtensionCodec, BallistaPhysicalExtensionCodec};
+use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use ballista_scheduler::cluster::BallistaCluster;
+use ballista_scheduler::config::{SchedulerConfig, TaskDistributionPolicy};
+use ballista_scheduler::scheduler_process::start_server;
+use cspark_batches_datafusion::{SparkLogicalCodec, SparkPhysicalCodec};
+
+const HOST: &str = "127.0.0.1";
+/// Between the signs of life of an executor, and of how many an executor may miss.
+const HEARTBEAT_SECONDS: u64 = 1;
+const MISSED_HEARTBEATS: u64 = 5;
+/// Small chunks, so that a partition takes some.
+const CHUNK_SIZE: usize = 50;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["scheduler", port, executors] => scheduler(port.parse()?, executors.parse()?).await,
+        ["executor", port, cores] => executor(port.parse()?, cores.parse()?).await,
+        _ => Err(
+            "use: cluster scheduler <port> <executors>, or: cluster executor <port> <cores>".into(),
+        ),
+    }
+}
+
+async fn scheduler(port: u16, executors: usize) -> Result<(), Box<dyn Error>> {
+    let config = SchedulerConfig {
+        bind_host: HOST.to_owned(),
+        bind_port: port,
+        external_host: HOST.to_owned(),
+        min_ready_executors: executors,
+        task_distribution: TaskDistributionPolicy::RoundRobin,
+        executor_timeout_seconds: HEARTBEAT_SECONDS * MISSED_HEARTBEATS,
+        no_executors_grace_period_seconds: HEARTBEAT_SECONDS * MISSED_HEARTBEATS,
+        expire_dead_executor_interval_seconds: HEARTBEAT_SECONDS,
+        override_logical_codec: Some(Arc::new(logical_codec())),
+        override_physical_codec: Some(Arc::new(physical_codec())),
+        ..SchedulerConfig::default()
+    };
+    let cluster = BallistaCluster::new_from_config(&config).await?;
+    let address = format!("{HOST}:{port}").parse()?;
+    Ok(start_server(cluster, address, Arc::new(config)).await?)
+}
+
+async fn executor(scheduler_port: u16, vcores: usize) -> Result<(), Box<dyn Error>> {
+    let config = ExecutorProcessConfig {
+        bind_host: HOST.to_owned(),
+        external_host: Some(HOST.to_owned()),
+        port: free_port()?,
+        grpc_port: free_port()?,
+        scheduler_host: HOST.to_owned(),
+        scheduler_port,
+        scheduler_connect_timeout_seconds: 30,
+        vcores,
+        executor_heartbeat_interval_seconds: HEARTBEAT_SECONDS,
+        override_logical_codec: Some(Arc::new(logical_codec())),
+        override_physical_codec: Some(Arc::new(physical_codec())),
+        ..ExecutorProcessConfig::default()
+    };
+    Ok(start_executor_process(Arc::new(config)).await?)
+}
+
+fn logical_codec() -> SparkLogicalCodec {
+    SparkLogicalCodec::new(Arc::new(BallistaLogicalExtensionCodec::default()))
+}
+
+fn physical_codec() -> SparkPhysicalCodec {
+    SparkPhysicalCodec::new(Arc::new(BallistaPhysicalExtensionCodec::default()))
+        .options(|run| run.chunk_size(CHUNK_SIZE))
+}
+
+/// Executors cannot take port 0, since they tell the scheduler their ports before they bind them.
+fn free_port() -> Result<u16, std::io::Error> {
+    Ok(TcpListener::bind((HOST, 0))?.local_addr()?.port())
+}

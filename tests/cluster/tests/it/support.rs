@@ -1,0 +1,231 @@
+//! A cluster of processes, and what all tests need.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use ballista::prelude::{SessionConfigExt as _, SessionContextExt as _};
+use ballista_core::serde::BallistaLogicalExtensionCodec;
+use cspark_batches::Client;
+use cspark_batches_datafusion::SparkLogicalCodec;
+use cspark_emulator::{Builder, Emulator, Service, schemars};
+use datafusion::arrow::array::{Float64Array, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::dataframe::DataFrameWriteOptions;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+
+pub(crate) const SERVICE: &str = "my-folder/box";
+pub(crate) const SECRET: &str = "a-token-that-nobody-may-see";
+pub(crate) const PARTITIONS: usize = 8;
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[schemars(crate = "cspark_emulator::schemars")]
+struct Side {
+    side: f64,
+}
+
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[schemars(crate = "cspark_emulator::schemars")]
+struct Sizes {
+    area: f64,
+    volume: f64,
+}
+
+fn sizes(side: Side) -> Result<Sizes, String> {
+    let side = side.side;
+    match side < 0.0 {
+        true => Err("the side is negative".to_owned()),
+        false => Ok(Sizes {
+            area: side * side,
+            volume: side * side * side,
+        }),
+    }
+}
+
+pub(crate) async fn start(builder: Builder) -> (Emulator, Client) {
+    let builder = builder.service(SERVICE, Service::described(sizes));
+    let emulator = builder.bearer_token(SECRET).start().await.unwrap();
+    let spark = Client::builder()
+        .base_url(emulator.base_url())
+        .bearer_token(SECRET);
+    (emulator, spark.build().unwrap())
+}
+
+/// A folder that is removed at the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("cspark-cluster-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// As DataFusion names a folder.
+    pub(crate) fn table(&self, name: &str) -> String {
+        format!("{}/{name}/", self.0.display())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// A program that is killed at the end.
+pub(crate) struct Process(Child);
+
+impl Process {
+    fn start(arguments: &[&str], environment: &[(&str, &str)], folder: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cluster"));
+        command.args(arguments).current_dir(folder);
+        // Executors keep their shuffle files in folders of their own in the one for such files.
+        command.env("TMPDIR", folder);
+        for name in ["CSPARK_BASE_URL", "CSPARK_BEARER_TOKEN", "CSPARK_API_KEY"] {
+            command.env_remove(name);
+        }
+        command.envs(environment.iter().copied());
+        Self(command.spawn().unwrap())
+    }
+
+    /// As `kill -9` does it: the program cannot say goodbye.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// A scheduler and executors, each a process.
+pub(crate) struct Cluster {
+    port: u16,
+    _scheduler: Process,
+    pub(crate) executors: Vec<Process>,
+}
+
+impl Cluster {
+    pub(crate) fn start(emulator: &Emulator, folder: &Folder, executors: usize) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = port.local_addr().unwrap().port();
+        let number = port.to_string();
+        let wanted = executors.to_string();
+        let scheduler = Process::start(&["scheduler", &number, &wanted], &[], folder.path());
+        let base_url = emulator.base_url();
+        let environment = [
+            ("CSPARK_BASE_URL", base_url.as_str()),
+            ("CSPARK_BEARER_TOKEN", SECRET),
+        ];
+        let start = |_| Process::start(&["executor", &number, "2"], &environment, folder.path());
+        Self {
+            port,
+            _scheduler: scheduler,
+            executors: (0..executors).map(start).collect(),
+        }
+    }
+
+    /// A session whose queries run on the cluster, once all executors are there.
+    pub(crate) async fn session(&self) -> SessionContext {
+        while !self.is_ready() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let codec = SparkLogicalCodec::new(Arc::new(BallistaLogicalExtensionCodec::default()));
+        let config = SessionConfig::new_with_ballista()
+            .with_target_partitions(PARTITIONS)
+            .with_ballista_logical_extension_codec(Arc::new(codec));
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .build();
+        let url = format!("df://127.0.0.1:{}", self.port);
+        SessionContext::remote_with_state(&url, state)
+            .await
+            .unwrap()
+    }
+
+    fn is_ready(&self) -> bool {
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            let request = "GET /readyz HTTP/1.1\r\nhost: scheduler\r\nconnection: close\r\n\r\n";
+            stream.write_all(request.as_bytes())?;
+            let mut response = String::new();
+            stream.read_to_string(&mut response)?;
+            Ok(response)
+        };
+        ask().is_ok_and(|response| response.starts_with("HTTP/1.1 200"))
+    }
+}
+
+/// Writes so many boxes into a folder of Parquet files, one for each partition: `id`, `name` and
+/// `side`.
+pub(crate) async fn write_boxes(records: usize, folder: &str) {
+    let context = local();
+    for partition in 0..PARTITIONS {
+        let boxes = boxes(records, partition);
+        let file = format!("{folder}{partition}.parquet");
+        let frame = context.read_batch(boxes).unwrap();
+        let options = DataFrameWriteOptions::new();
+        frame.write_parquet(&file, options, None).await.unwrap();
+    }
+}
+
+pub(crate) fn local() -> SessionContext {
+    let config = SessionConfig::new().with_target_partitions(PARTITIONS);
+    SessionContext::new_with_config(config)
+}
+
+pub(crate) async fn register(context: &SessionContext, folder: &str) {
+    let options = ParquetReadOptions::default();
+    context
+        .register_parquet("boxes", folder, options)
+        .await
+        .unwrap();
+}
+
+fn boxes(records: usize, partition: usize) -> RecordBatch {
+    let of_partition = |id: &i64| *id as usize % PARTITIONS == partition;
+    let ids: Vec<i64> = (0..records as i64).filter(of_partition).collect();
+    // Some are refused by the service.
+    let sides = ids.iter().map(|id| *id as f64 / 2.0 - 3.0);
+    let names = ids.iter().map(|id| format!("box {id}"));
+    RecordBatch::try_from_iter([
+        ("name", Arc::new(StringArray::from_iter_values(names)) as _),
+        ("side", Arc::new(Float64Array::from_iter_values(sides)) as _),
+        ("id", Arc::new(Int64Array::from(ids)) as _),
+    ])
+    .unwrap()
+}
+
+/// The rows as text, sorted, so that results can be compared record for record.
+pub(crate) fn shown(batches: &[RecordBatch]) -> Vec<String> {
+    let table = pretty_format_batches(batches).unwrap().to_string();
+    let rows = table.lines().filter(|line| line.starts_with('|')).skip(1);
+    let mut rows: Vec<String> = rows.map(ToOwned::to_owned).collect();
+    rows.sort();
+    rows
+}
+
+/// How many batches are open.
+pub(crate) fn open_batches(emulator: &Emulator) -> usize {
+    let ids = emulator.batch_ids().into_iter();
+    ids.filter(|id| emulator.batch(id).unwrap().status == "in_progress")
+        .count()
+}
