@@ -2,18 +2,15 @@
 //! [DataFusion](https://datafusion.apache.org)'s queries: from data frames and from SQL.
 //!
 //! ```no_run
-//! use cspark_batches::Client;
 //! use cspark_batches_datafusion::DataFrameExt as _;
-//! use datafusion::dataframe::DataFrameWriteOptions;
-//! use datafusion::prelude::*;
+//! # use cspark_batches::Client;
+//! # use datafusion::dataframe::DataFrameWriteOptions;
+//! # use datafusion::prelude::*;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let spark = Client::from_env()?;
 //! let context = SessionContext::new();
-//! # /*
 //! let policies = context.read_parquet("policies/", ParquetReadOptions::default()).await?;
-//! # */
-//! # let policies = context.table("policies").await?;
 //! let premiums = policies.spark_service(&spark, "my-folder/term-life").await?;
 //! premiums.write_parquet("premiums/", DataFrameWriteOptions::new(), None).await?;
 //! # Ok(())

@@ -4,4 +4,5 @@
 
 mod limits;
 mod queries;
+mod readme;
 mod support;
