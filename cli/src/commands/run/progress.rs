@@ -113,3 +113,29 @@ fn line(now: &Progress, share: Option<f64>) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_is_known() {
+        let mut now = Progress::default();
+        assert_eq!(line(&now, None), "0 records, 0/s; 0 chunks at the service");
+        now.delivered.records = 12_345;
+        now.records_per_second = 1000.4;
+        now.remaining = Some(Duration::from_secs(120));
+        now.pushed.chunks = 7;
+        now.pulled.chunks = 4;
+        now.input_buffer.used = Some(30);
+        now.input_buffer.remaining = Some(70);
+        now.output_buffer.used = Some(1);
+        now.workers = Some(5);
+        now.failed_records = 2;
+        assert_eq!(
+            line(&now, Some(0.25)),
+            "12,345 records (25 %), 1000/s, 2 minutes left; 3 chunks at the service, in 30 %, \
+             5 workers, 2 failed"
+        );
+    }
+}
