@@ -4,6 +4,7 @@ mod cases;
 mod endurance;
 mod model;
 mod random;
+mod scale;
 mod schedules;
 mod service;
 pub(super) mod shift;

@@ -10,7 +10,12 @@ use super::sim::{Sim, World};
 use crate::run::machine::{Ending, Settings};
 
 /// A service that takes `compute` for each chunk of 200 records and 40 kB, without faults.
-fn world(workers: u64, chunks: u64, compute: (Duration, Duration), memory: u64) -> World {
+pub(super) fn world(
+    workers: u64,
+    chunks: u64,
+    compute: (Duration, Duration),
+    memory: u64,
+) -> World {
     let none = (Duration::ZERO, Duration::ZERO);
     World {
         settings: Settings {
@@ -51,7 +56,7 @@ fn world(workers: u64, chunks: u64, compute: (Duration, Duration), memory: u64) 
 }
 
 /// The time that these chunks take if no worker ever waits for one.
-fn ideal(workers: u64, times: &[Duration]) -> Duration {
+pub(super) fn ideal(workers: u64, times: &[Duration]) -> Duration {
     let mut free: BinaryHeap<_> = (0..workers).map(|_| Reverse(Duration::ZERO)).collect();
     for time in times {
         let Reverse(at) = free.pop().expect("a worker");
