@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 
 use crate::encode::RowEncoder;
 use crate::error::{Error, Result};
-use crate::held::Held;
+use crate::held::{Held, Limit};
 use crate::output::{Layout, Output};
 use crate::rows::Rows;
 use crate::run::TableRun;
@@ -53,7 +53,6 @@ pub struct TableRunBuilder {
     send: Option<Vec<String>>,
     schema: Option<SchemaRef>,
     options: Vec<SetOptions>,
-    resume: Option<(Checkpoint, bool)>,
     layout: Layout,
 }
 
@@ -66,7 +65,6 @@ impl TableRunBuilder {
             send: None,
             schema: None,
             options: Vec::new(),
-            resume: None,
             layout: Layout::default(),
         }
     }
@@ -85,8 +83,7 @@ impl TableRunBuilder {
     /// # }
     /// ```
     ///
-    /// To resume a run, use [`resume`](Self::resume) and [`resume_at`](Self::resume_at) rather than
-    /// those of the run, so that outputs find their inputs.
+    /// It also [resumes](RunBuilder::resume) a run from a [checkpoint](TableRun::checkpoint).
     pub fn options(mut self, set: impl FnOnce(Inner) -> Inner + Send + 'static) -> Self {
         self.options.push(Box::new(set));
         self
@@ -122,8 +119,10 @@ impl TableRunBuilder {
 
     /// Puts the columns of the input before those of the outputs.
     ///
-    /// The input's batches are held in memory while a record of theirs has no outcome, beside the
-    /// run's memory budget.
+    /// A batch of the input is held in memory, all columns of it, while a record of it has no
+    /// outcome. The input is read no further while these batches take as much as the [memory
+    /// budget](RunBuilder::memory) of the run, which is for the JSON of records and results, so a
+    /// run with inputs takes up to twice its budget and a batch.
     pub fn with_inputs(mut self) -> Self {
         self.layout.inputs = Some(SchemaRef::clone(&self.table.schema));
         self
@@ -160,20 +159,6 @@ impl TableRunBuilder {
         self
     }
 
-    /// Continues where another run stopped, with the same input from its beginning; see
-    /// [`RunBuilder::resume`] and [`TableRun::checkpoint`].
-    pub fn resume(mut self, checkpoint: Checkpoint) -> Self {
-        self.resume = Some((checkpoint, false));
-        self
-    }
-
-    /// Like [`resume`](Self::resume), with an input that begins at the record of the number
-    /// [`Checkpoint::first_open_record`].
-    pub fn resume_at(mut self, checkpoint: Checkpoint) -> Self {
-        self.resume = Some((checkpoint, true));
-        self
-    }
-
     /// Starts the run, in a task of its own on the current tokio runtime.
     ///
     /// # Errors
@@ -189,7 +174,6 @@ impl TableRunBuilder {
             send,
             schema,
             options,
-            resume,
             layout,
         } = self;
         let encoder = RowEncoder::new(&table.schema, send.as_deref())?;
@@ -197,15 +181,10 @@ impl TableRunBuilder {
             let fields = schema.fields().iter();
             fields.map(|field| field.name().clone()).collect::<Vec<_>>()
         });
-        let first = match &resume {
-            Some((checkpoint, true)) => checkpoint.first_open_record(),
-            _ => 0,
-        };
-        let resumed = resume.is_some();
-        let held = Held::new(first);
+        let held = Held::default();
         let output = Output::new(layout, schema, held.clone())?;
         let names = encoder.names();
-        let rows = Rows::new(table.batches, encoder, held, output.joins_inputs());
+        let rows = Rows::new(table.batches, encoder, held.clone(), output.joins_inputs());
         let mut run: Inner = batches.run(service?, Source::json_rows(names, rows));
         run = run.keep_outputs();
         if let Some(records) = table.records {
@@ -217,15 +196,17 @@ impl TableRunBuilder {
         if let Some(wanted) = wanted {
             run = run.batch_options(|create| create.selected_outputs(wanted));
         }
-        run = match resume {
-            None => run,
-            Some((checkpoint, true)) => run.resume_at(checkpoint),
-            Some((checkpoint, false)) => run.resume(checkpoint),
-        };
         for set in options {
             run = set(run);
         }
-        Ok(TableRun::new(run.start()?, output, resumed))
+        let done = run.checkpoint().map(Checkpoint::first_open_record);
+        let limit = Limit {
+            bytes: run.memory_budget(),
+            records: run.max_chunk_records(),
+        };
+        let first = run.first_record();
+        held.begin(first, done.unwrap_or(first), limit);
+        Ok(TableRun::new(run.start()?, output, done.is_some()))
     }
 }
 

@@ -43,8 +43,8 @@ pub(crate) struct Output {
     layout: Layout,
     held: Held,
     known: Option<Known>,
-    /// Deliveries before the schema is known: those without an output.
-    waiting: Vec<Delivery<IgnoredAny>>,
+    /// Deliveries before the schema is known: those without an output, with their inputs.
+    waiting: Vec<(Delivery<IgnoredAny>, Vec<RecordBatch>)>,
 }
 
 /// What is known with the schema.
@@ -86,29 +86,33 @@ impl Output {
 
     /// Takes a delivery.
     pub(crate) fn push(&mut self, delivery: Delivery<IgnoredAny>) -> Result<()> {
+        let inputs = match self.joins_inputs() {
+            true => self.held.take(delivery.records()),
+            false => Vec::new(),
+        };
         if self.known.is_none() {
             let inferred = match delivery.outputs_json() {
                 Some(json) if delivery.outcomes().iter().any(Result::is_ok) => infer(json)?,
                 _ => None,
             };
             let Some(outputs) = inferred else {
-                self.waiting.push(delivery);
+                self.waiting.push((delivery, inputs));
                 return Ok(());
             };
             self.know(outputs)?;
         }
-        self.decode(delivery)
+        self.decode(delivery, inputs)
     }
 
     fn know(&mut self, outputs: SchemaRef) -> Result<()> {
         self.known = Some(Known::new(&self.layout, outputs)?);
-        for delivery in std::mem::take(&mut self.waiting) {
-            self.decode(delivery)?;
+        for (delivery, inputs) in std::mem::take(&mut self.waiting) {
+            self.decode(delivery, inputs)?;
         }
         Ok(())
     }
 
-    fn decode(&mut self, delivery: Delivery<IgnoredAny>) -> Result<()> {
+    fn decode(&mut self, delivery: Delivery<IgnoredAny>, inputs: Vec<RecordBatch>) -> Result<()> {
         let Some(known) = &mut self.known else {
             return Ok(());
         };
@@ -132,12 +136,9 @@ impl Output {
 
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(known.schema.fields().len());
         if let Some(schema) = &self.layout.inputs {
-            let inputs = concat_batches(schema, &self.held.take(numbers.clone()))?;
+            let inputs = concat_batches(schema, &inputs)?;
             if inputs.num_rows() != records {
-                let why = format!(
-                    "the inputs of records {numbers:?} are not held; the run was \
-                                   probably resumed by its options"
-                );
+                let why = format!("the inputs of records {numbers:?} are not held any more");
                 return Err(Error::Schema(why));
             }
             columns.extend(inputs.columns().iter().cloned());

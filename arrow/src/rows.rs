@@ -60,14 +60,17 @@ impl Stream for Rows {
             }
             let (batch, first) = match self.rest.take() {
                 Some(rest) => rest,
-                None => match ready!(self.batches.as_mut().poll_next(cx)) {
-                    Some(Ok(batch)) => {
-                        let first = self.held.add(&batch, self.hold);
-                        (batch, first)
+                None => {
+                    ready!(self.held.poll_room(cx));
+                    match ready!(self.batches.as_mut().poll_next(cx)) {
+                        Some(Ok(batch)) => {
+                            let first = self.held.add(&batch, self.hold);
+                            (batch, first)
+                        }
+                        Some(Err(error)) => return Poll::Ready(Some(Err(Error::Arrow(error)))),
+                        None => return Poll::Ready(None),
                     }
-                    Some(Err(error)) => return Poll::Ready(Some(Err(Error::Arrow(error)))),
-                    None => return Poll::Ready(None),
-                },
+                }
             };
             if let Err(error) = self.encode_block(&batch, first) {
                 return Poll::Ready(Some(Err(error)));

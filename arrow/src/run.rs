@@ -118,7 +118,7 @@ impl Stream for TableRun {
                         self.fail(error);
                     }
                     if self.resumed && self.output.joins_inputs() {
-                        let open = self.run.checkpoint().first_open_record();
+                        let open = self.run.first_open_record();
                         self.output.held().drop_before(open);
                     }
                 }

@@ -135,6 +135,17 @@ impl Chunker {
         self.shared.asks_for_summary_only()
     }
 
+    /// The most records that a chunk can have.
+    pub(crate) fn max_records(&self) -> usize {
+        // The shortest record is a row of one digit, with a comma.
+        const SHORTEST: usize = "[0],".len();
+        match self.size {
+            ChunkSize::Records(records) => records,
+            ChunkSize::Bytes(bytes) => bytes / SHORTEST + 1,
+            ChunkSize::Count(_) => usize::MAX,
+        }
+    }
+
     /// Returns an iterator that makes chunks of the records, reading them lazily.
     ///
     /// An error ([`ErrorKind::Input`](crate::ErrorKind::Input)) ends the iterator. A wrong setting

@@ -376,6 +376,34 @@ impl<I, O> RunBuilder<I, O> {
         self.resume = Some((checkpoint, true));
         self
     }
+
+    /// The bytes of the [memory budget](Self::memory), for sources that hold what they read beside
+    /// it.
+    pub fn memory_budget(&self) -> usize {
+        usize::try_from(self.settings.memory).unwrap_or(usize::MAX)
+    }
+
+    /// The most records that a chunk can have. A source that holds back records until others are
+    /// delivered has to give as many before, or the run may wait for the rest of a chunk forever.
+    pub fn max_chunk_records(&self) -> usize {
+        // A resumed run cuts its chunks as the one before did.
+        let before = self.checkpoint().map_or(0, Checkpoint::max_chunk_records);
+        self.chunker.max_records().max(before)
+    }
+
+    /// The checkpoint from which the run [resumes](Self::resume), if it does.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.resume.as_ref().map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// The number of the first record of the source: 0, unless the run [resumes at a
+    /// record](Self::resume_at).
+    pub fn first_record(&self) -> u64 {
+        match &self.resume {
+            Some((checkpoint, true)) => checkpoint.first_open_record(),
+            _ => 0,
+        }
+    }
 }
 
 impl<I, O: DeserializeOwned> RunBuilder<I, O> {
@@ -391,6 +419,7 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
             Error::config("a run needs a tokio runtime to work in").with_source(error)
         })?;
+        let source_at = self.first_record();
         let Self {
             target,
             source,
@@ -430,14 +459,9 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
                 let run = RunId::from_random(uuid::Uuid::new_v4().as_u128());
                 (Machine::new(settings, run, own.is_some()), own)
             }
-            Some((checkpoint, from_there)) => {
+            Some((checkpoint, _)) => {
                 check(&checkpoint, service.as_deref())?;
                 let batch = own.or_else(|| checkpoint.batch_id().map(str::to_owned));
-                let source_at = if from_there {
-                    checkpoint.first_open_record()
-                } else {
-                    0
-                };
                 (
                     Machine::resume(settings, checkpoint.position(), batch.is_some(), source_at),
                     batch,

@@ -50,6 +50,11 @@ impl Checkpoint {
         self.position.first_open()
     }
 
+    /// The most records of a chunk that the other run had in flight.
+    pub(super) fn max_chunk_records(&self) -> usize {
+        usize::try_from(self.position.max_cut()).unwrap_or(usize::MAX)
+    }
+
     /// How many records of the source were delivered. The source begins at the first record, or at
     /// the first open one.
     pub(super) fn delivered_of_source(&self, from_first_open: bool) -> u64 {

@@ -103,6 +103,12 @@ impl<O> Run<O> {
             .cloned();
         Checkpoint::new(self.shared.service.clone(), batch, state.machine.position())
     }
+
+    /// The number of the first record that was not taken out of the run: the
+    /// [`first_open_record`](Checkpoint::first_open_record) of a checkpoint, without making one.
+    pub fn first_open_record(&self) -> u64 {
+        self.shared.lock().machine.first_open()
+    }
 }
 
 impl<O: DeserializeOwned> Run<O> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::{Array as _, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
 use cspark_batches_arrow::{RunTable as _, Table};
 use cspark_emulator::{Emulator, RandomFaults, ResultOrder};
@@ -134,11 +134,11 @@ async fn another_run_resumes_from_a_checkpoint() {
         kept.extend(rest);
         drop(first);
         let run = match at_first_open {
-            false => set(table(&SIZES)).resume(checkpoint),
+            false => set(table(&SIZES)).options(|run| run.resume(checkpoint)),
             true => {
                 let from = checkpoint.first_open_record();
                 let left = numbers((from..5000).map(|n| n as f64));
-                set(left.into()).resume_at(checkpoint)
+                set(left.into()).options(|run| run.resume_at(checkpoint))
             }
         };
         kept.extend(collect(&mut run.start().unwrap()).await.unwrap());
@@ -190,6 +190,44 @@ async fn the_input_is_read_no_further_than_memory_allows() {
         .sum();
     assert_eq!(records, 200_000 - 8192);
     assert_eq!(read.load(Ordering::Relaxed), 200);
+}
+
+#[tokio::test]
+async fn inputs_that_are_held_are_bounded_by_the_memory_too() {
+    // Each row has a column of 1 kB that is not sent, and a chunk is larger than a batch.
+    let batch = |first: usize| {
+        let rows = first..first + 100;
+        let texts = rows.clone().map(|_| "x".repeat(1000));
+        let texts = Arc::new(StringArray::from_iter_values(texts));
+        let numbers = floats(rows.map(|n| n as f64));
+        RecordBatch::try_from_iter([("n", numbers), ("text", texts as _)]).unwrap()
+    };
+    let (_emulator, spark) = start(Emulator::builder(), double()).await;
+    let read = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&read);
+    let schema = batch(0).schema();
+    let batches = stream::iter(0..100).map(move |n| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Ok::<_, ArrowError>(batch(n * 100))
+    });
+    let table = Table::stream(schema, batches);
+    let run = spark.batches().run_table(SERVICE, table).send(["n"]);
+    let run = run.with_inputs().with_record_numbers("record");
+    let run = run.options(|run| run.memory(1 << 20).chunk_size(150).in_input_order());
+    let mut run = run.batch_size(150).start().unwrap();
+    // Without the bound, the budget has room for the JSON of all of them.
+    let mut progress = run.progress();
+    while tokio::time::timeout(Duration::from_millis(300), progress.changed())
+        .await
+        .is_ok()
+    {}
+    let before = read.load(Ordering::Relaxed);
+    assert!(
+        (10..=12).contains(&before),
+        "{before} of 100 batches were read"
+    );
+    let batches = collect(&mut run).await.unwrap();
+    assert_eq!(rows(&batches), expected(0..10_000));
 }
 
 #[tokio::test]

@@ -431,6 +431,11 @@ impl Machine {
         self.input.next_record
     }
 
+    /// The number of the first record that was not delivered.
+    pub(crate) fn first_open(&self) -> u64 {
+        self.delivery.done.get(&0).map_or(0, |range| range.end)
+    }
+
     /// Where the run is, for a new process to continue from.
     pub(crate) fn position(&self) -> Position {
         let done = &self.delivery.done;

@@ -76,6 +76,15 @@ impl Position {
         self.done().get(&0).map_or(0, |range| range.end)
     }
 
+    /// The records of the largest chunk.
+    pub(crate) fn max_cut(&self) -> u64 {
+        self.chunks
+            .iter()
+            .map(|cuts| cuts.records)
+            .max()
+            .unwrap_or(0)
+    }
+
     /// How many records were delivered.
     pub(crate) fn delivered(&self) -> u64 {
         self.done()
