@@ -10,6 +10,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::LogicalPlanBuilder;
 
 use crate::service::SparkService;
+use crate::sharing::with_shared_limits;
 use crate::table::SparkTable;
 
 /// Methods of a [`DataFrame`] that run its rows through a service.
@@ -51,6 +52,6 @@ impl DataFrameExt for DataFrame {
         let (state, plan) = self.into_parts();
         let table = Arc::new(SparkTable::try_new(plan, service.clone())?);
         let plan = LogicalPlanBuilder::scan("spark_service", provider_as_source(table), None)?;
-        Ok(DataFrame::new(state, plan.build()?))
+        Ok(DataFrame::new(with_shared_limits(state), plan.build()?))
     }
 }

@@ -7,7 +7,7 @@ use cspark_batches_arrow::{RunTable as _, Table};
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{internal_err, plan_err};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
@@ -23,6 +23,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::metrics::RunMetrics;
 use crate::partition::PartitionRun;
 use crate::service::{SparkService, external};
+use crate::sharing::{Gate, Group};
 use crate::table::ERROR;
 
 /// Runs the rows of its input through a service, with one managed run for each partition.
@@ -43,6 +44,8 @@ pub struct SparkExec {
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
+    /// With the other runs of the query; `None` where the limits are not shared.
+    group: Option<Arc<Group>>,
 }
 
 impl SparkExec {
@@ -67,10 +70,22 @@ impl SparkExec {
                 return plan_err!("the service `{}` has no output `{name}`", service.locator());
             }
         }
+        let most = service.limits.batches;
+        Ok(Self::merging(input, service, sent, schema, most))
+    }
+
+    /// An operator of at most so many partitions, unless it is one on a cluster.
+    fn merging(
+        input: Arc<dyn ExecutionPlan>,
+        service: SparkService,
+        sent: Vec<String>,
+        schema: SchemaRef,
+        most: usize,
+    ) -> Self {
         let of_input = input.output_partitioning().partition_count();
         let partitions = match service.is_on_cluster() {
             true => of_input,
-            false => of_input.min(service.limits.batches),
+            false => of_input.min(most),
         };
         // The rows come in the order in which their chunks are computed.
         let properties = PlanProperties::new(
@@ -79,27 +94,35 @@ impl SparkExec {
             EmissionType::Incremental,
             input.boundedness(),
         );
-        Ok(Self {
+        Self {
             input,
             service,
             sent,
             schema,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
-        })
-    }
-
-    fn partitions(&self) -> usize {
-        self.properties.output_partitioning().partition_count()
-    }
-
-    /// How many runs there may be at a time. On a cluster this operator has only the partitions of a
-    /// task, so it does not know how many the others have.
-    fn runs(&self) -> usize {
-        match self.service.is_on_cluster() {
-            true => self.service.limits.batches,
-            false => self.partitions(),
+            group: None,
         }
+    }
+
+    /// Of the limits that are shared, which a cluster cannot do.
+    pub(crate) fn gate(&self) -> Option<&Arc<Gate>> {
+        (!self.service.is_on_cluster()).then_some(&self.service.gate)
+    }
+
+    /// The same as one of the operators of a query that share their limits, with at most so many
+    /// batches.
+    pub(crate) fn in_group(&self, group: Arc<Group>, batches: usize) -> Self {
+        let (input, service) = (Arc::clone(&self.input), self.service.clone());
+        let (sent, schema) = (self.sent.clone(), Arc::clone(&self.schema));
+        Self {
+            group: Some(group),
+            ..Self::merging(input, service, sent, schema, batches)
+        }
+    }
+
+    pub(crate) fn partitions(&self) -> usize {
+        self.properties.output_partitioning().partition_count()
     }
 
     #[cfg(feature = "codec")]
@@ -180,12 +203,15 @@ impl ExecutionPlan for SparkExec {
             return internal_err!("SparkExec has one input");
         };
         let (service, sent) = (self.service.clone(), self.sent.clone());
-        Ok(Arc::new(Self::try_new(
-            input,
-            service,
-            sent,
-            Arc::clone(&self.schema),
-        )?))
+        let most = match self.group {
+            Some(_) => self.partitions(),
+            None => service.limits.batches,
+        };
+        let schema = Arc::clone(&self.schema);
+        Ok(Arc::new(Self {
+            group: self.group.clone(),
+            ..Self::merging(input, service, sent, schema, most)
+        }))
     }
 
     /// Each row of the input is one of the output, so a limit goes on to the input.
@@ -218,11 +244,11 @@ impl ExecutionPlan for SparkExec {
             .collect::<Result<_>>()?;
         let table = Table::stream(self.input.schema(), stream::select_all(inputs));
 
-        let runs = self.runs();
-        let memory = self.service.limits.memory / runs;
+        let batches = self.service.limits.batches.max(1);
+        let memory = self.service.limits.memory / batches;
         let runners = self.service.limits.runners.map(|runners| {
-            let runs = u32::try_from(runs).unwrap_or(u32::MAX);
-            (runners / runs).max(1)
+            let batches = u32::try_from(batches).unwrap_or(u32::MAX);
+            (runners / batches).max(1)
         });
         let correlation_id = self.service.correlation_id.clone();
         let reservation =
@@ -240,7 +266,8 @@ impl ExecutionPlan for SparkExec {
             .error_column(ERROR)
             .batch_size(context.session_config().batch_size())
             .options(move |run| {
-                let run = run.memory(memory).batch_options(|mut create| {
+                // The inputs may take as much again.
+                let run = run.memory(memory / 2).batch_options(|mut create| {
                     if let Some(runners) = runners {
                         create = create.max_runners(runners);
                     }
@@ -257,16 +284,15 @@ impl ExecutionPlan for SparkExec {
         let metrics = RunMetrics::new(&self.metrics, partition);
         let service = self.service.clone();
         let schema = Arc::clone(&self.schema);
+        let group = self.group.clone();
         // The run starts when the stream is read, since that is where its runtime is.
         let stream = stream::once(async move {
+            let batches = match group {
+                Some(group) => Some(group.enter().await?),
+                None => None,
+            };
             let run = run.start().map_err(external)?;
-            Ok::<_, DataFusionError>(PartitionRun::new(
-                run,
-                service,
-                schema,
-                metrics,
-                reservation,
-            ))
+            PartitionRun::try_new(run, service, schema, metrics, (reservation, batches))
         });
         let schema = Arc::clone(&self.schema);
         Ok(Box::pin(RecordBatchStreamAdapter::new(

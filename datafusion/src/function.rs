@@ -14,6 +14,7 @@ use datafusion::scalar::ScalarValue;
 use futures_util::FutureExt as _;
 
 use crate::service::SparkService;
+use crate::sharing::with_shared_limits;
 use crate::table::SparkTable;
 
 /// Makes services known to SQL as the table function `spark_service`, whose arguments are the
@@ -33,6 +34,11 @@ pub fn register_spark_services(
     let services = services
         .map(|service| (service.locator().to_owned(), service))
         .collect();
+    {
+        let state = context.state_ref();
+        let mut state = state.write();
+        *state = with_shared_limits(state.clone());
+    }
     context.register_udtf("spark_service", Arc::new(SparkFunction { services }));
 }
 

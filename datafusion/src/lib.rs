@@ -35,6 +35,7 @@ mod function;
 mod metrics;
 mod partition;
 mod service;
+mod sharing;
 mod table;
 
 #[cfg(feature = "codec")]

@@ -1,12 +1,13 @@
 //! The run of one partition.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use cspark_batches_arrow::TableRun;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
 use futures_util::{Stream, StreamExt as _};
@@ -14,9 +15,13 @@ use tokio::runtime::Handle;
 
 use crate::metrics::RunMetrics;
 use crate::service::{SparkService, external};
+use crate::sharing::Permit;
 
 /// How long the end of a cancelled run is waited for.
 const FAREWELL: Duration = Duration::from_secs(60);
+
+/// What a run takes of the limits: memory, and batches where those are shared.
+pub(crate) type Share = (MemoryReservation, Option<Permit>);
 
 /// The results of a partition. When it is dropped before its end, its batch is cancelled.
 pub(crate) struct PartitionRun {
@@ -24,48 +29,48 @@ pub(crate) struct PartitionRun {
     run: Option<TableRun>,
     service: SparkService,
     schema: SchemaRef,
+    /// The places of the wanted columns among those of the run.
+    places: Vec<usize>,
     metrics: RunMetrics,
     /// Given back when the run is over.
-    reservation: Option<MemoryReservation>,
+    share: Option<Share>,
     runtime: Handle,
 }
 
 impl PartitionRun {
-    /// Of a run that was started on the current runtime.
-    pub(crate) fn new(
+    /// Of a run that was started on the current runtime, whose schema is known.
+    pub(crate) fn try_new(
         run: TableRun,
         service: SparkService,
         schema: SchemaRef,
         metrics: RunMetrics,
-        reservation: MemoryReservation,
-    ) -> Self {
-        Self {
+        share: Share,
+    ) -> Result<Self> {
+        let columns = run.schema().unwrap_or_else(|| Arc::new(Schema::empty()));
+        let fields = schema.fields().iter();
+        let places = fields.map(|field| columns.index_of(field.name()));
+        let places = places.collect::<Result<_, _>>()?;
+        Ok(Self {
             run: Some(run),
             service,
             schema,
+            places,
             metrics,
-            reservation: Some(reservation),
+            share: Some(share),
             runtime: Handle::current(),
-        }
+        })
     }
 
     /// The columns that are wanted, in their order.
     fn project(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let column = |name: &str| {
-            Ok(ArrayRef::clone(
-                batch.column(batch.schema_ref().index_of(name)?),
-            ))
-        };
-        let columns = self
-            .schema
-            .fields()
-            .iter()
-            .map(|field| column(field.name()));
-        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let places = self.places.iter();
+        let columns = places.map(|place| ArrayRef::clone(batch.column(*place)));
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let schema = SchemaRef::clone(&self.schema);
         Ok(RecordBatch::try_new_with_options(
-            schema, columns, &options,
+            schema,
+            columns.collect(),
+            &options,
         )?)
     }
 
@@ -101,7 +106,7 @@ impl PartitionRun {
         if let Some(run) = self.run.take() {
             self.metrics.report(&run.summary());
         }
-        self.reservation = None;
+        self.share = None;
     }
 }
 
@@ -121,12 +126,12 @@ impl Drop for PartitionRun {
         };
         self.metrics.report(&run.summary());
         run.handle().cancel();
-        let reservation = self.reservation.take();
+        let share = self.share.take();
         // The request that cancels the batch takes its time, and nobody waits for it.
         self.runtime.spawn(async move {
             let drained = async { while run.next().await.is_some() {} };
             drop(tokio::time::timeout(FAREWELL, drained).await);
-            drop(reservation);
+            drop(share);
         });
     }
 }

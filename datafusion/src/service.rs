@@ -12,6 +12,7 @@ use datafusion::common::plan_err;
 use datafusion::error::{DataFusionError, Result};
 
 use crate::connection::{Connection, SetOptions};
+use crate::sharing::Gate;
 
 /// A service with its columns and the limits of its runs. Cheap to clone.
 ///
@@ -26,10 +27,12 @@ pub struct SparkService {
     pub(crate) limits: Limits,
     pub(crate) options: Option<Arc<SetOptions>>,
     pub(crate) correlation_id: Option<Arc<str>>,
+    /// Of all queries that share the limits.
+    pub(crate) gate: Arc<Gate>,
     records: Arc<AtomicU64>,
 }
 
-/// The limits of one operator, all its partitions together.
+/// The limits of all batches together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) memory: usize,
@@ -80,6 +83,7 @@ impl SparkService {
             limits: Limits::default(),
             options: None,
             correlation_id: None,
+            gate: Gate::new(Limits::default().batches),
             records: Arc::default(),
         }
     }
@@ -92,32 +96,49 @@ impl SparkService {
         self
     }
 
-    /// Sets the bytes of memory for the runs of an operator, all partitions together; 64 MiB unless
-    /// set. They are reserved from DataFusion's memory pool. The input's batches that wait for their
-    /// outputs come on top.
+    /// Sets the bytes of memory for the runs of all queries that share this service; 64 MiB unless
+    /// set. Each batch has its part, half of it for the rows of the input that wait for their
+    /// outputs, and reserves it from DataFusion's memory pool.
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.limits.memory = bytes.max(1);
         self
     }
 
-    /// Sets the most batches of an operator at a time; 4 unless set, at least 1. The limits of memory
-    /// and runners are for all of them together.
+    /// Sets the most batches at a time of all queries that share this service; 4 unless set, at least
+    /// 1. Memory and runners are divided by this number, so set 1 for an input of one partition to
+    /// have all of them.
     ///
-    /// In one process an input of more partitions is merged into as many. On a cluster each partition
-    /// of the input has a batch of its own, so that it can be computed again; as many are open as the
-    /// executors have cores for tasks, so set that number here.
+    /// In one process an input of more partitions is merged into as many, and several services in one
+    /// query divide them. A query waits until the batches of others that share this service have
+    /// ended; a program that reads two queries in turn needs services that do not share their
+    /// limits. That holds in the session of a [`DataFrame`](crate::DataFrameExt) that got a service,
+    /// and in one where services [are registered](crate::register_spark_services). Elsewhere, as for
+    /// plans that are made by hand, each operator has the limits for itself.
+    ///
+    /// On a cluster each partition of the input has a batch of its own, so that it can be computed
+    /// again; as many are open as the executors have cores for tasks, so set that number here.
     #[must_use]
     pub fn max_batches(mut self, batches: usize) -> Self {
         self.limits.batches = batches.max(1);
+        self.gate = Gate::new(self.limits.batches);
         self
     }
 
-    /// Sets the most runners of an operator, all batches together. Each batch asks for its share,
+    /// Sets the most runners of all queries that share this service. Each batch asks for its part,
     /// and for at least one.
     #[must_use]
     pub fn max_runners(mut self, runners: u32) -> Self {
         self.limits.runners = Some(runners);
+        self
+    }
+
+    /// Takes part in the limits of another service, such as one of the same tenant, instead of having
+    /// its own.
+    #[must_use]
+    pub fn share_limits(mut self, of: &Self) -> Self {
+        self.limits = of.limits;
+        self.gate = Arc::clone(&of.gate);
         self
     }
 

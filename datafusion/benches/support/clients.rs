@@ -111,6 +111,7 @@ pub(crate) async fn datafusion(base: &str, records: usize, partitions: usize) ->
     let service = SparkService::with_columns(&connect(base)?, SERVICE, columns)
         .outputs(outputs)
         .memory(MEMORY)
+        .max_batches(partitions)
         .options(|run| run.chunk_size(IN_A_CHUNK));
     let config = SessionConfig::new().with_target_partitions(partitions);
     let context = SessionContext::new_with_config(config);
@@ -159,8 +160,9 @@ pub(crate) async fn by_hand(base: &str, records: usize) -> Result<Usage> {
             let request = http.post(format!("{url}/chunks"));
             let request = request.header("content-type", "application/json");
             async move {
+                let body = body(number, &chunk)?;
                 request
-                    .body(body(number, &chunk)?)
+                    .body(body)
                     .send()
                     .await?
                     .error_for_status()?

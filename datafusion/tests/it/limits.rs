@@ -6,7 +6,7 @@ use cspark_batches_datafusion::{DataFrameExt as _, SparkService};
 use cspark_emulator::Emulator;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::{SessionConfig, SessionContext, col};
 use futures_util::StreamExt as _;
 
 use crate::support::*;
@@ -89,6 +89,71 @@ async fn partitions_share_memory_runners_and_batches() {
     let too_large = boxes.with_spark_service(&service.memory(11 << 20)).unwrap();
     let error = too_large.collect().await.unwrap_err().to_string();
     assert!(error.contains("SparkExec["), "{error}");
+    none_is_open(&emulator);
+}
+
+#[tokio::test]
+async fn queries_of_a_session_share_one_limit() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    let context = session(20_000, 2);
+    let boxes = context.table("boxes").await.unwrap();
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let service = service.max_batches(3).memory(300 << 10);
+    let other = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let other = other.share_limits(&service);
+    let query = |service| boxes.clone().with_spark_service(service).unwrap();
+    let mut first = query(&service).execute_stream().await.unwrap();
+    first.next().await.unwrap().unwrap();
+    // Two batches are open, so there is room for one.
+    let few = session(100, 1).table("boxes").await.unwrap();
+    let few = few.with_spark_service(&service).unwrap();
+    assert_eq!(few.collect().await.unwrap()[0].num_rows(), 100);
+    let mut second = query(&other).execute_stream().await.unwrap();
+    let waiting = tokio::time::timeout(Duration::from_millis(300), second.next());
+    assert!(waiting.await.is_err(), "two and two are more than three");
+    assert_eq!(emulator.batch_ids().len(), 3);
+    drop(first);
+    let mut rows = 0;
+    while let Some(batch) = second.next().await {
+        rows += batch.unwrap().num_rows();
+    }
+    assert_eq!(rows, 20_000);
+}
+
+#[tokio::test]
+async fn the_operators_of_a_query_divide_the_limit() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    // One over the other, and one beside the other.
+    for max_batches in [1, 4] {
+        let service = service.clone().max_batches(max_batches);
+        let before = emulator.batch_ids().len();
+        let boxes = session(3000, 7).table("boxes").await.unwrap();
+        let sizes = boxes.clone().with_spark_service(&service).unwrap();
+        let again = sizes.select(vec![col("id"), col("area").alias("side")]);
+        let again = again.unwrap().with_spark_service(&service).unwrap();
+        let rows = again.collect().await.unwrap();
+        assert_eq!(
+            rows.iter().map(|batch| batch.num_rows()).sum::<usize>(),
+            3000
+        );
+        let batches = max_batches.max(2);
+        assert_eq!(emulator.batch_ids().len() - before, batches);
+
+        let sizes = boxes.with_spark_service(&service).unwrap();
+        let all = sizes.clone().union(sizes).unwrap();
+        let rows = all
+            .sort_by(vec![col("volume")])
+            .unwrap()
+            .collect()
+            .await
+            .unwrap();
+        assert_eq!(
+            rows.iter().map(|batch| batch.num_rows()).sum::<usize>(),
+            6000
+        );
+        assert_eq!(emulator.batch_ids().len() - before, 2 * batches);
+    }
     none_is_open(&emulator);
 }
 
