@@ -105,9 +105,9 @@ impl SparkService {
         self
     }
 
-    /// Sets the most batches at a time of all queries that share this service; 4 unless set, at least
-    /// 1. Memory and runners are divided by this number, so set 1 for an input of one partition to
-    /// have all of them.
+    /// Sets the most batches at a time of all queries that share this service; 4 unless set, and at
+    /// least one. Memory and runners are divided by this number, so set 1 for an input of one
+    /// partition to have all of them.
     ///
     /// In one process an input of more partitions is merged into as many, and several services in one
     /// query divide them. A query waits until the batches of others that share this service have
