@@ -403,27 +403,45 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
+fn debug<T: fmt::Debug>(value: &Option<T>) -> Option<&dyn fmt::Debug> {
+    value.as_ref().map(|value| value as _)
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
-        f.debug_struct("Error")
-            .field("kind", &inner.kind)
-            .field("message", &inner.message)
-            .field("operation", &inner.operation)
-            .field("batch_id", &inner.batch_id)
-            .field("status", &self.status())
-            .field("request_ids", &inner.request_ids)
-            .field("elapsed", &inner.elapsed)
-            .field("retry_after", &inner.retry_after)
-            .field("body_excerpt", &inner.body_excerpt)
-            .field(
-                "response_bytes",
-                &inner.response_body.as_ref().map(Bytes::len),
-            )
-            .field("is_transient", &inner.is_transient)
-            .field("may_have_been_processed", &inner.may_have_been_processed)
-            .field("source", &inner.source.as_ref().map(|source| &source.error))
-            .finish()
+        // A `main` that returns the error shows this to people: what there is, and no more.
+        let mut shown = f.debug_struct("Error");
+        shown.field("kind", &inner.kind);
+        shown.field("message", &inner.message);
+        let mut field = |name: &str, value: Option<&dyn fmt::Debug>| {
+            if let Some(value) = value {
+                shown.field(name, value);
+            }
+        };
+        let response_bytes = inner.response_body.as_ref().map(Bytes::len);
+        let source = inner.source.as_ref().map(|source| &source.error);
+        field("operation", debug(&inner.operation));
+        field("batch_id", debug(&inner.batch_id));
+        field("status", debug(&self.status()));
+        field(
+            "request_ids",
+            (!inner.request_ids.is_empty()).then_some(&inner.request_ids as _),
+        );
+        field(
+            "elapsed",
+            (!inner.elapsed.is_zero()).then_some(&inner.elapsed as _),
+        );
+        field("retry_after", debug(&inner.retry_after));
+        field("body_excerpt", debug(&inner.body_excerpt));
+        field("response_bytes", debug(&response_bytes));
+        field("is_transient", inner.is_transient.then_some(&true as _));
+        field(
+            "may_have_been_processed",
+            inner.may_have_been_processed.then_some(&true as _),
+        );
+        field("source", debug(&source));
+        shown.finish()
     }
 }
 

@@ -72,14 +72,11 @@
 //! people, and [`Error::may_have_been_processed`] says whether the service may have processed a
 //! request that failed.
 //!
-//! # Logs
-//!
-//! Calls and runs emit spans and events of the `tracing` crate, without bodies and credentials.
 
 //!
 //! # Logs
 //!
-//! The crate logs with `tracing`, under the target `cspark_batches`. Each call is a span
+//! The crate logs with `tracing`, without bodies and credentials, under the target `cspark_batches`. Each call is a span
 //! `cspark.call` at INFO, which covers all its attempts and has fields with the names of
 //! OpenTelemetry:
 //!

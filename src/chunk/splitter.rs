@@ -129,6 +129,11 @@ impl Splitter {
         })
     }
 
+    /// Counts a record that could not be read.
+    pub(crate) fn pass_over(&mut self) {
+        self.encoder.pass_over();
+    }
+
     /// Returns the rest as the last chunk.
     pub(crate) fn finish(&mut self) -> Option<Encoded> {
         self.encoder.take()

@@ -93,7 +93,7 @@ impl CellSink for Found {
             .and_then(|()| serde_json::from_slice(&json))
             .ok();
         let name = name.ok_or_else(|| {
-            Error::custom("the columns of rows have to be named, by the setting `columns` or a first row of names")
+            Error::custom("the columns of rows have to be named, by `columns` of the `Chunker` or a first row of names")
         })?;
         self.is_header = true;
         self.names.push(name);

@@ -63,6 +63,11 @@ impl Encoder {
         self.add(|encoder| encoder.try_push_row(row))
     }
 
+    /// Counts a record that could not be read, so that messages number the others as they come.
+    pub(crate) fn pass_over(&mut self) {
+        self.seen += 1;
+    }
+
     fn add(
         &mut self,
         try_push: impl FnOnce(&mut Self) -> Result<bool, serde_json::Error>,

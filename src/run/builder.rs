@@ -214,6 +214,9 @@ impl<I, O> RunBuilder<I, O> {
 
     /// Records without an output that are tolerated, for whatever reason they have none; with one
     /// more the run ends with an error. No limit unless set.
+    ///
+    /// They are counted as chunks are delivered, so the whole chunk that reaches the limit counts,
+    /// and what is delivered after it, since its results are there already.
     pub fn failure_limit(self, records: u64) -> Self {
         self.set(|settings| settings.failures = Some(records))
     }
@@ -296,6 +299,10 @@ impl<I, O> RunBuilder<I, O> {
     /// The same as long as the service has not responded even once: the host or the proxy is
     /// probably wrong. 10 s unless set, and never longer than the
     /// [outage limit](Self::outage_limit).
+    ///
+    /// It counts from the first failure. A host that accepts connections and never responds fails
+    /// by the client's request timeout, which may be longer than this limit, since the first
+    /// response of a service that works can take long.
     pub fn first_response_limit(self, time: Duration) -> Self {
         self.set(|settings| settings.first_response = time)
     }

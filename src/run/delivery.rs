@@ -45,6 +45,8 @@ pub struct Delivery<O> {
     first: u64,
     records: u64,
     outcomes: Vec<Result<O, RecordError>>,
+    /// The errors of records that the service was asked to return no outputs of.
+    errors: Vec<(u64, RecordError)>,
     warnings: Option<Vec<Option<RecordMessage>>>,
     process_times: Option<Vec<Option<f64>>>,
     summary_output: Option<Box<RawValue>>,
@@ -66,7 +68,7 @@ impl<O> Delivery<O> {
     /// The outcomes, one a record and in their order.
     ///
     /// There are none if the run asks for summaries alone, with `return_all_records` set to
-    /// `false`.
+    /// `false`; see [`errors`](Self::errors) for the records that failed then.
     pub fn outcomes(&self) -> &[Result<O, RecordError>] {
         &self.outcomes
     }
@@ -81,6 +83,14 @@ impl<O> Delivery<O> {
         (self.first..).zip(&self.outcomes)
     }
 
+    /// The records that have an error instead of an output, by their numbers.
+    pub fn errors(&self) -> impl Iterator<Item = (u64, &RecordError)> {
+        let outcomes = self.iter();
+        let failed =
+            outcomes.filter_map(|(record, outcome)| Some((record, outcome.as_ref().err()?)));
+        failed.chain(self.errors.iter().map(|(record, error)| (*record, error)))
+    }
+
     /// How many records have an error instead of an output.
     pub fn failed(&self) -> u64 {
         let FailedRecords {
@@ -93,12 +103,11 @@ impl<O> Delivery<O> {
 
     pub(super) fn failed_records(&self) -> FailedRecords {
         let mut failed = FailedRecords::default();
-        for outcome in &self.outcomes {
-            match outcome {
-                Ok(_) => {}
-                Err(RecordError::Failed(_) | RecordError::NoOutput) => failed.at_service += 1,
-                Err(RecordError::Unreadable { .. }) => failed.unreadable += 1,
-                Err(RecordError::Rejected(_)) => failed.rejected += 1,
+        for (_, error) in self.errors() {
+            match error {
+                RecordError::Failed(_) | RecordError::NoOutput => failed.at_service += 1,
+                RecordError::Unreadable { .. } => failed.unreadable += 1,
+                RecordError::Rejected(_) => failed.rejected += 1,
             }
         }
         failed
@@ -188,6 +197,7 @@ impl<O: DeserializeOwned> Delivery<O> {
                     first,
                     records,
                     outcomes: vec![Err(RecordError::Rejected(error))],
+                    errors: Vec::new(),
                     warnings: None,
                     process_times: None,
                     summary_output: None,
@@ -207,9 +217,16 @@ impl<O: DeserializeOwned> Delivery<O> {
         let count = usize::try_from(records).unwrap_or(usize::MAX);
         let kept = outputs;
         let outputs = decode_outputs::<O>(kept.as_ref().map(RawOutputs::json), count);
+        let mut failed = Vec::new();
         let outcomes = match errors {
             None if outputs.len() == count => outputs,
-            None if summary_only && outputs.is_empty() => outputs,
+            errors if summary_only && outputs.is_empty() => {
+                let errors = (first..).zip(errors.unwrap_or_default());
+                failed.extend(errors.filter_map(|(record, message)| {
+                    message.map(|message| (record, RecordError::Failed(message)))
+                }));
+                outputs
+            }
             errors => {
                 let mut errors = errors.unwrap_or_default().into_iter();
                 let mut outputs = outputs.into_iter();
@@ -226,6 +243,7 @@ impl<O: DeserializeOwned> Delivery<O> {
             first,
             records,
             outcomes,
+            errors: failed,
             warnings,
             process_times: process_time,
             summary_output,
@@ -364,10 +382,13 @@ mod tests {
             assert_eq!((delivery.outcomes().len(), delivery.failed()), (0, 0));
         }
         let result = serde_json::from_str(r#"{"errors": [null, "bad"]}"#).unwrap();
-        assert_eq!(
-            Delivery::<Volume>::decode(queued(2, result, true)).failed(),
-            2
+        let delivery = Delivery::<Volume>::decode(queued(2, result, true));
+        let errors: Vec<_> = delivery.errors().collect();
+        assert!(
+            matches!(errors[..], [(101, RecordError::Failed(message))] if message.to_string() == "bad"),
+            "{errors:?}"
         );
+        assert_eq!((delivery.outcomes().len(), delivery.failed()), (0, 1));
     }
 
     fn read(json: &str, records: u64) -> Vec<String> {

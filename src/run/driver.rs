@@ -400,6 +400,7 @@ impl Driver {
             self.batch.as_deref(),
             &self.failures,
             self.source_error.take(),
+            state.first_failure.as_deref(),
         );
     }
 }

@@ -12,6 +12,7 @@ pub(super) fn of_run(
     batch: Option<&str>,
     failures: &BTreeMap<RequestKind, Error>,
     source: Option<Error>,
+    first_failure: Option<&str>,
 ) -> Option<Error> {
     let unfinished: u64 = totals
         .unfinished
@@ -46,7 +47,7 @@ pub(super) fn of_run(
             ),
         ),
         Ending::Denied(kind) => {
-            of_request(kind, "the service rejected the credentials or the request")
+            of_request(kind, "the service rejected the credentials, or they do not permit the request")
         }
         Ending::NotFound(kind) => {
             of_request(kind, "the batch, the service or the tenant was not found")
@@ -67,17 +68,21 @@ pub(super) fn of_run(
             ),
         )
         .with_transient(true),
-        Ending::TooManyFailures => ended(
+        Ending::TooManyFailures { limit } => ended(
             ErrorKind::Unfinished,
             &format!(
-                "{} records failed, more than the failure limit allows",
-                totals.failed + totals.unreadable + totals.rejected
+                "{} records have no output, and the failure limit is {limit}{}",
+                totals.failed + totals.unreadable + totals.rejected,
+                for_example(first_failure)
             ),
         ),
         Ending::Unreadable => ended(
             ErrorKind::Decode,
-            "no output of the first chunk can be read as the output type; its records have the \
-             details",
+            &format!(
+                "no output of the first chunk can be read as the output type{}; \
+                 `allow_unreadable_outputs` goes on nevertheless",
+                for_example(first_failure)
+            ),
         ),
         Ending::BatchFailed => ended(ErrorKind::BatchEnded, "the batch failed"),
         Ending::BatchCancelled => ended(ErrorKind::BatchEnded, "somebody else cancelled the batch"),
@@ -92,7 +97,7 @@ pub(super) fn of_run(
         Ending::Refused(key) => of_request(
             RequestKind::Push,
             &format!(
-                "the service refused the chunk that begins with record {key}, although it fits"
+                "the service refused the chunk that begins with record {key}, and not for lack of room"
             ),
         )
         .with_kind(ErrorKind::Refused),
@@ -112,6 +117,10 @@ pub(super) fn of_run(
         Some(batch) => error.with_batch(batch),
         None => error,
     })
+}
+
+fn for_example(failure: Option<&str>) -> String {
+    failure.map_or_else(String::new, |failure| format!(": {failure}"))
 }
 
 /// The first of the outstanding records.

@@ -164,6 +164,11 @@ impl<O: DeserializeOwned> Run<O> {
         let key = queued.first;
         let delivery = Delivery::decode(queued);
         let failed = delivery.failed_records();
+        if let Some((record, error)) = delivery.errors().next() {
+            let mut state = self.shared.lock();
+            let first = &mut state.first_failure;
+            first.get_or_insert_with(|| format!("record {record}: {error}"));
+        }
         self.shared.handle(Event::Taken { key, failed });
         Poll::Ready(Some(Ok(delivery)))
     }

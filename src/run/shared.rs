@@ -1,6 +1,6 @@
 //! The state that a run's driver and its consumer share.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::task::AtomicWaker;
@@ -8,9 +8,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::delivery::QueuedResult;
-use super::log;
 use super::machine::{Event, Machine, Time};
 use super::progress::{Progress, Rate};
+use super::{error, log};
 use crate::error::Error;
 
 pub(super) struct Shared {
@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) ended_at: Option<Time>,
     /// The error that the stream ends with.
     pub(super) error: Option<Error>,
+    /// The first record that was delivered without an output, and why it has none.
+    pub(super) first_failure: Option<String>,
     /// Whether the end of the run was logged.
     end_is_logged: bool,
     rate: Rate,
@@ -54,6 +56,7 @@ impl Shared {
                 batches: batch.into_iter().collect(),
                 ended_at: None,
                 error: None,
+                first_failure: None,
                 end_is_logged: false,
                 rate: Rate::default(),
             }),
@@ -107,6 +110,12 @@ impl State {
     pub(super) fn log_end(&mut self) {
         if !std::mem::replace(&mut self.end_is_logged, true) {
             let batch = self.batches.last().map(String::as_str);
+            // The last results may have ended the run after its driver had.
+            if self.error.is_none() {
+                let first = self.first_failure.as_deref();
+                let totals = self.machine.totals();
+                self.error = error::of_run(totals, batch, &BTreeMap::new(), None, first);
+            }
             log::ended(&self.machine, batch, self.error.as_ref());
         }
     }

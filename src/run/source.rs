@@ -398,7 +398,10 @@ where
                     Ok(Some(chunk)) => return Poll::Ready(Some(Read::Chunk(chunk))),
                     Err(error) => self.reject(error, true),
                 },
-                Some(Err(error)) => self.reject(unreadable(error), false),
+                Some(Err(error)) => {
+                    self.splitter.pass_over();
+                    self.reject(unreadable(error), false);
+                }
                 None => self.end = Some(End::Reached),
             }
         }
@@ -522,7 +525,7 @@ fn unreadable<E: Into<Box<dyn StdError + Send + Sync>>>(error: E) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => *error,
         Err(error) => {
-            Error::input(format!("the source of the records failed: {error}")).with_cause(error)
+            Error::input(format!("the source failed to give a record: {error}")).with_cause(error)
         }
     }
 }
@@ -548,6 +551,34 @@ mod tests {
             });
         }
         chunks
+    }
+
+    #[test]
+    fn bad_records_are_numbered_as_they_come() {
+        #[derive(serde::Serialize)]
+        struct Number {
+            n: f64,
+        }
+        let records = [
+            Ok(Number { n: 1.0 }),
+            Err("torn"),
+            Ok(Number { n: f64::NAN }),
+        ];
+        let source = Source::try_records(records);
+        let mut reader = source
+            .open(&Chunker::new(), BadRecords::AreDelivered)
+            .unwrap();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut rejected = Vec::new();
+        reader.begin(0, Cut::Free);
+        while let Poll::Ready(Some(read)) = reader.poll_read(&mut cx) {
+            if let Read::Rejected(error) = read {
+                rejected.push(error.to_string());
+            }
+        }
+        assert_eq!(rejected.len(), 2);
+        assert!(rejected[0].contains("torn"), "{rejected:?}");
+        assert!(rejected[1].contains("record 2: column `n`"), "{rejected:?}");
     }
 
     #[test]

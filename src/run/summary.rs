@@ -173,6 +173,9 @@ impl fmt::Display for Summary {
             f.write_str(")")?;
         }
         write!(f, " in {:.1} s", self.elapsed.as_secs_f64())?;
+        if self.ending == Some(Ending::Cancelled) {
+            f.write_str(", cancelled")?;
+        }
         if !self.unfinished.is_empty() {
             write!(f, ", {} unfinished", self.unfinished_records())?;
         }
@@ -242,7 +245,7 @@ impl From<Reason> for UnfinishedReason {
 impl fmt::Display for UnfinishedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::RunEnded => "the run ended before",
+            Self::RunEnded => "the run ended before they had a result",
             Self::Rejected => "the record cannot be sent",
             Self::Refused => "the service refused the chunk",
             Self::TooLarge => "the chunk is larger than the input buffer",

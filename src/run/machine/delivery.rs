@@ -83,17 +83,29 @@ impl Machine {
         let failed = at_service + unreadable + rejected;
         self.delivery.failed += failed;
         self.delivery.any_readable |= failed < records;
-        if self
-            .settings
-            .failures
-            .is_some_and(|most| self.delivery.failed > most)
+        if let Some(limit) = self.settings.failures
+            && self.delivery.failed > limit
         {
-            self.end(Ending::TooManyFailures);
+            self.fail_by_results(Ending::TooManyFailures { limit });
         } else if unreadable == records
             && !self.delivery.any_readable
             && !self.settings.allow_unreadable
         {
-            self.end(Ending::Unreadable);
+            self.fail_by_results(Ending::Unreadable);
+        }
+    }
+
+    /// Ends the run because of results that were delivered. The consumer may take them long after
+    /// everything else is done; a run that would have been complete is not, then.
+    fn fail_by_results(&mut self, ending: Ending) {
+        match self.phase {
+            Phase::Running => self.end(ending),
+            Phase::Ending(Ending::Complete, close) => self.phase = Phase::Ending(ending, close),
+            Phase::Over(Ending::Complete) => {
+                self.phase = Phase::Over(ending);
+                self.totals.ending = Some(ending);
+            }
+            Phase::Ending(..) | Phase::Over(_) => {}
         }
     }
 

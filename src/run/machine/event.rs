@@ -303,7 +303,10 @@ pub(crate) enum Ending {
     /// The service made no progress for longer than the stall limit.
     Stalled,
     /// More records failed than the failure limit allows.
-    TooManyFailures,
+    TooManyFailures {
+        /// How many were allowed.
+        limit: u64,
+    },
     /// Not one output of the first chunk is what the caller's type expects.
     Unreadable,
     /// The batch failed.

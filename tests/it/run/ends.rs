@@ -6,11 +6,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cspark_batches::run::{AfterError, RunBuilder, Source};
-use cspark_batches::{Client, ErrorKind};
+use cspark_batches::run::{AfterError, Run, RunBuilder, Source};
+use cspark_batches::{Client, Error, ErrorKind};
 use cspark_emulator::{
     Alteration, AlteredFields, Emulator, Fault, Operation, RandomFaults, RepeatedIds, Response,
-    Shapes, StatusField,
+    Service, Shapes, StatusField,
 };
 use futures_util::FutureExt;
 use serde::de::{Deserialize, Deserializer};
@@ -498,4 +498,60 @@ async fn a_run_that_leaves_its_batch_waits_for_its_pulls() {
         10,
         "{failed}"
     );
+}
+
+/// Waits until there is nothing left to do but to take the results.
+async fn over<O>(run: &Run<O>) {
+    while !run.summary().is_over() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The error that the stream of a run ends with.
+async fn last_error<O: serde::de::DeserializeOwned>(mut run: Run<O>) -> Option<Error> {
+    let mut last = None;
+    while let Some(delivery) = run.next().await {
+        last = delivery.err();
+    }
+    assert!(!run.summary().is_complete());
+    last
+}
+
+#[tokio::test]
+async fn outputs_that_nobody_can_read_end_a_run_however_late_they_are_taken() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Misspelt {
+        #[serde(rename = "volumen")]
+        _volume: f64,
+    }
+    let (_emulator, client) = start().await;
+    let records = cylinders(0..30);
+    let run = client.batches().run::<_, Misspelt>(SERVICE, records);
+    let run = quick(run).start().unwrap();
+    over(&run).await;
+    let error = last_error(run).await.expect("an error");
+    assert_eq!(error.kind(), ErrorKind::Decode);
+    let message = error.to_string();
+    assert!(message.contains("record 0: "), "{message}");
+    assert!(message.contains("missing field `volumen`"), "{message}");
+}
+
+#[tokio::test]
+async fn a_failure_limit_ends_a_run_however_late_the_failures_are_taken() {
+    let service = Service::raw(|_, _| Err("out of range".to_owned()));
+    let emulator = Emulator::builder().service(SERVICE, service);
+    let emulator = emulator.start().await.unwrap();
+    for (limit, fails) in [(29, true), (30, false)] {
+        let run = run(&client(&emulator), 30).failure_limit(limit);
+        let run = quick(run).start().unwrap();
+        over(&run).await;
+        if !fails {
+            assert!(run.collect().await.is_ok());
+            continue;
+        }
+        let message = last_error(run).await.expect("an error").to_string();
+        let expected =
+            "30 records have no output, and the failure limit is 29: record 0: out of range";
+        assert!(message.contains(expected), "{message}");
+    }
 }
