@@ -193,6 +193,10 @@ impl TableRunBuilder {
         if output.has_errors() {
             run = run.deliver_bad_records();
         }
+        if output.joins_inputs() {
+            // A resumed run may get results before it reads their inputs: it has to read them first.
+            run = run.keep_inputs();
+        }
         if let Some(wanted) = wanted {
             run = run.batch_options(|create| create.selected_outputs(wanted));
         }
