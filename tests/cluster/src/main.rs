@@ -2,25 +2,31 @@
 //! the codecs of `cspark-batches-datafusion`.
 //!
 //! ```text
-//! cluster scheduler <port> <executors>
+//! cluster scheduler <executors>
 //! CSPARK_BASE_URL=.. CSPARK_BEARER_TOKEN=.. cluster executor <port of the scheduler> <cores>
 //! ```
 //!
-//! Both are on the loopback interface, and an executor that is lost is noticed within seconds. Once
-//! there are so many executors, `GET /readyz` of the scheduler succeeds.
+//! Both are on the loopback interface, and an executor that is lost is noticed within seconds. The
+//! scheduler prints its port. Once there are so many executors, its `GET /readyz` succeeds.
 
 use std::error::Error;
-use std::net::TcpListener;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use ballista_core::serde::{BallistaLogicalExtensionCodec, BallistaPhysicalExtensionCodec};
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use ballista_scheduler::cluster::BallistaCluster;
 use ballista_scheduler::config::{SchedulerConfig, TaskDistributionPolicy};
-use ballista_scheduler::scheduler_process::start_server;
+use ballista_scheduler::scheduler_process::{create_scheduler, start_grpc_service_with_listener};
 use cspark_batches_datafusion::{SparkLogicalCodec, SparkPhysicalCodec};
+use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
+use tokio::net::TcpListener;
 
 const HOST: &str = "127.0.0.1";
+/// Linux gives ports from here on to those who ask for any.
+const EPHEMERAL: u16 = 32768;
+/// The lowest port of an executor.
+const LOWEST: u16 = 20000;
 /// Between the signs of life of an executor, and of how many an executor may miss.
 const HEARTBEAT_SECONDS: u64 = 1;
 const MISSED_HEARTBEATS: u64 = 5;
@@ -32,15 +38,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["scheduler", port, executors] => scheduler(port.parse()?, executors.parse()?).await,
+        ["scheduler", executors] => scheduler(executors.parse()?).await,
         ["executor", port, cores] => executor(port.parse()?, cores.parse()?).await,
-        _ => Err(
-            "use: cluster scheduler <port> <executors>, or: cluster executor <port> <cores>".into(),
-        ),
+        _ => Err("use: cluster scheduler <executors>, or: cluster executor <port> <cores>".into()),
     }
 }
 
-async fn scheduler(port: u16, executors: usize) -> Result<(), Box<dyn Error>> {
+async fn scheduler(executors: usize) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind((HOST, 0)).await?;
+    let port = listener.local_addr()?.port();
     let config = SchedulerConfig {
         bind_host: HOST.to_owned(),
         bind_port: port,
@@ -55,16 +61,19 @@ async fn scheduler(port: u16, executors: usize) -> Result<(), Box<dyn Error>> {
         ..SchedulerConfig::default()
     };
     let cluster = BallistaCluster::new_from_config(&config).await?;
-    let address = format!("{HOST}:{port}").parse()?;
-    Ok(start_server(cluster, address, Arc::new(config)).await?)
+    let scheduler =
+        create_scheduler::<LogicalPlanNode, PhysicalPlanNode>(cluster, Arc::new(config)).await?;
+    writeln!(std::io::stdout(), "{port}")?;
+    Ok(start_grpc_service_with_listener(listener, scheduler).await?)
 }
 
 async fn executor(scheduler_port: u16, vcores: usize) -> Result<(), Box<dyn Error>> {
+    let (port, grpc_port) = free_ports().await?;
     let config = ExecutorProcessConfig {
         bind_host: HOST.to_owned(),
         external_host: Some(HOST.to_owned()),
-        port: free_port()?,
-        grpc_port: free_port()?,
+        port,
+        grpc_port,
         scheduler_host: HOST.to_owned(),
         scheduler_port,
         scheduler_connect_timeout_seconds: 30,
@@ -86,7 +95,18 @@ fn physical_codec() -> SparkPhysicalCodec {
         .options(|run| run.chunk_size(CHUNK_SIZE))
 }
 
-/// Executors cannot take port 0, since they tell the scheduler their ports before they bind them.
-fn free_port() -> Result<u16, std::io::Error> {
-    Ok(TcpListener::bind((HOST, 0))?.local_addr()?.port())
+/// Two ports that are free. Executors cannot take port 0, since they tell the scheduler their ports
+/// before they bind them. These are below those that the system gives to others meanwhile, and
+/// processes start to search in different places.
+async fn free_ports() -> Result<(u16, u16), std::io::Error> {
+    let places = (EPHEMERAL - LOWEST) / 2;
+    let place = u16::try_from(std::process::id() % u32::from(places)).unwrap_or_default();
+    let pairs = (0..places).map(|nth| LOWEST + (place + nth) % places * 2);
+    for port in pairs {
+        let first = TcpListener::bind((HOST, port)).await;
+        if first.is_ok() && TcpListener::bind((HOST, port + 1)).await.is_ok() {
+            return Ok((port, port + 1));
+        }
+    }
+    Err(std::io::ErrorKind::AddrInUse.into())
 }

@@ -42,8 +42,11 @@ async fn a_cluster_returns_what_one_process_returns() {
         .unwrap()
         .unwrap();
     assert_eq!(shown(&rows), expected);
-    // One batch for each partition, each with its share of the runners.
-    assert_eq!(emulator.batch_ids().len() - before, PARTITIONS);
+    // One batch for each partition that has rows, each with its share of the runners. A partition
+    // may have none, since the partitions of a task take files from each other.
+    let batches = emulator.batch_ids().split_off(before);
+    assert!((4..=PARTITIONS).contains(&batches.len()), "{batches:?}");
+    assert_eq!(submitted(&emulator, &batches), RECORDS);
     let requests = emulator.requests();
     let bodies = requests
         .iter()
@@ -51,7 +54,7 @@ async fn a_cluster_returns_what_one_process_returns() {
     let shares = bodies
         .filter(|body| body.contains(r#""max_workers":3"#))
         .count();
-    assert_eq!(shares, before + PARTITIONS);
+    assert_eq!(shares, before + batches.len());
 
     // In SQL, with what is pushed down.
     register_spark_services(&context, [service.clone()]);
@@ -99,7 +102,7 @@ async fn an_executor_that_is_killed_changes_nothing() {
     let query = tokio::spawn(rows.collect());
     // Both executors are at work: each has two cores, so one alone has two batches at most.
     let both = async {
-        while open_batches(&emulator) < 3 {
+        while working_batches(&emulator) < 3 {
             assert!(!query.is_finished(), "the query ended too early");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -116,7 +119,8 @@ async fn an_executor_that_is_killed_changes_nothing() {
     // Its batches are still open, and their partitions were computed again in others.
     let left = open_batches(&emulator);
     assert!((1..=2).contains(&left), "{left}");
-    assert!(emulator.batch_ids().len() - before >= PARTITIONS + left);
+    let batches = emulator.batch_ids().split_off(before);
+    assert!(submitted(&emulator, &batches) > RECORDS);
 
     let other = service.clone().correlation_id("another query");
     assert!(other.cancel_open_batches().await.unwrap().is_empty());

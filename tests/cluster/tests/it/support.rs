@@ -1,9 +1,9 @@
 //! A cluster of processes, and what all tests need.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -98,6 +98,7 @@ impl Process {
             command.env_remove(name);
         }
         command.envs(environment.iter().copied());
+        command.stdout(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 
@@ -124,11 +125,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start(emulator: &Emulator, folder: &Folder, executors: usize) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
-        let number = port.to_string();
         let wanted = executors.to_string();
-        let scheduler = Process::start(&["scheduler", &number, &wanted], &[], folder.path());
+        let mut scheduler = Process::start(&["scheduler", &wanted], &[], folder.path());
+        let mut number = String::new();
+        let output = BufReader::new(scheduler.0.stdout.take().unwrap());
+        output.take(16).read_line(&mut number).unwrap();
+        let number = number.trim().to_owned();
         let base_url = emulator.base_url();
         let environment = [
             ("CSPARK_BASE_URL", base_url.as_str()),
@@ -136,7 +138,7 @@ impl Cluster {
         ];
         let start = |_| Process::start(&["executor", &number, "2"], &environment, folder.path());
         Self {
-            port,
+            port: number.parse().unwrap(),
             _scheduler: scheduler,
             executors: (0..executors).map(start).collect(),
         }
@@ -223,9 +225,26 @@ pub(crate) fn shown(batches: &[RecordBatch]) -> Vec<String> {
     rows
 }
 
+/// How many records these batches were given.
+pub(crate) fn submitted(emulator: &Emulator, batches: &[String]) -> usize {
+    let records = |id: &String| emulator.batch(id).unwrap().records_submitted as usize;
+    batches.iter().map(records).sum()
+}
+
 /// How many batches are open.
 pub(crate) fn open_batches(emulator: &Emulator) -> usize {
+    count(emulator, &["created", "in_progress"])
+}
+
+/// How many batches have records and are open.
+pub(crate) fn working_batches(emulator: &Emulator) -> usize {
+    count(emulator, &["in_progress"])
+}
+
+fn count(emulator: &Emulator, statuses: &[&str]) -> usize {
     let ids = emulator.batch_ids().into_iter();
-    ids.filter(|id| emulator.batch(id).unwrap().status == "in_progress")
+    let status = ids.map(|id| emulator.batch(&id).unwrap().status);
+    status
+        .filter(|status| statuses.contains(&status.as_str()))
         .count()
 }
