@@ -76,9 +76,9 @@
 //!
 //! # Logs
 //!
-//! The crate logs with `tracing`, without bodies and credentials, under the target `cspark_batches`. Each call is a span
-//! `cspark.call` at INFO, which covers all its attempts and has fields with the names of
-//! OpenTelemetry:
+//! The crate logs with `tracing`, under the target `cspark_batches`, without bodies and
+//! credentials. Each call is a span `cspark.call` at INFO, which covers all its attempts and has
+//! fields with the names of OpenTelemetry:
 //!
 //! | field | value |
 //! | --- | --- |

@@ -81,8 +81,8 @@ impl SummaryRequest {
         self
     }
 
-    /// Aggregates although some records failed. Otherwise one record that fails makes the aggregates
-    /// of its chunk null, so read them as `Option`.
+    /// Aggregates although some records failed. Otherwise one record that fails makes the
+    /// aggregates of its chunk null, so read them as `Option`.
     #[must_use]
     pub fn ignore_errors(mut self) -> Self {
         self.ignore_error = Some(true);
