@@ -235,7 +235,7 @@ async fn numbers_that_json_does_not_have_are_errors_of_their_records() {
     let batches = collect(&mut run).await.unwrap();
     let refused = |n| {
         format!(
-            r#"{{"record":{n},"error":"the record was not sent: the source of the records failed: record {n}: column `n`: NaN and infinities cannot be sent"}}"#
+            r#"{{"record":{n},"error":"the record was not sent: the source failed to give a record: record {n}: column `n`: NaN and infinities cannot be sent"}}"#
         )
     };
     assert_eq!(
