@@ -123,7 +123,7 @@ fn a_run_ends_at_the_limits_that_are_set() {
     world.run(&format!("{run} --failure-limit 3")).expect(0);
     let failed = world.run(&format!("{run} --failure-limit 2")).expect(1);
     assert_eq!(failed.stderr.lines().count(), 1, "{}", failed.stderr);
-    failed.says("3 records failed");
+    failed.says("3 records have no output, and the failure limit is 2");
 
     // A service that is away.
     let world = World::new();
