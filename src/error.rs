@@ -403,44 +403,45 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
-fn debug<T: fmt::Debug>(value: &Option<T>) -> Option<&dyn fmt::Debug> {
-    value.as_ref().map(|value| value as _)
-}
-
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn some<T: fmt::Debug>(value: &Option<T>) -> Option<&dyn fmt::Debug> {
+            value.as_ref().map(|value| value as _)
+        }
+        fn set(flag: &bool) -> Option<&dyn fmt::Debug> {
+            flag.then_some(flag as _)
+        }
         let inner = &*self.0;
+        let status = self.status();
+        let request_ids = Some(&inner.request_ids).filter(|ids| !ids.is_empty());
+        let elapsed = Some(inner.elapsed).filter(|time| !time.is_zero());
+        let response_bytes = inner.response_body.as_ref().map(Bytes::len);
+        let source = inner.source.as_ref().map(|source| &source.error);
         // A `main` that returns the error shows this to people: what there is, and no more.
+        let fields = [
+            ("kind", Some(&inner.kind as _)),
+            ("message", Some(&inner.message as _)),
+            ("operation", some(&inner.operation)),
+            ("batch_id", some(&inner.batch_id)),
+            ("status", some(&status)),
+            ("request_ids", some(&request_ids)),
+            ("elapsed", some(&elapsed)),
+            ("retry_after", some(&inner.retry_after)),
+            ("body_excerpt", some(&inner.body_excerpt)),
+            ("response_bytes", some(&response_bytes)),
+            ("is_transient", set(&inner.is_transient)),
+            (
+                "may_have_been_processed",
+                set(&inner.may_have_been_processed),
+            ),
+            ("source", some(&source)),
+        ];
         let mut shown = f.debug_struct("Error");
-        shown.field("kind", &inner.kind);
-        shown.field("message", &inner.message);
-        let mut field = |name: &str, value: Option<&dyn fmt::Debug>| {
+        for (name, value) in fields {
             if let Some(value) = value {
                 shown.field(name, value);
             }
-        };
-        let response_bytes = inner.response_body.as_ref().map(Bytes::len);
-        let source = inner.source.as_ref().map(|source| &source.error);
-        field("operation", debug(&inner.operation));
-        field("batch_id", debug(&inner.batch_id));
-        field("status", debug(&self.status()));
-        field(
-            "request_ids",
-            (!inner.request_ids.is_empty()).then_some(&inner.request_ids as _),
-        );
-        field(
-            "elapsed",
-            (!inner.elapsed.is_zero()).then_some(&inner.elapsed as _),
-        );
-        field("retry_after", debug(&inner.retry_after));
-        field("body_excerpt", debug(&inner.body_excerpt));
-        field("response_bytes", debug(&response_bytes));
-        field("is_transient", inner.is_transient.then_some(&true as _));
-        field(
-            "may_have_been_processed",
-            inner.may_have_been_processed.then_some(&true as _),
-        );
-        field("source", debug(&source));
+        }
         shown.finish()
     }
 }

@@ -72,8 +72,6 @@
 //! people, and [`Error::may_have_been_processed`] says whether the service may have processed a
 //! request that failed.
 //!
-
-//!
 //! # Logs
 //!
 //! The crate logs with `tracing`, under the target `cspark_batches`, without bodies and

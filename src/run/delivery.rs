@@ -93,12 +93,7 @@ impl<O> Delivery<O> {
 
     /// How many records have an error instead of an output.
     pub fn failed(&self) -> u64 {
-        let FailedRecords {
-            at_service,
-            unreadable,
-            rejected,
-        } = self.failed_records();
-        at_service + unreadable + rejected
+        self.failed_records().total()
     }
 
     pub(super) fn failed_records(&self) -> FailedRecords {

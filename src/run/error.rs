@@ -72,7 +72,7 @@ pub(super) fn of_run(
             ErrorKind::Unfinished,
             &format!(
                 "{} records have no output, and the failure limit is {limit}{}",
-                totals.failed + totals.unreadable + totals.rejected,
+                totals.without_output(),
                 for_example(first_failure)
             ),
         ),

@@ -155,7 +155,7 @@ impl<O: DeserializeOwned> Run<O> {
             match state.outbox.pop_front() {
                 Some(queued) => queued,
                 None if state.ended_at.is_some() => {
-                    state.log_end();
+                    state.conclude();
                     return Poll::Ready(state.error.take().map(Err));
                 }
                 None => return Poll::Pending,
@@ -164,10 +164,8 @@ impl<O: DeserializeOwned> Run<O> {
         let key = queued.first;
         let delivery = Delivery::decode(queued);
         let failed = delivery.failed_records();
-        if let Some((record, error)) = delivery.errors().next() {
-            let mut state = self.shared.lock();
-            let first = &mut state.first_failure;
-            first.get_or_insert_with(|| format!("record {record}: {error}"));
+        if failed.total() > 0 {
+            self.shared.lock().note_failure(&delivery);
         }
         self.shared.handle(Event::Taken { key, failed });
         Poll::Ready(Some(Ok(delivery)))
@@ -187,7 +185,7 @@ impl<O> Drop for Run<O> {
         self.task.abort();
         let mut state = self.shared.lock();
         if state.ended_at.is_some() {
-            state.log_end();
+            state.conclude();
         } else if state.machine.has_batch()
             && let Some(batch) = state.batches.last()
         {

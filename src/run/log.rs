@@ -47,7 +47,7 @@ pub(super) fn requests_work(kind: RequestKind, batch: Option<&str>, failed_for: 
 /// The end of the run: an error if it failed, a warning if records failed or are unfinished.
 pub(super) fn ended(machine: &Machine, batch: Option<&str>, error: Option<&Error>) {
     let totals = machine.totals();
-    let failed = totals.failed + totals.unreadable + totals.rejected;
+    let failed = totals.without_output();
     macro_rules! event {
         ($level:ident, $text:literal $(, $error:ident)?) => {
             tracing::$level!(

@@ -70,7 +70,7 @@ impl Progress {
             },
             pulled,
             delivered: totals.delivered,
-            failed_records: totals.failed + totals.unreadable + totals.rejected,
+            failed_records: totals.without_output(),
             total_records: total,
             bytes_in_flight: machine.memory_in_use(),
             input_buffer: BufferLevel {

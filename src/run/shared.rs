@@ -7,7 +7,7 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::delivery::QueuedResult;
+use super::delivery::{Delivery, QueuedResult};
 use super::machine::{Event, Machine, Time};
 use super::progress::{Progress, Rate};
 use super::{error, log};
@@ -106,8 +106,18 @@ impl Shared {
 }
 
 impl State {
-    /// Logs the end of the run, once: when the consumer has taken everything, or is gone.
-    pub(super) fn log_end(&mut self) {
+    /// Keeps the first failure for the error that the run may end with.
+    pub(super) fn note_failure<O>(&mut self, delivery: &Delivery<O>) {
+        if self.first_failure.is_none()
+            && let Some((record, error)) = delivery.errors().next()
+        {
+            self.first_failure = Some(format!("record {record}: {error}"));
+        }
+    }
+
+    /// Decides on the error and logs the end of the run, once: when the consumer has taken
+    /// everything, or is gone.
+    pub(super) fn conclude(&mut self) {
         if !std::mem::replace(&mut self.end_is_logged, true) {
             let batch = self.batches.last().map(String::as_str);
             // The last results may have ended the run after its driver had.

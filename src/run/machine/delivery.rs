@@ -25,11 +25,16 @@ pub(super) struct Delivery {
 impl Delivery {
     pub(super) fn resumed(done: RangeSet<u64>) -> Self {
         Self {
-            next: done.get(&0).map_or(0, |range| range.end),
+            next: first_open(&done),
             done,
             ..Self::default()
         }
     }
+}
+
+/// The first record that is not among those that were delivered.
+pub(super) fn first_open(done: &RangeSet<u64>) -> u64 {
+    done.get(&0).map_or(0, |range| range.end)
 }
 
 impl Machine {
@@ -75,19 +80,13 @@ impl Machine {
         self.totals.failed += failed.at_service;
         self.totals.unreadable += failed.unreadable;
         self.totals.rejected += failed.rejected;
-        let FailedRecords {
-            at_service,
-            unreadable,
-            rejected,
-        } = failed;
-        let failed = at_service + unreadable + rejected;
-        self.delivery.failed += failed;
-        self.delivery.any_readable |= failed < records;
+        self.delivery.failed += failed.total();
+        self.delivery.any_readable |= failed.total() < records;
         if let Some(limit) = self.settings.failures
             && self.delivery.failed > limit
         {
             self.fail_by_results(Ending::TooManyFailures { limit });
-        } else if unreadable == records
+        } else if failed.unreadable == records
             && !self.delivery.any_readable
             && !self.settings.allow_unreadable
         {

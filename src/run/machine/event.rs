@@ -79,6 +79,12 @@ pub(crate) struct FailedRecords {
     pub(crate) rejected: u64,
 }
 
+impl FailedRecords {
+    pub(crate) fn total(self) -> u64 {
+        self.at_service + self.unreadable + self.rejected
+    }
+}
+
 /// What a successful request returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {

@@ -433,7 +433,7 @@ impl Machine {
 
     /// The number of the first record that was not delivered.
     pub(crate) fn first_open(&self) -> u64 {
-        self.delivery.done.get(&0).map_or(0, |range| range.end)
+        delivery::first_open(&self.delivery.done)
     }
 
     /// Where the run is, for a new process to continue from.

@@ -7,6 +7,7 @@ use rangemap::RangeSet;
 use serde::{Deserialize, Serialize};
 
 use super::chunk_id::RunId;
+use super::delivery::first_open;
 use super::event::Key;
 
 /// No record has a higher number: ids have room for 62 bits.
@@ -73,7 +74,7 @@ impl Position {
 
     /// The number of the first record that was not delivered. A source may begin there.
     pub(crate) fn first_open(&self) -> u64 {
-        self.done().get(&0).map_or(0, |range| range.end)
+        first_open(&self.done())
     }
 
     /// The records of the largest chunk.

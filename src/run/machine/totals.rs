@@ -99,6 +99,11 @@ impl RequestCounts {
 }
 
 impl Totals {
+    /// Delivered records without an output.
+    pub(crate) fn without_output(&self) -> u64 {
+        self.failed + self.unreadable + self.rejected
+    }
+
     /// Notes records without a result; neighbours with the same reason become one entry.
     pub(super) fn unfinished(&mut self, records: Range<u64>, reason: Reason) {
         if let Some((last, same)) = self.unfinished.last_mut()
