@@ -218,19 +218,6 @@ impl Work<'_> {
                 failed.rejected, failed.unreadable
             )));
         }
-        // The last of them may have come when there was nothing left to end.
-        let failures =
-            summary.failed_records + summary.unreadable_records + summary.rejected_records;
-        if let Some(most) = self
-            .args
-            .limits
-            .failure_limit
-            .filter(|most| failures > *most)
-        {
-            return Err(Failure::run(format!(
-                "{failures} records failed, and --failure-limit is {most}; the output is complete"
-            )));
-        }
         Ok(
             match self.args.writing.fail_on_record_errors && failed.at_service > 0 {
                 true => Exit::RecordErrors.into(),
