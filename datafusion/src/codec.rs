@@ -73,11 +73,7 @@ impl SparkPhysicalCodec {
     /// Sets the client of this executor, instead of one from the environment.
     #[must_use]
     pub fn client(mut self, client: Client) -> Self {
-        let executor = Executor {
-            client: OnceLock::from(client),
-            options: self.executor.options.clone(),
-        };
-        self.executor = Arc::new(executor);
+        Arc::make_mut(&mut self.executor).client = OnceLock::from(client);
         self
     }
 
@@ -85,11 +81,7 @@ impl SparkPhysicalCodec {
     /// [`SparkService::options`] are a function, so they cannot come with a plan.
     #[must_use]
     pub fn options(mut self, set: impl Fn(Inner) -> Inner + Send + Sync + 'static) -> Self {
-        let executor = Executor {
-            client: self.executor.client.clone(),
-            options: Some(Arc::new(set)),
-        };
-        self.executor = Arc::new(executor);
+        Arc::make_mut(&mut self.executor).options = Some(Arc::new(set));
         self
     }
 }
@@ -218,6 +210,29 @@ fn incomplete() -> DataFusionError {
     DataFusionError::Internal("a part of the plan with a service is incomplete".to_owned())
 }
 
+/// Functions are of no concern to either codec.
+macro_rules! functions_of_inner {
+    () => {
+        functions_of_inner! {
+            try_decode_udf, try_encode_udf: ScalarUDF;
+            try_decode_higher_order_function, try_encode_higher_order_function: HigherOrderUDF;
+            try_decode_udaf, try_encode_udaf: AggregateUDF;
+            try_decode_udwf, try_encode_udwf: WindowUDF;
+        }
+    };
+    ($($decode:ident, $encode:ident: $function:ty;)*) => {
+        $(
+            fn $decode(&self, name: &str, buf: &[u8]) -> Result<Arc<$function>> {
+                self.inner.$decode(name, buf)
+            }
+
+            fn $encode(&self, node: &$function, buf: &mut Vec<u8>) -> Result<()> {
+                self.inner.$encode(node, buf)
+            }
+        )*
+    };
+}
+
 impl LogicalExtensionCodec for SparkLogicalCodec {
     fn try_decode(
         &self,
@@ -293,45 +308,7 @@ impl LogicalExtensionCodec for SparkLogicalCodec {
         self.inner.try_encode_file_format(buf, node)
     }
 
-    fn try_decode_udf(&self, name: &str, buf: &[u8]) -> Result<Arc<ScalarUDF>> {
-        self.inner.try_decode_udf(name, buf)
-    }
-
-    fn try_encode_udf(&self, node: &ScalarUDF, buf: &mut Vec<u8>) -> Result<()> {
-        self.inner.try_encode_udf(node, buf)
-    }
-
-    fn try_decode_higher_order_function(
-        &self,
-        name: &str,
-        buf: &[u8],
-    ) -> Result<Arc<HigherOrderUDF>> {
-        self.inner.try_decode_higher_order_function(name, buf)
-    }
-
-    fn try_encode_higher_order_function(
-        &self,
-        node: &HigherOrderUDF,
-        buf: &mut Vec<u8>,
-    ) -> Result<()> {
-        self.inner.try_encode_higher_order_function(node, buf)
-    }
-
-    fn try_decode_udaf(&self, name: &str, buf: &[u8]) -> Result<Arc<AggregateUDF>> {
-        self.inner.try_decode_udaf(name, buf)
-    }
-
-    fn try_encode_udaf(&self, node: &AggregateUDF, buf: &mut Vec<u8>) -> Result<()> {
-        self.inner.try_encode_udaf(node, buf)
-    }
-
-    fn try_decode_udwf(&self, name: &str, buf: &[u8]) -> Result<Arc<WindowUDF>> {
-        self.inner.try_decode_udwf(name, buf)
-    }
-
-    fn try_encode_udwf(&self, node: &WindowUDF, buf: &mut Vec<u8>) -> Result<()> {
-        self.inner.try_encode_udwf(node, buf)
-    }
+    functions_of_inner!();
 }
 
 impl PhysicalExtensionCodec for SparkPhysicalCodec {
@@ -374,30 +351,6 @@ impl PhysicalExtensionCodec for SparkPhysicalCodec {
         write_own(&node, buf)
     }
 
-    fn try_decode_udf(&self, name: &str, buf: &[u8]) -> Result<Arc<ScalarUDF>> {
-        self.inner.try_decode_udf(name, buf)
-    }
-
-    fn try_encode_udf(&self, node: &ScalarUDF, buf: &mut Vec<u8>) -> Result<()> {
-        self.inner.try_encode_udf(node, buf)
-    }
-
-    fn try_decode_higher_order_function(
-        &self,
-        name: &str,
-        buf: &[u8],
-    ) -> Result<Arc<HigherOrderUDF>> {
-        self.inner.try_decode_higher_order_function(name, buf)
-    }
-
-    fn try_encode_higher_order_function(
-        &self,
-        node: &HigherOrderUDF,
-        buf: &mut Vec<u8>,
-    ) -> Result<()> {
-        self.inner.try_encode_higher_order_function(node, buf)
-    }
-
     fn try_decode_expr(
         &self,
         buf: &[u8],
@@ -416,19 +369,5 @@ impl PhysicalExtensionCodec for SparkPhysicalCodec {
         self.inner.try_encode_expr(node, buf, ctx)
     }
 
-    fn try_decode_udaf(&self, name: &str, buf: &[u8]) -> Result<Arc<AggregateUDF>> {
-        self.inner.try_decode_udaf(name, buf)
-    }
-
-    fn try_encode_udaf(&self, node: &AggregateUDF, buf: &mut Vec<u8>) -> Result<()> {
-        self.inner.try_encode_udaf(node, buf)
-    }
-
-    fn try_decode_udwf(&self, name: &str, buf: &[u8]) -> Result<Arc<WindowUDF>> {
-        self.inner.try_decode_udwf(name, buf)
-    }
-
-    fn try_encode_udwf(&self, node: &WindowUDF, buf: &mut Vec<u8>) -> Result<()> {
-        self.inner.try_encode_udwf(node, buf)
-    }
+    functions_of_inner!();
 }

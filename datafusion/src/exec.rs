@@ -113,11 +113,16 @@ impl SparkExec {
     /// The same as one of the operators of a query that share their limits, with at most so many
     /// batches.
     pub(crate) fn in_group(&self, group: Arc<Group>, batches: usize) -> Self {
-        let (input, service) = (Arc::clone(&self.input), self.service.clone());
-        let (sent, schema) = (self.sent.clone(), Arc::clone(&self.schema));
+        self.again(Arc::clone(&self.input), Some(group), batches)
+    }
+
+    /// The same over this input, with at most so many partitions.
+    fn again(&self, input: Arc<dyn ExecutionPlan>, group: Option<Arc<Group>>, most: usize) -> Self {
+        let (service, sent) = (self.service.clone(), self.sent.clone());
+        let schema = Arc::clone(&self.schema);
         Self {
-            group: Some(group),
-            ..Self::merging(input, service, sent, schema, batches)
+            group,
+            ..Self::merging(input, service, sent, schema, most)
         }
     }
 
@@ -202,16 +207,11 @@ impl ExecutionPlan for SparkExec {
         let (Some(input), true) = (children.pop(), children.is_empty()) else {
             return internal_err!("SparkExec has one input");
         };
-        let (service, sent) = (self.service.clone(), self.sent.clone());
         let most = match self.group {
             Some(_) => self.partitions(),
-            None => service.limits.batches,
+            None => self.service.limits.batches,
         };
-        let schema = Arc::clone(&self.schema);
-        Ok(Arc::new(Self {
-            group: self.group.clone(),
-            ..Self::merging(input, service, sent, schema, most)
-        }))
+        Ok(Arc::new(self.again(input, self.group.clone(), most)))
     }
 
     /// Each row of the input is one of the output, so a limit goes on to the input.
