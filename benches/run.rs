@@ -11,6 +11,8 @@
 //! (floor,plain,run,raw) change what is measured. Only the ratios mean something: times depend on
 //! the machine.
 
+#[path = "support/by_hand.rs"]
+mod by_hand;
 #[path = "support/clients.rs"]
 mod clients;
 #[path = "support/compare.rs"]

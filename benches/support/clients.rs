@@ -6,59 +6,16 @@ use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
+use crate::by_hand::Batch;
 use crate::compare::Result;
 use crate::policy::{Policy, policies};
 use crate::usage::{Meter, Usage};
 
+const ECHO: &str = "my-folder/echo";
 const IN_A_CHUNK: usize = 200;
 const PUSHES_IN_FLIGHT: usize = 4;
 /// Rows of raw JSON that are made before the measurement, and repeated.
 const READY_ROWS: usize = 5_000;
-
-/// A batch of the echo service, by hand.
-struct Batch {
-    http: reqwest::Client,
-    url: String,
-}
-
-impl Batch {
-    async fn create(base: &str) -> Result<Self> {
-        let mut headers = reqwest::header::HeaderMap::new();
-        headers.insert("x-tenant-name", "my-tenant".parse()?);
-        headers.insert(
-            "x-request-id",
-            "00000000-0000-4000-8000-000000000000".parse()?,
-        );
-        let http = reqwest::Client::builder()
-            .default_headers(headers)
-            .user_agent("bench")
-            .no_gzip()
-            .build()?;
-        let batches = format!("{base}/api/v4/batch");
-        let request = http
-            .post(&batches)
-            .json(&json!({"service": "my-folder/echo"}));
-        let created: Value = request.send().await?.error_for_status()?.json().await?;
-        let id = created["id"].as_str().ok_or("no id")?;
-        Ok(Self {
-            url: format!("{batches}/{id}"),
-            http,
-        })
-    }
-
-    fn push(&self) -> reqwest::RequestBuilder {
-        self.http.post(format!("{}/chunks", self.url))
-    }
-
-    async fn pull(&self) -> Result<Bytes> {
-        let response = self
-            .http
-            .get(format!("{}/chunkresults", self.url))
-            .send()
-            .await?;
-        Ok(response.error_for_status()?.bytes().await?)
-    }
-}
 
 /// Sends the same ready bytes over and over, and looks only at the end of each response.
 pub(crate) async fn floor(base: &str, records: usize) -> Result<Usage> {
@@ -70,7 +27,7 @@ pub(crate) async fn floor(base: &str, records: usize) -> Result<Usage> {
     let body = Bytes::from(body);
     let chunks = records.div_ceil(IN_A_CHUNK);
     let meter = Meter::start();
-    let batch = Batch::create(base).await?;
+    let batch = Batch::create(base, ECHO).await?;
     let push = async {
         for round in 0..chunks.div_ceil(PUSHES_IN_FLIGHT) {
             let now = PUSHES_IN_FLIGHT.min(chunks - round * PUSHES_IN_FLIGHT);
@@ -108,7 +65,7 @@ pub(crate) async fn floor(base: &str, records: usize) -> Result<Usage> {
 /// reqwest and trees of values, as in a first script.
 pub(crate) async fn plain(base: &str, records: usize) -> Result<Usage> {
     let meter = Meter::start();
-    let batch = Batch::create(base).await?;
+    let batch = Batch::create(base, ECHO).await?;
     let mut requests = 1;
     let policies: Vec<Policy<&str>> = policies().take(records).collect();
     let chunks: Vec<Value> = policies
@@ -176,7 +133,7 @@ where
         .build()?;
     let mut run = spark
         .batches()
-        .run::<_, O>("my-folder/echo", input)
+        .run::<_, O>(ECHO, input)
         .chunk_size(IN_A_CHUNK)
         .start()?;
     let mut outputs = 0;

@@ -7,6 +7,8 @@
 //! service has so many workers, which take a tenth of a second for each chunk of 200 records, and
 //! the shortest possible time is printed as well.
 
+#[path = "../../benches/support/by_hand.rs"]
+mod by_hand;
 #[path = "support/clients.rs"]
 mod clients;
 #[path = "../../benches/support/compare.rs"]

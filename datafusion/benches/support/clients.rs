@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::sync::Arc;
 
+use cspark_batches::Client;
 use cspark_batches::service::{Column, ColumnKind, Columns};
-use cspark_batches::{Client, reqwest};
 use cspark_batches_arrow::{RunTable as _, Table};
 use cspark_batches_datafusion::{DataFrameExt as _, SparkService};
 use datafusion::arrow::array::RecordBatch;
@@ -18,9 +18,9 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures_util::{StreamExt as _, stream};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::IN_A_CHUNK;
+use crate::by_hand::Batch;
 use crate::compare::Result;
 use crate::policy::policies;
 use crate::rows::{Quote, SERVICE, batch, batches, output_schema};
@@ -132,23 +132,7 @@ pub(crate) async fn by_hand(base: &str, records: usize) -> Result<Usage> {
     let input = batch()?;
     let outputs = output_schema(&input.schema());
     let meter = Meter::start();
-    let mut headers = reqwest::header::HeaderMap::new();
-    headers.insert("authorization", "Bearer open".parse()?);
-    headers.insert("x-tenant-name", "my-tenant".parse()?);
-    headers.insert(
-        "x-request-id",
-        "00000000-0000-4000-8000-000000000000".parse()?,
-    );
-    let http = reqwest::Client::builder()
-        .default_headers(headers)
-        .no_proxy()
-        .build()?;
-    let url = format!("{base}/api/v4/batch");
-    let create = http.post(&url).header("content-type", "application/json");
-    let create = create.body(json!({ "service": SERVICE }).to_string());
-    let created = create.send().await?.error_for_status()?.bytes().await?;
-    let created: Value = serde_json::from_slice(&created)?;
-    let url = format!("{url}/{}", created["id"].as_str().ok_or("no id")?);
+    let batch = Batch::create(base, SERVICE).await?;
 
     let chunks = batches(input, records).flat_map(|batch| {
         let starts = (0..batch.num_rows()).step_by(IN_A_CHUNK);
@@ -157,8 +141,7 @@ pub(crate) async fn by_hand(base: &str, records: usize) -> Result<Usage> {
     });
     let push = async {
         let mut pushes = stream::iter(chunks.enumerate().map(|(number, chunk)| {
-            let request = http.post(format!("{url}/chunks"));
-            let request = request.header("content-type", "application/json");
+            let request = batch.push().header("content-type", "application/json");
             async move {
                 let body = body(number, &chunk)?;
                 request
@@ -181,8 +164,7 @@ pub(crate) async fn by_hand(base: &str, records: usize) -> Result<Usage> {
     let pull = async {
         let mut rows = 0;
         while rows < records {
-            let response = http.get(format!("{url}/chunkresults")).send().await?;
-            let response = response.error_for_status()?.bytes().await?;
+            let response = batch.pull().await?;
             requests += 1;
             let pulled: Pulled<'_> = serde_json::from_slice(&response)?;
             for chunk in pulled.data {

@@ -5,4 +5,5 @@
 mod limits;
 mod queries;
 mod readme;
+mod service;
 mod support;

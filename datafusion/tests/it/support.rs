@@ -3,40 +3,17 @@
 use std::sync::Arc;
 
 use cspark_batches::Client;
-use cspark_emulator::{Builder, Emulator, Service, schemars};
+use cspark_emulator::{Builder, Emulator};
 use datafusion::arrow::array::{Float64Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-pub(crate) const SERVICE: &str = "my-folder/box";
-
-#[derive(serde::Deserialize, schemars::JsonSchema)]
-#[schemars(crate = "cspark_emulator::schemars")]
-struct Side {
-    side: f64,
-}
-
-#[derive(serde::Serialize, schemars::JsonSchema)]
-#[schemars(crate = "cspark_emulator::schemars")]
-struct Sizes {
-    area: f64,
-    volume: f64,
-}
-
-fn sizes(side: Side) -> Result<Sizes, String> {
-    let side = side.side;
-    match side < 0.0 {
-        true => Err("the side is negative".to_owned()),
-        false => Ok(Sizes {
-            area: side * side,
-            volume: side * side * side,
-        }),
-    }
-}
+use crate::service;
+pub(crate) use crate::service::SERVICE;
 
 pub(crate) async fn start(builder: Builder) -> (Emulator, Client) {
-    let builder = builder.service(SERVICE, Service::described(sizes));
+    let builder = builder.service(SERVICE, service::boxes());
     let emulator = builder.start().await.unwrap();
     let spark = Client::builder()
         .base_url(emulator.base_url())

@@ -4,4 +4,6 @@
 
 mod codec;
 mod queries;
+#[path = "../../../../datafusion/tests/it/service.rs"]
+mod service;
 mod support;

@@ -12,43 +12,21 @@ use ballista::prelude::{SessionConfigExt as _, SessionContextExt as _};
 use ballista_core::serde::BallistaLogicalExtensionCodec;
 use cspark_batches::Client;
 use cspark_batches_datafusion::SparkLogicalCodec;
-use cspark_emulator::{Builder, Emulator, Service, schemars};
+use cspark_emulator::{Builder, Emulator};
 use datafusion::arrow::array::{Float64Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 
-pub(crate) const SERVICE: &str = "my-folder/box";
+use crate::service;
+pub(crate) use crate::service::SERVICE;
+
 pub(crate) const SECRET: &str = "a-token-that-nobody-may-see";
 pub(crate) const PARTITIONS: usize = 8;
 
-#[derive(serde::Deserialize, schemars::JsonSchema)]
-#[schemars(crate = "cspark_emulator::schemars")]
-struct Side {
-    side: f64,
-}
-
-#[derive(serde::Serialize, schemars::JsonSchema)]
-#[schemars(crate = "cspark_emulator::schemars")]
-struct Sizes {
-    area: f64,
-    volume: f64,
-}
-
-fn sizes(side: Side) -> Result<Sizes, String> {
-    let side = side.side;
-    match side < 0.0 {
-        true => Err("the side is negative".to_owned()),
-        false => Ok(Sizes {
-            area: side * side,
-            volume: side * side * side,
-        }),
-    }
-}
-
 pub(crate) async fn start(builder: Builder) -> (Emulator, Client) {
-    let builder = builder.service(SERVICE, Service::described(sizes));
+    let builder = builder.service(SERVICE, service::boxes());
     let emulator = builder.bearer_token(SECRET).start().await.unwrap();
     let spark = Client::builder()
         .base_url(emulator.base_url())
