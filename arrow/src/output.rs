@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 use crate::held::Held;
 use crate::schema::infer;
 
+/// So many records are held while none has an output that tells the columns.
+const MOST_WAITING: u64 = 100_000;
+
 /// What the returned batches look like, besides the outputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
@@ -45,6 +48,7 @@ pub(crate) struct Output {
     known: Option<Known>,
     /// Deliveries before the schema is known: those without an output, with their inputs.
     waiting: Vec<(Delivery<IgnoredAny>, Vec<RecordBatch>)>,
+    records_waiting: u64,
 }
 
 /// What is known with the schema.
@@ -64,6 +68,7 @@ impl Output {
             held,
             known,
             waiting: Vec::new(),
+            records_waiting: 0,
         })
     }
 
@@ -96,7 +101,16 @@ impl Output {
                 _ => None,
             };
             let Some(outputs) = inferred else {
+                let records = delivery.records();
+                self.records_waiting += records.end - records.start;
                 self.waiting.push((delivery, inputs));
+                if self.records_waiting > MOST_WAITING {
+                    return Err(Error::Schema(format!(
+                        "none of the first {} records has an output from which the columns could \
+                         be inferred; set them with `schema`",
+                        self.records_waiting
+                    )));
+                }
                 return Ok(());
             };
             self.know(outputs)?;

@@ -26,17 +26,18 @@ pub(crate) struct Gate {
 }
 
 /// The permission of a query to have batches. It ends when the last run of the query has ended.
-pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
+pub(crate) type Permit = Arc<Vec<OwnedSemaphorePermit>>;
 
-/// All runs of a query that go through one gate.
+/// All runs of a query that share limits with others.
 ///
-/// They go through it together: a run that waited while others of its query hold batches, and wait
-/// for its rows or for it to take theirs, would wait forever.
+/// They go through their gates together: a run that waited while others of its query hold batches,
+/// and wait for its rows or for it to take theirs, would wait forever.
 #[derive(Debug)]
 pub(crate) struct Group {
-    gate: Arc<Gate>,
-    runs: AtomicU32,
-    permit: Mutex<Weak<OwnedSemaphorePermit>>,
+    /// With the number of runs behind each. In an order that is the same for all queries, so that no
+    /// two of them wait for each other.
+    gates: Vec<(Arc<Gate>, AtomicU32)>,
+    permit: Mutex<Weak<Vec<OwnedSemaphorePermit>>>,
 }
 
 impl Gate {
@@ -49,12 +50,26 @@ impl Gate {
 }
 
 impl Group {
-    fn new(gate: &Arc<Gate>) -> Arc<Self> {
+    fn new(operators: &[Arc<Gate>]) -> Arc<Self> {
+        let mut gates = operators.to_vec();
+        gates.sort_by_key(Arc::as_ptr);
+        gates.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        let gates = gates.into_iter().map(|gate| (gate, AtomicU32::new(0)));
         Arc::new(Self {
-            gate: Arc::clone(gate),
-            runs: AtomicU32::new(0),
+            gates: gates.collect(),
             permit: Mutex::default(),
         })
+    }
+
+    fn add_runs(&self, gate: &Arc<Gate>, runs: usize) {
+        let runs = u32::try_from(runs).unwrap_or(u32::MAX);
+        let known = self
+            .gates
+            .iter()
+            .find(|(known, _)| Arc::ptr_eq(known, gate));
+        if let Some((_, sum)) = known {
+            sum.fetch_add(runs, Ordering::Relaxed);
+        }
     }
 
     /// Waits until there is room for the whole query.
@@ -63,10 +78,14 @@ impl Group {
         if let Some(permit) = permit.upgrade() {
             return Ok(permit);
         }
-        // Each operator has a batch, even if there are more of them than there may be batches.
-        let runs = self.runs.load(Ordering::Relaxed).min(self.gate.batches);
-        let free = Arc::clone(&self.gate.free);
-        let all = Arc::new(free.acquire_many_owned(runs).await.map_err(external)?);
+        let mut all = Vec::with_capacity(self.gates.len());
+        for (gate, runs) in &self.gates {
+            // Each operator has a batch, even if there are more of them than there may be batches.
+            let runs = runs.load(Ordering::Relaxed).min(gate.batches);
+            let free = Arc::clone(&gate.free);
+            all.push(free.acquire_many_owned(runs).await.map_err(external)?);
+        }
+        let all = Arc::new(all);
         *permit = Arc::downgrade(&all);
         Ok(all)
     }
@@ -82,37 +101,25 @@ impl PhysicalOptimizerRule for ShareLimits {
         plan: Arc<dyn ExecutionPlan>,
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut groups: Vec<(Arc<Group>, usize)> = Vec::new();
+        // Those of the operators, one for each.
+        let mut operators: Vec<Arc<Gate>> = Vec::new();
         plan.apply(|node| {
-            if let Some(gate) = node.downcast_ref::<SparkExec>().and_then(SparkExec::gate) {
-                let known = groups
-                    .iter_mut()
-                    .find(|(group, _)| Arc::ptr_eq(&group.gate, gate));
-                match known {
-                    Some((_, operators)) => *operators += 1,
-                    None => groups.push((Group::new(gate), 1)),
-                }
-            }
+            operators.extend(gate_of(node).cloned());
             Ok(TreeNodeRecursion::Continue)
         })?;
-        if groups.is_empty() {
+        if operators.is_empty() {
             return Ok(plan);
         }
+        let group = Group::new(&operators);
         let share = |node: Arc<dyn ExecutionPlan>| {
-            let Some(exec) = node.downcast_ref::<SparkExec>() else {
+            let (Some(exec), Some(gate)) = (node.downcast_ref::<SparkExec>(), gate_of(&node))
+            else {
                 return Ok(Transformed::no(node));
             };
-            let mut groups = groups.iter();
-            let group = exec
-                .gate()
-                .and_then(|gate| groups.find(|(group, _)| Arc::ptr_eq(&group.gate, gate)));
-            let Some((group, operators)) = group else {
-                return Ok(Transformed::no(node));
-            };
-            let most = (group.gate.batches as usize / operators).max(1);
-            let exec = exec.in_group(Arc::clone(group), most);
-            let runs = u32::try_from(exec.partitions()).unwrap_or(u32::MAX);
-            group.runs.fetch_add(runs, Ordering::Relaxed);
+            let operators = operators.iter().filter(|of| Arc::ptr_eq(of, gate)).count();
+            let most = (gate.batches as usize / operators).max(1);
+            let exec = exec.in_group(Arc::clone(&group), most);
+            group.add_runs(gate, exec.partitions());
             Ok(Transformed::yes(Arc::new(exec) as _))
         };
         plan.transform_up(share).data()
@@ -125,6 +132,10 @@ impl PhysicalOptimizerRule for ShareLimits {
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+fn gate_of(node: &Arc<dyn ExecutionPlan>) -> Option<&Arc<Gate>> {
+    node.downcast_ref::<SparkExec>().and_then(SparkExec::gate)
 }
 
 /// The state of a session whose queries keep within the limits of services together.

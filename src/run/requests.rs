@@ -216,7 +216,10 @@ pub(super) fn failure(kind: RequestKind, error: &Error) -> Failure {
     };
     Failure {
         kind: meaning,
-        responded: error.status().is_some(),
+        // What responds with success and another content, such as a page to log in, is no service.
+        responded: error
+            .status()
+            .is_some_and(|status| !(200..300).contains(&status)),
         retry_after: error.retry_after(),
     }
 }

@@ -46,6 +46,14 @@ impl Credential {
         self.serial
     }
 
+    /// What it is, for people.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.name == API_KEY {
+            true => "an API key",
+            false => "a bearer token",
+        }
+    }
+
     pub(super) fn header(&self) -> (HeaderName, HeaderValue) {
         (self.name.clone(), self.value.clone())
     }

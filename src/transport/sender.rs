@@ -127,8 +127,11 @@ impl Sender {
             // A streaming body can be sent only once.
             let next = request.try_clone();
             self.identify(&mut request, credential.as_ref(), context);
+            let sent_with = credential
+                .as_ref()
+                .map_or("no credentials", Credential::kind);
 
-            let failure = match attempt(&self.client, request, self.limits_for(context)).await {
+            let mut failure = match attempt(&self.client, request, self.limits_for(context)).await {
                 Ok(response) => {
                     context.attempt_succeeded(response.status());
                     return Ok(response);
@@ -150,6 +153,10 @@ impl Sender {
                 renewed = true;
                 span.renews();
                 continue;
+            }
+            if unauthorized {
+                failure.message += "; the request had ";
+                failure.message += sent_with;
             }
 
             attempts += 1;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use cspark_batches::service::{Column, ColumnKind, Columns};
-use cspark_batches_arrow::{Error, RunTable as _, output_schema};
+use cspark_batches_arrow::{Error, RunTable as _, Table, output_schema};
 use cspark_emulator::{Emulator, OutputShape};
 
 use crate::support::*;
@@ -135,4 +135,23 @@ async fn a_run_in_which_every_record_fails_has_their_errors() {
         ]
     );
     assert_eq!(run.summary().failed_records, 2);
+}
+
+#[tokio::test]
+async fn a_run_without_outputs_does_not_wait_for_one_in_all_memory() {
+    let (_emulator, spark) = start(Emulator::builder(), double()).await;
+    let negative = numbers((0..10_000).map(|n| -1.0 - f64::from(n)));
+    let input = std::iter::repeat_n(Ok(negative.clone()), 100);
+    let table = Table::stream(negative.schema(), futures_util::stream::iter(input));
+    let run = spark.batches().run_table(SERVICE, table);
+    let mut run = run
+        .options(|run| run.chunk_size(2000).memory(1 << 20))
+        .start()
+        .unwrap();
+    let error = collect(&mut run).await.unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains("set them with `schema`"), "{told}");
+    let summary = run.summary();
+    assert!(summary.read.records < 500_000, "{summary}");
+    assert!(summary.left_open.is_empty());
 }

@@ -158,6 +158,30 @@ async fn the_operators_of_a_query_divide_the_limit() {
 }
 
 #[tokio::test]
+async fn queries_that_go_through_two_services_in_opposite_orders_end() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    // Each has a limit of its own.
+    let [one, other] = [1, 1].map(|batches| service.clone().max_batches(batches));
+    let boxes = session(2000, 2).table("boxes").await.unwrap();
+    let query = |inner, outer| {
+        let sizes = boxes.clone().with_spark_service(inner).unwrap();
+        let sides = sizes.select(vec![col("id"), col("area").alias("side")]);
+        sides.unwrap().with_spark_service(outer).unwrap().collect()
+    };
+    let both = futures_util::future::try_join(query(&one, &other), query(&other, &one));
+    let (first, second) = tokio::time::timeout(Duration::from_secs(60), both)
+        .await
+        .unwrap()
+        .unwrap();
+    for rows in [first, second] {
+        let rows: usize = rows.iter().map(|batch| batch.num_rows()).sum();
+        assert_eq!(rows, 2000);
+    }
+    none_is_open(&emulator);
+}
+
+#[tokio::test]
 async fn explain_analyze_shows_the_run() {
     let (_emulator, spark) = start(Emulator::builder()).await;
     let boxes = session(1000, 2).table("boxes").await.unwrap();

@@ -296,6 +296,20 @@ async fn a_broken_operation_ends_a_run_within_its_limits() {
     }
 }
 
+/// As behind a base URL that is that of the pages for people.
+#[tokio::test]
+async fn a_page_in_place_of_the_service_ends_a_run_in_seconds() {
+    let _time = SimulatedTime::start(seconds(1));
+    let emulator = Emulator::start().await.unwrap();
+    let page = Fault::RespondBefore(Response::html(200));
+    emulator.inject_always(Operation::Create, page);
+    let run = run(&client(&emulator), 40).start().unwrap();
+    let error = within(seconds(20), last_error(run)).await.unwrap();
+    let message = error.to_string();
+    assert!(message.contains("check the base URL"), "{message}");
+    assert!(message.contains("not JSON (`text/html"), "{message}");
+}
+
 /// The service takes repeated chunks for known and does not let the old batch be closed.
 #[tokio::test]
 async fn a_batch_that_cannot_be_closed_does_not_hold_up_the_next_one() {

@@ -74,6 +74,24 @@ async fn wrong_credentials_end_in_one_clear_error() {
 }
 
 #[tokio::test]
+async fn an_error_says_which_kind_of_credentials_was_rejected() {
+    let emulator = Emulator::builder().api_key("right").start().await.unwrap();
+    let settings = || settings(&emulator);
+    for (settings, kind) in [
+        (settings().api_key("wrong"), "an API key"),
+        (settings().bearer_token("wrong"), "a bearer token"),
+        (settings().bearer_token("open"), "no credentials"),
+    ] {
+        let client = settings.build().unwrap();
+        let error = client.batches().describe().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized);
+        let message = error.to_string();
+        let expected = format!("401 Unauthorized; the request had {kind}");
+        assert!(message.contains(&expected), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_endpoint_that_is_down_is_asked_a_bounded_number_of_times() {
     let emulator = Emulator::builder()
         .oauth_client("id", "secret")
