@@ -79,15 +79,8 @@ impl RawFile {
 
     /// The bytes of a text in UTF-8.
     pub(super) fn text(self) -> Result<BufReader<Box<dyn Read>>, Stop> {
-        let mut text = BufReader::with_capacity(64 << 10, self.bytes()?);
-        let start = text.fill_buf().map_err(Stop::failed)?;
-        if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
-            return Err(Stop::failed("it is UTF-16; save it as UTF-8"));
-        }
-        if start.starts_with(b"\xef\xbb\xbf") {
-            text.consume(3);
-        }
-        Ok(text)
+        let text = without_mark(self.bytes()?)?;
+        Ok(BufReader::with_capacity(64 << 10, text))
     }
 
     /// The file, in a copy where it is a pipe or compressed: its readers begin at its end.
@@ -108,6 +101,23 @@ impl RawFile {
     }
 }
 
+/// The bytes of a text in UTF-8 without the byte order mark, with which Excel begins its files.
+fn without_mark(mut text: Box<dyn Read>) -> Result<Box<dyn Read>, Stop> {
+    // A pipe may give a byte at a time.
+    let mut start = Vec::with_capacity(3);
+    text.by_ref()
+        .take(3)
+        .read_to_end(&mut start)
+        .map_err(Stop::failed)?;
+    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+        return Err(Stop::failed("it is UTF-16; save it as UTF-8"));
+    }
+    if start == b"\xef\xbb\xbf" {
+        start.clear();
+    }
+    Ok(Box::new(io::Cursor::new(start).chain(text)))
+}
+
 /// Counts what is read.
 struct Counted {
     inner: Box<dyn Read>,
@@ -119,5 +129,37 @@ impl Read for Counted {
         let read = self.inner.read(buffer)?;
         self.read.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives a byte at a time.
+    struct Slow(&'static [u8]);
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = buffer.len().min(1);
+            self.0.read(&mut buffer[..length])
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_found_however_slowly_it_comes() {
+        for (text, expected) in [
+            ("\u{feff}a,b", "a,b"),
+            ("\u{feff}", ""),
+            ("a", "a"),
+            ("", ""),
+            ("\u{fefe}a", "\u{fefe}a"),
+        ] {
+            let mut read = String::new();
+            let mut text = without_mark(Box::new(Slow(text.as_bytes()))).unwrap();
+            text.read_to_string(&mut read).unwrap();
+            assert_eq!(read, expected);
+        }
+        assert!(without_mark(Box::new(Slow(b"\xff\xfea\0"))).is_err());
     }
 }

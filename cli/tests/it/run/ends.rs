@@ -67,6 +67,84 @@ fn a_full_disk_ends_the_run_which_continues_when_there_is_room() {
     assert!(!world.path("c").exists() && !world.path("c.lock").exists());
 }
 
+#[cfg(unix)]
+#[test]
+fn an_output_in_a_directory_that_cannot_be_written_is_refused_before_anything_is_sent() {
+    use std::fs::{Permissions, copy, create_dir, set_permissions};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+
+    let world = World::new();
+    world.write("in.jsonl", lines(10));
+    create_dir(world.path("locked")).unwrap();
+    set_permissions(world.path("locked"), Permissions::from_mode(0o555)).unwrap();
+    // Nothing is closed to root, who may be running the tests, so the program runs as nobody, from a
+    // place that is open to all.
+    set_permissions(world.directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = world.path("cspark-batch");
+    copy(env!("CARGO_BIN_EXE_cspark-batch"), &program).unwrap();
+    let is_root = world.path("in.jsonl").metadata().unwrap().uid() == 0;
+    for files in [
+        "-o locked/out.jsonl",
+        "-o - --output-format jsonl --errors locked/e.jsonl",
+        "-o - --output-format jsonl --checkpoint locked/c",
+        "-o - --output-format jsonl --report locked/r.html",
+    ] {
+        let environment = world.program("");
+        let mut program = Command::new(&program);
+        program.current_dir(world.directory.path()).env_clear();
+        for (name, value) in environment.get_envs() {
+            program.env(name, value.unwrap_or_default());
+        }
+        let arguments = format!("run my-folder/echo -i in.jsonl {files}");
+        program.args(arguments.split_whitespace());
+        if is_root {
+            program.uid(65534).gid(65534);
+        }
+        let ended = Finished::of(program.output().unwrap());
+        assert!(matches!(ended.code, Some(1 | 2)), "{files}: {ended:#?}");
+        ended.says("Permission denied");
+        ended.says("locked/");
+        assert!(world.emulator.batch_ids().is_empty(), "{files}");
+    }
+}
+
+/// Runs the program on a terminal of its own, and returns what that shows.
+#[cfg(target_os = "linux")]
+fn on_terminal(world: &World, arguments: &str, no_color: Option<&str>) -> String {
+    let program = world.program("");
+    let mut terminal = Command::new("script");
+    let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_cspark-batch"));
+    terminal.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+    terminal.current_dir(world.directory.path()).env_clear();
+    for (name, value) in program.get_envs() {
+        terminal.env(name, value.unwrap_or_default());
+    }
+    terminal.env("PATH", "/usr/bin:/bin").env("TERM", "xterm");
+    if let Some(value) = no_color {
+        terminal.env("NO_COLOR", value);
+    }
+    Finished::of(terminal.output().unwrap()).expect(0).stdout
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_shows_a_bar_and_colours_unless_they_are_not_wanted() {
+    let world = World::with(
+        Emulator::builder()
+            .workers(2)
+            .time_per_chunk(Duration::from_millis(100)),
+    );
+    world.write("in.jsonl", lines(100));
+    let run = "run my-folder/echo -i in.jsonl -o out.jsonl --chunk-size 10 -v";
+    let shown = on_terminal(&world, run, None);
+    assert!(shown.contains("at the service"), "{shown}");
+    assert!(shown.contains("\x1b[32m"), "{shown}");
+    let shown = on_terminal(&world, run, Some("1"));
+    assert!(shown.contains("at the service"), "{shown}");
+    assert!(!shown.contains("\x1b[32m"), "{shown}");
+}
+
 fn slow() -> World {
     World::with(
         Emulator::builder()

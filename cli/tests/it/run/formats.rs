@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::process::Stdio;
 
-use crate::support::{Finished, World};
+use crate::support::{Finished, World, bare_program};
 
 const CSV: &str = "\
 id,amount,big,text,flag,none
@@ -298,4 +298,16 @@ fn a_dry_run_shows_everything_and_sends_nothing() {
         .run("run my-folder/volume-cylinder -i in.csv --dry-run --text zip")
         .expect(1);
     assert!(!run.stdout.contains("leading zeros"), "{}", run.stdout);
+}
+
+#[test]
+fn a_dry_run_needs_no_credentials() {
+    let world = World::new();
+    world.write("in.csv", "radius,height\n1.50,2\n");
+    let mut program = bare_program(world.directory.path());
+    program.args("run my-folder/volume-cylinder -i in.csv --dry-run".split(' '));
+    let run = Finished::of(program.output().unwrap()).expect(0);
+    assert!(run.stdout.contains("in.csv: 1 records"), "{}", run.stdout);
+    let end = "\nNot compared with the service: there are no credentials.\n";
+    assert!(run.stdout.ends_with(end), "{}", run.stdout);
 }
