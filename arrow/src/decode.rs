@@ -12,6 +12,7 @@ use arrow_select::nullif::nullif;
 use serde_json::value::RawValue;
 
 use crate::cells::Cells;
+use crate::read::{ReadOutputs, read};
 
 /// Decodes outputs into the columns of a schema.
 #[derive(Debug)]
@@ -38,27 +39,29 @@ impl Decoder {
         Self { schema, is_flat }
     }
 
-    /// Decodes the outputs of so many records, some of which have `failed`.
-    pub(crate) fn decode(
+    /// Decodes the outputs of so many records, some of which have `failed`, unless they are `read`.
+    pub(crate) fn decode<'a>(
         &self,
-        json: Option<&str>,
+        read: Option<Vec<ArrayRef>>,
+        json: impl FnOnce() -> Option<&'a str>,
         records: usize,
         failed: Option<&BooleanArray>,
     ) -> Result<Decoded, ArrowError> {
-        let decoded = match json {
-            Some(json) => match self.all_at_once(json, records) {
-                Some(columns) => Some(Decoded {
-                    columns,
-                    misfits: Vec::new(),
-                }),
-                None => self.by_cells(json, records)?,
-            },
-            None => None,
-        };
-        let mut decoded = decoded.unwrap_or_else(|| Decoded {
-            columns: self.nulls(records),
+        let whole = |columns| Decoded {
+            columns,
             misfits: Vec::new(),
-        });
+        };
+        let mut decoded = match read {
+            Some(columns) => whole(columns),
+            None => match json() {
+                Some(json) => match self.all_at_once(json, records) {
+                    Some(columns) => Some(whole(columns)),
+                    None => self.by_cells(json, records)?,
+                },
+                None => None,
+            }
+            .unwrap_or_else(|| whole(self.nulls(records))),
+        };
         if let Some(failed) = failed {
             for column in &mut decoded.columns {
                 *column = nullif(column, failed)?;
@@ -74,8 +77,13 @@ impl Decoder {
             .collect()
     }
 
-    /// The usual case: each output is there, and of its column's type.
-    fn all_at_once(&self, json: &str, records: usize) -> Option<Vec<ArrayRef>> {
+    /// Reads outputs of the usual types, each of which is of its column's type.
+    pub(crate) fn read(&self, json: &str, records: usize) -> Option<ReadOutputs> {
+        read(self.schema.fields(), json, records)
+    }
+
+    /// Where each output is there, and of its column's type.
+    pub(crate) fn all_at_once(&self, json: &str, records: usize) -> Option<Vec<ArrayRef>> {
         let inside = json.trim().strip_prefix('[')?;
         let mut elements = serde_json::Deserializer::from_str(inside).into_iter::<&RawValue>();
         let first = elements.next()?.ok()?;

@@ -1,11 +1,13 @@
 //! Record batches to rows of JSON, with arrow-json's encoders.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Float64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow_json::EncoderOptions;
-use arrow_json::writer::make_encoder;
-use arrow_schema::{DataType, FieldRef, Fields, Schema};
+use arrow_json::writer::{Encoder, EncoderFactory, NullableEncoder, make_encoder};
+use arrow_schema::{ArrowError, DataType, FieldRef, Fields, Schema};
 use bytes::Bytes;
 use cspark_batches::JsonRow;
 
@@ -43,7 +45,9 @@ impl RowEncoder {
         for (_, field) in &columns {
             check(field.name(), field.data_type())?;
         }
-        let options = EncoderOptions::default().with_explicit_nulls(true);
+        let options = EncoderOptions::default()
+            .with_explicit_nulls(true)
+            .with_encoder_factory(Arc::new(Floats));
         Ok(Self { columns, options })
     }
 
@@ -126,6 +130,33 @@ impl RowEncoder {
             Err(why) => Err(Error::Record { record, why }),
         });
         Ok(rows.collect())
+    }
+}
+
+/// Has `f64` written by serde_json, which takes half of arrow-json's time for it.
+#[derive(Debug)]
+struct Floats;
+
+impl EncoderFactory for Floats {
+    fn make_default_encoder<'a>(
+        &self,
+        _: &'a FieldRef,
+        array: &'a dyn Array,
+        _: &'a EncoderOptions,
+    ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
+        let floats = array.as_primitive_opt::<Float64Type>();
+        Ok(floats.map(|floats| {
+            NullableEncoder::new(Box::new(FloatEncoder(floats)), floats.nulls().cloned())
+        }))
+    }
+}
+
+struct FloatEncoder<'a>(&'a Float64Array);
+
+impl Encoder for FloatEncoder<'_> {
+    fn encode(&mut self, row: usize, json: &mut Vec<u8>) {
+        // Writing a number to a Vec does not fail.
+        let _ = serde_json::to_writer(json, &self.0.value(row));
     }
 }
 

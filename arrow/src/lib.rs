@@ -37,8 +37,8 @@
 //!
 //! # What is sent
 //!
-//! The cells are written by Arrow's own JSON encoders, straight from the buffers into the rows of a
-//! chunk:
+//! The cells are written straight from the buffers into the rows of a chunk, `Float64` by serde_json
+//! and all other types by Arrow's own JSON encoders:
 //!
 //! | type | JSON |
 //! | --- | --- |
@@ -69,6 +69,7 @@ mod encode;
 mod error;
 mod held;
 mod output;
+mod read;
 mod rows;
 mod run;
 mod schema;

@@ -13,6 +13,7 @@ use serde::de::IgnoredAny;
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::held::Held;
+use crate::read::ReadOutputs;
 use crate::schema::infer;
 
 /// So many records are held while none has an output that tells the columns.
@@ -49,6 +50,8 @@ pub(crate) struct Output {
     /// Deliveries before the schema is known: those without an output, with their inputs.
     waiting: Vec<(Delivery<IgnoredAny>, Vec<RecordBatch>)>,
     records_waiting: u64,
+    /// The outputs of the next delivery, if they were read.
+    columns: Option<Vec<ArrayRef>>,
 }
 
 /// What is known with the schema.
@@ -69,6 +72,7 @@ impl Output {
             known,
             waiting: Vec::new(),
             records_waiting: 0,
+            columns: None,
         })
     }
 
@@ -87,6 +91,13 @@ impl Output {
     /// The schema of the batches, once it is known.
     pub(crate) fn schema(&self) -> Option<&SchemaRef> {
         self.known.as_ref().map(|known| &known.schema)
+    }
+
+    /// Reads the outputs of the delivery that is pushed next.
+    pub(crate) fn read(&mut self, json: &str, records: usize) -> Option<Vec<Option<IgnoredAny>>> {
+        let ReadOutputs { columns, rows } = self.known.as_ref()?.decoder.read(json, records)?;
+        self.columns = Some(columns);
+        Some(rows)
     }
 
     /// Takes a delivery.
@@ -132,6 +143,7 @@ impl Output {
         };
         let numbers = delivery.records();
         let records = delivery.outcomes().len();
+        let read = self.columns.take();
         if records == 0 && !numbers.is_empty() {
             let why = "a run over a table needs the records; it cannot return summaries alone";
             return Err(Error::Schema(why.to_owned()));
@@ -144,9 +156,10 @@ impl Output {
                     .map(|outcome| Some(outcome.is_err()))
             })
             .map(BooleanArray::from_iter);
-        let decoded = known
-            .decoder
-            .decode(delivery.outputs_json(), records, failed.as_ref())?;
+        let decoded =
+            known
+                .decoder
+                .decode(read, || delivery.outputs_json(), records, failed.as_ref())?;
 
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(known.schema.fields().len());
         if let Some(schema) = &self.layout.inputs {

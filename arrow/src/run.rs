@@ -111,7 +111,9 @@ impl Stream for TableRun {
             if self.over {
                 return Poll::Ready(self.error.take().map(Err));
             }
-            match ready!(self.run.poll_next_unpin(cx)) {
+            let Self { run, output, .. } = &mut *self;
+            let mut read = |json: &str, records| output.read(json, records);
+            match ready!(run.poll_next_with(cx, &mut read)) {
                 Some(Ok(_)) if self.error.is_some() => {}
                 Some(Ok(delivery)) => {
                     if let Err(error) = self.output.push(delivery) {

@@ -172,9 +172,13 @@ impl<O> Delivery<O> {
     }
 }
 
+/// Reads the outputs of so many records at once; see
+/// [`Run::poll_next_with`](super::Run::poll_next_with).
+pub(super) type ReadOutputs<'a, O> = dyn FnMut(&str, usize) -> Option<Vec<Option<O>>> + 'a;
+
 impl<O: DeserializeOwned> Delivery<O> {
     /// Decodes a result. Whatever is wrong with it is the outcome of the records concerned.
-    pub(super) fn decode(queued: QueuedResult) -> Self {
+    pub(super) fn decode(queued: QueuedResult, read: &mut ReadOutputs<'_, O>) -> Self {
         let QueuedResult {
             first,
             records,
@@ -211,7 +215,7 @@ impl<O: DeserializeOwned> Delivery<O> {
         } = result;
         let count = usize::try_from(records).unwrap_or(usize::MAX);
         let kept = outputs;
-        let outputs = decode_outputs::<O>(kept.as_ref().map(RawOutputs::json), count);
+        let outputs = decode_outputs(kept.as_ref().map(RawOutputs::json), count, read);
         let mut failed = Vec::new();
         let outcomes = match errors {
             None if outputs.len() == count => outputs,
@@ -251,6 +255,7 @@ impl<O: DeserializeOwned> Delivery<O> {
 fn decode_outputs<O: DeserializeOwned>(
     json: Option<&[u8]>,
     count: usize,
+    read: &mut ReadOutputs<'_, O>,
 ) -> Vec<Result<O, RecordError>> {
     let json = match json.map(std::str::from_utf8) {
         Some(Ok(json)) => json,
@@ -261,7 +266,11 @@ fn decode_outputs<O: DeserializeOwned>(
         None => return Vec::new(),
     };
     let some = |output: Option<O>| output.ok_or(RecordError::NoOutput);
-    let outputs: Vec<_> = match Outputs::with_capacity_hint(count, json) {
+    let outputs = match read(json, count) {
+        Some(outputs) => Ok(Outputs::from(outputs)),
+        None => Outputs::with_capacity_hint(count, json),
+    };
+    let outputs: Vec<_> = match outputs {
         Ok(outputs) => outputs.into_iter().map(some).collect(),
         // The slow way: one that is not as expected leaves the others whole.
         Err(_) => match serde_json::from_str::<EachOutput<O>>(json) {
@@ -365,6 +374,10 @@ mod tests {
         }
     }
 
+    fn decode<O: DeserializeOwned>(queued: QueuedResult) -> Delivery<O> {
+        Delivery::decode(queued, &mut |_, _| None)
+    }
+
     #[test]
     fn summaries_alone_are_no_failures() {
         for json in [
@@ -372,12 +385,12 @@ mod tests {
             r#"{"outputs": []}"#,
         ] {
             let result = serde_json::from_str(json).unwrap();
-            let delivery = Delivery::<Volume>::decode(queued(2, result, true));
+            let delivery = decode::<Volume>(queued(2, result, true));
             assert_eq!(delivery.records(), 100..102);
             assert_eq!((delivery.outcomes().len(), delivery.failed()), (0, 0));
         }
         let result = serde_json::from_str(r#"{"errors": [null, "bad"]}"#).unwrap();
-        let delivery = Delivery::<Volume>::decode(queued(2, result, true));
+        let delivery = decode::<Volume>(queued(2, result, true));
         let errors: Vec<_> = delivery.errors().collect();
         assert!(
             matches!(errors[..], [(101, RecordError::Failed(message))] if message.to_string() == "bad"),
@@ -388,7 +401,7 @@ mod tests {
 
     fn read(json: &str, records: u64) -> Vec<String> {
         let result: RawResult = serde_json::from_str(json).unwrap();
-        let delivery = Delivery::<Volume>::decode(queued(records, result, false));
+        let delivery = decode::<Volume>(queued(records, result, false));
         assert_eq!(delivery.records(), 100..100 + records);
         let shown = |outcome: &Result<Volume, RecordError>| match outcome {
             Ok(volume) => volume.volume.to_string(),
@@ -457,7 +470,7 @@ mod tests {
             summary_output: None,
             warnings: None,
         };
-        let delivery = Delivery::<Volume>::decode(queued(2, result, false));
+        let delivery = decode::<Volume>(queued(2, result, false));
         let shown =
             |outcome: &Result<Volume, RecordError>| outcome.as_ref().unwrap_err().to_string();
         let shown: Vec<_> = delivery.outcomes().iter().map(shown).collect();
@@ -478,7 +491,7 @@ mod tests {
                 keep_outputs,
                 ..queued(2, result, false)
             };
-            let delivery = Delivery::<serde::de::IgnoredAny>::decode(queued);
+            let delivery = decode::<serde::de::IgnoredAny>(queued);
             assert_eq!(delivery.outputs_json(), keep_outputs.then_some(json));
             assert_eq!(delivery.failed(), 1);
         }
@@ -492,7 +505,7 @@ mod tests {
             "process_time": [1, 2.5]
         }"#;
         let result = serde_json::from_str(json).unwrap();
-        let delivery = Delivery::<Volume>::decode(queued(2, result, false));
+        let delivery = decode::<Volume>(queued(2, result, false));
         assert_eq!(delivery.warning(101).unwrap().to_string(), "odd");
         assert!(
             delivery.warning(100).is_none()
@@ -500,5 +513,40 @@ mod tests {
                 && delivery.warning(102).is_none()
         );
         assert_eq!(delivery.process_time_ms(101), Some(2.5));
+    }
+
+    #[test]
+    fn outputs_may_be_read_as_a_whole() {
+        let outputs = r#"[{"volume": 1}, null, {"volume": 2}]"#;
+        let json = format!(r#"{{"outputs": {outputs}, "errors": [null, null, "bad"]}}"#);
+        let decode = |read: &mut ReadOutputs<'_, Volume>| {
+            let result = serde_json::from_str(&json).unwrap();
+            let delivery = Delivery::decode(queued(3, result, false), read);
+            let outcomes = delivery.into_outcomes().into_iter();
+            let shown = outcomes.map(|outcome| match outcome {
+                Ok(output) => output.volume.to_string(),
+                Err(error) => error.to_string(),
+            });
+            shown.collect::<Vec<_>>()
+        };
+        let none = "the service returned neither an output nor an error";
+        let volume = |volume| Some(Volume { volume });
+        let mut calls = 0;
+        let outcomes = decode(&mut |given, records| {
+            calls += 1;
+            assert_eq!((given, records), (outputs, 3));
+            Some(vec![volume(7.0), None, volume(8.0)])
+        });
+        assert_eq!(
+            (calls, outcomes),
+            (1, vec!["7".into(), none.into(), "bad".into()])
+        );
+        assert_eq!(decode(&mut |_, _| None), ["1", none, "bad"]);
+        let wrong = decode(&mut |_, _| Some(vec![volume(7.0)]));
+        assert!(
+            wrong[0].contains("3 records, and 1 outputs came back"),
+            "{wrong:?}"
+        );
+        assert_eq!(wrong[2], "bad");
     }
 }

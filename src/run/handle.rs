@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::checkpoint::Checkpoint;
 use super::collected::{Collected, Incomplete};
-use super::delivery::Delivery;
+use super::delivery::{Delivery, ReadOutputs};
 use super::log;
 use super::machine::Event;
 use super::progress::Progress;
@@ -123,7 +123,22 @@ impl<O: DeserializeOwned> Run<O> {
     /// The reason for which the run ended before its work was done; see
     /// [the module](super#errors).
     pub async fn next(&mut self) -> Option<Result<Delivery<O>>> {
-        std::future::poll_fn(|cx| self.poll(cx)).await
+        std::future::poll_fn(|cx| self.poll(cx, &mut |_, _| None)).await
+    }
+
+    /// Polls for the next delivery as [`Stream::poll_next`] does, with a function that reads the
+    /// outputs of a whole chunk, such as into the columns of a table.
+    ///
+    /// The function gets the outputs as JSON and the number of their records. It returns an output
+    /// for each record, `None` for one that has none, or `None` instead of the list if it cannot read
+    /// them; then they are read one by one, as always. It is called at most once for a delivery,
+    /// before this method returns.
+    pub fn poll_next_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: &mut dyn FnMut(&str, usize) -> Option<Vec<Option<O>>>,
+    ) -> Poll<Option<Result<Delivery<O>>>> {
+        self.poll(cx, read)
     }
 
     /// Takes all deliveries, and sorts them in the order of the input.
@@ -147,7 +162,11 @@ impl<O: DeserializeOwned> Run<O> {
         }
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery<O>>>> {
+    fn poll(
+        &self,
+        cx: &mut Context<'_>,
+        read: &mut ReadOutputs<'_, O>,
+    ) -> Poll<Option<Result<Delivery<O>>>> {
         let queued = {
             // Registered before looking, so that no wake-up is lost.
             self.shared.consumer.register(cx.waker());
@@ -162,7 +181,7 @@ impl<O: DeserializeOwned> Run<O> {
             }
         };
         let key = queued.first;
-        let delivery = Delivery::decode(queued);
+        let delivery = Delivery::decode(queued, read);
         let failed = delivery.failed_records();
         if failed.total() > 0 {
             self.shared.lock().note_failure(&delivery);
@@ -176,7 +195,7 @@ impl<O: DeserializeOwned> Stream for Run<O> {
     type Item = Result<Delivery<O>>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll(cx)
+        self.poll(cx, &mut |_, _| None)
     }
 }
 

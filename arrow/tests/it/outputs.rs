@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use cspark_batches::service::{Column, ColumnKind, Columns};
 use cspark_batches_arrow::{Error, RunTable as _, Table, output_schema};
 use cspark_emulator::{Emulator, OutputShape};
@@ -141,7 +141,7 @@ async fn a_run_in_which_every_record_fails_has_their_errors() {
 async fn a_run_without_outputs_does_not_wait_for_one_in_all_memory() {
     let (_emulator, spark) = start(Emulator::builder(), double()).await;
     let negative = numbers((0..10_000).map(|n| -1.0 - f64::from(n)));
-    let input = std::iter::repeat_n(Ok(negative.clone()), 100);
+    let input = std::iter::repeat_n(negative.clone(), 100).map(Ok::<_, ArrowError>);
     let table = Table::stream(negative.schema(), futures_util::stream::iter(input));
     let run = spark.batches().run_table(SERVICE, table);
     let mut run = run
