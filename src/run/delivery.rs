@@ -172,9 +172,12 @@ impl<O> Delivery<O> {
     }
 }
 
-/// Reads the outputs of so many records at once; see
-/// [`Run::poll_next_with`](super::Run::poll_next_with).
-pub(super) type ReadOutputs<'a, O> = dyn FnMut(&str, usize) -> Option<Vec<Option<O>>> + 'a;
+/// A function that reads the outputs of a whole chunk: gets them as JSON and the number of their
+/// records, and returns an output for each, `None` for a record that has none.
+///
+/// It returns `None` instead of the list if it cannot read them; then they are read one by one, as
+/// always. See [`Run::poll_next_with`](super::Run::poll_next_with).
+pub type ReadOutputs<'a, O> = dyn FnMut(&str, usize) -> Option<Vec<Option<O>>> + 'a;
 
 impl<O: DeserializeOwned> Delivery<O> {
     /// Decodes a result. Whatever is wrong with it is the outcome of the records concerned.

@@ -126,17 +126,14 @@ impl<O: DeserializeOwned> Run<O> {
         std::future::poll_fn(|cx| self.poll(cx, &mut |_, _| None)).await
     }
 
-    /// Polls for the next delivery as [`Stream::poll_next`] does, with a function that reads the
-    /// outputs of a whole chunk, such as into the columns of a table.
+    /// Polls for the next delivery as [`Stream::poll_next`] does, with a [function](ReadOutputs) that
+    /// reads the outputs of a whole chunk, such as into the columns of a table.
     ///
-    /// The function gets the outputs as JSON and the number of their records. It returns an output
-    /// for each record, `None` for one that has none, or `None` instead of the list if it cannot read
-    /// them; then they are read one by one, as always. It is called at most once for a delivery,
-    /// before this method returns.
+    /// It is called at most once for a delivery, before this method returns.
     pub fn poll_next_with(
         &mut self,
         cx: &mut Context<'_>,
-        read: &mut dyn FnMut(&str, usize) -> Option<Vec<Option<O>>>,
+        read: &mut ReadOutputs<'_, O>,
     ) -> Poll<Option<Result<Delivery<O>>>> {
         self.poll(cx, read)
     }

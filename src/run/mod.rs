@@ -142,7 +142,7 @@ mod typed;
 pub use self::builder::RunBuilder;
 pub use self::checkpoint::Checkpoint;
 pub use self::collected::{Collected, Incomplete};
-pub use self::delivery::{Delivery, RecordError};
+pub use self::delivery::{Delivery, ReadOutputs, RecordError};
 pub use self::handle::{Run, RunHandle};
 #[cfg(feature = "blocking")]
 pub(crate) use self::machine::Cut;
