@@ -102,7 +102,8 @@ impl TableRunBuilder {
     /// Without it, the types are those of the first chunk with an output, by this rule: a column of
     /// numbers is `Float64`, of booleans `Boolean`, of tables a list of structs, and everything
     /// else, also a column without any value, is `Utf8`. From then on each output is held to them. If
-    /// more than 100,000 records come back before the first output, the run ends with an error.
+    /// more than 100,000 records come back before the first output, the run ends with an error, and
+    /// has to be started anew with a schema.
     ///
     /// A column of type `Utf8` also takes numbers, booleans, and tables as the text of their JSON.
     /// All columns are nullable, whatever the schema says.

@@ -12,7 +12,7 @@ use arrow_select::nullif::nullif;
 use serde_json::value::RawValue;
 
 use crate::cells::Cells;
-use crate::read::{ReadOutputs, read};
+use crate::read::{ReadColumns, read};
 
 /// Decodes outputs into the columns of a schema.
 #[derive(Debug)]
@@ -39,10 +39,11 @@ impl Decoder {
         Self { schema, is_flat }
     }
 
-    /// Decodes the outputs of so many records, some of which have `failed`, unless they are `read`.
+    /// Decodes the outputs of so many records, some of which have `failed`. `columns` are those that
+    /// [`read`](Self::read) has made of them.
     pub(crate) fn decode<'a>(
         &self,
-        read: Option<Vec<ArrayRef>>,
+        columns: Option<Vec<ArrayRef>>,
         json: impl FnOnce() -> Option<&'a str>,
         records: usize,
         failed: Option<&BooleanArray>,
@@ -51,7 +52,7 @@ impl Decoder {
             columns,
             misfits: Vec::new(),
         };
-        let mut decoded = match read {
+        let mut decoded = match columns {
             Some(columns) => whole(columns),
             None => match json() {
                 Some(json) => match self.all_at_once(json, records) {
@@ -78,11 +79,11 @@ impl Decoder {
     }
 
     /// Reads outputs of the usual types, each of which is of its column's type.
-    pub(crate) fn read(&self, json: &str, records: usize) -> Option<ReadOutputs> {
+    pub(crate) fn read(&self, json: &str, records: usize) -> Option<ReadColumns> {
         read(self.schema.fields(), json, records)
     }
 
-    /// Where each output is there, and of its column's type.
+    /// Decodes the whole chunk at once; `None` unless each output is there and of its column's type.
     pub(crate) fn all_at_once(&self, json: &str, records: usize) -> Option<Vec<ArrayRef>> {
         let inside = json.trim().strip_prefix('[')?;
         let mut elements = serde_json::Deserializer::from_str(inside).into_iter::<&RawValue>();

@@ -1,4 +1,4 @@
-//! Record batches to rows of JSON, with arrow-json's encoders.
+//! Record batches to rows of JSON, with arrow-json's encoders for all types but `Float64`.
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use crate::decode::Decoder;
 use crate::error::{Error, Result};
 use crate::held::Held;
-use crate::read::ReadOutputs;
+use crate::read::ReadColumns;
 use crate::schema::infer;
 
 /// So many records are held while none has an output that tells the columns.
@@ -50,7 +50,7 @@ pub(crate) struct Output {
     /// Deliveries before the schema is known: those without an output, with their inputs.
     waiting: Vec<(Delivery<IgnoredAny>, Vec<RecordBatch>)>,
     records_waiting: u64,
-    /// The outputs of the next delivery, if they were read.
+    /// What `read` has made of the delivery that is pushed next.
     columns: Option<Vec<ArrayRef>>,
 }
 
@@ -95,13 +95,14 @@ impl Output {
 
     /// Reads the outputs of the delivery that is pushed next.
     pub(crate) fn read(&mut self, json: &str, records: usize) -> Option<Vec<Option<IgnoredAny>>> {
-        let ReadOutputs { columns, rows } = self.known.as_ref()?.decoder.read(json, records)?;
+        let ReadColumns { columns, rows } = self.known.as_ref()?.decoder.read(json, records)?;
         self.columns = Some(columns);
         Some(rows)
     }
 
     /// Takes a delivery.
     pub(crate) fn push(&mut self, delivery: Delivery<IgnoredAny>) -> Result<()> {
+        let columns = self.columns.take();
         let inputs = match self.joins_inputs() {
             true => self.held.take(delivery.records()),
             false => Vec::new(),
@@ -116,6 +117,8 @@ impl Output {
                 self.records_waiting += records.end - records.start;
                 self.waiting.push((delivery, inputs));
                 if self.records_waiting > MOST_WAITING {
+                    // Nobody is to take them for a result.
+                    self.waiting.clear();
                     return Err(Error::Schema(format!(
                         "none of the first {} records has an output from which the columns could \
                          be inferred; set them with `schema`",
@@ -126,24 +129,28 @@ impl Output {
             };
             self.know(outputs)?;
         }
-        self.decode(delivery, inputs)
+        self.decode(delivery, inputs, columns)
     }
 
     fn know(&mut self, outputs: SchemaRef) -> Result<()> {
         self.known = Some(Known::new(&self.layout, outputs)?);
         for (delivery, inputs) in std::mem::take(&mut self.waiting) {
-            self.decode(delivery, inputs)?;
+            self.decode(delivery, inputs, None)?;
         }
         Ok(())
     }
 
-    fn decode(&mut self, delivery: Delivery<IgnoredAny>, inputs: Vec<RecordBatch>) -> Result<()> {
+    fn decode(
+        &mut self,
+        delivery: Delivery<IgnoredAny>,
+        inputs: Vec<RecordBatch>,
+        columns: Option<Vec<ArrayRef>>,
+    ) -> Result<()> {
         let Some(known) = &mut self.known else {
             return Ok(());
         };
         let numbers = delivery.records();
         let records = delivery.outcomes().len();
-        let read = self.columns.take();
         if records == 0 && !numbers.is_empty() {
             let why = "a run over a table needs the records; it cannot return summaries alone";
             return Err(Error::Schema(why.to_owned()));
@@ -156,10 +163,12 @@ impl Output {
                     .map(|outcome| Some(outcome.is_err()))
             })
             .map(BooleanArray::from_iter);
-        let decoded =
-            known
-                .decoder
-                .decode(read, || delivery.outputs_json(), records, failed.as_ref())?;
+        let decoded = known.decoder.decode(
+            columns,
+            || delivery.outputs_json(),
+            records,
+            failed.as_ref(),
+        )?;
 
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(known.schema.fields().len());
         if let Some(schema) = &self.layout.inputs {

@@ -3,7 +3,8 @@
 //! arrow-json reads every type, by way of a tape of tokens. A service's outputs are mostly numbers,
 //! booleans and texts, which serde_json reads into Arrow's builders without a detour, and in the
 //! same pass in which the run looks at them: that saves a run a third of its CPU (benchmark `tables`
-//! of `cspark-batches-datafusion`). Whatever is unusual about a chunk is left to arrow-json.
+//! of `cspark-batches-datafusion`). Whatever is unusual about a chunk is left to arrow-json, and so
+//! are numbers in a program that turns on serde_json's `arbitrary_precision`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,22 +23,24 @@ use serde::de::{
 };
 
 /// The outputs of a chunk.
-pub(crate) struct ReadOutputs {
+pub(crate) struct ReadColumns {
     /// With a row for each record.
     pub(crate) columns: Vec<ArrayRef>,
-    /// Whether there is an output, for each record.
+    /// For each record, whether it has an output.
     pub(crate) rows: Vec<Option<IgnoredAny>>,
 }
 
 /// Reads the outputs of so many records into a column for each field. `None` if a type is not one
 /// of the usual ones, a cell is not of its column's type, or these are not so many outputs.
-pub(crate) fn read(fields: &Fields, json: &str, records: usize) -> Option<ReadOutputs> {
+pub(crate) fn read(fields: &Fields, json: &str, records: usize) -> Option<ReadColumns> {
+    // Arrow's columns of texts have offsets of 32 bits.
+    i32::try_from(json.len()).ok()?;
     let columns = fields.iter().map(|field| {
         let column = column(field.data_type(), records)?;
         Some((field.name().as_str(), column))
     });
     let (names, columns) = columns.collect::<Option<(Vec<_>, Vec<_>)>>()?;
-    let mut table = Table {
+    let mut reader = Reader {
         filled: vec![0; names.len()],
         cells: 0,
         names,
@@ -48,15 +51,15 @@ pub(crate) fn read(fields: &Fields, json: &str, records: usize) -> Option<ReadOu
     let is_table = is_table.trim_start().starts_with('[');
     let mut json = serde_json::Deserializer::from_str(json);
     let list = List {
-        table: &mut table,
+        reader: &mut reader,
         is_table,
     };
     list.deserialize(&mut json).ok()?;
     json.end().ok()?;
-    let columns = table.columns.iter_mut().map(|column| column.finish());
-    (table.rows.len() == records).then(|| ReadOutputs {
+    let columns = reader.columns.iter_mut().map(|column| column.finish());
+    (reader.rows.len() == records).then(|| ReadColumns {
         columns: columns.collect(),
-        rows: table.rows,
+        rows: reader.rows,
     })
 }
 
@@ -70,15 +73,15 @@ enum Cell<'a> {
 }
 
 /// A column in the making.
-trait Column: ArrayBuilder {
+trait ColumnBuilder: ArrayBuilder {
     fn push_null(&mut self);
 
     /// Says `false` if the cell is not of the column's type.
     fn push(&mut self, cell: Cell<'_>) -> bool;
 }
 
-fn column(data_type: &DataType, rows: usize) -> Option<Box<dyn Column>> {
-    fn primitive<T: ArrowPrimitiveType<Native: FromCell>>(rows: usize) -> Box<dyn Column> {
+fn column(data_type: &DataType, rows: usize) -> Option<Box<dyn ColumnBuilder>> {
+    fn primitive<T: ArrowPrimitiveType<Native: FromCell>>(rows: usize) -> Box<dyn ColumnBuilder> {
         Box::new(PrimitiveBuilder::<T>::with_capacity(rows))
     }
     Some(match data_type {
@@ -99,7 +102,7 @@ fn column(data_type: &DataType, rows: usize) -> Option<Box<dyn Column>> {
     })
 }
 
-/// A number that a cell may be, if it is exactly that.
+/// Converts a cell to a number; `None` if it is another value.
 trait FromCell: Sized {
     fn from_cell(cell: &Cell<'_>) -> Option<Self>;
 }
@@ -132,7 +135,7 @@ macro_rules! integers_from_cells {
 
 integers_from_cells!(i8 i16 i32 i64 u8 u16 u32 u64);
 
-impl<T: ArrowPrimitiveType<Native: FromCell>> Column for PrimitiveBuilder<T> {
+impl<T: ArrowPrimitiveType<Native: FromCell>> ColumnBuilder for PrimitiveBuilder<T> {
     fn push_null(&mut self) {
         self.append_null();
     }
@@ -147,7 +150,7 @@ impl<T: ArrowPrimitiveType<Native: FromCell>> Column for PrimitiveBuilder<T> {
     }
 }
 
-impl Column for BooleanBuilder {
+impl ColumnBuilder for BooleanBuilder {
     fn push_null(&mut self) {
         self.append_null();
     }
@@ -169,7 +172,7 @@ fn is_empty(cell: &Cell<'_>) -> bool {
 
 macro_rules! texts {
     ($builder:ty $(, $offset:ident)?) => {
-        impl$(<$offset: OffsetSizeTrait>)? Column for $builder {
+        impl$(<$offset: OffsetSizeTrait>)? ColumnBuilder for $builder {
             fn push_null(&mut self) {
                 self.append_null();
             }
@@ -189,9 +192,9 @@ texts!(GenericStringBuilder<O>, O);
 texts!(StringViewBuilder);
 
 /// The columns so far, and their rows.
-struct Table<'a> {
+struct Reader<'a> {
     names: Vec<&'a str>,
-    columns: Vec<Box<dyn Column>>,
+    columns: Vec<Box<dyn ColumnBuilder>>,
     rows: Vec<Option<IgnoredAny>>,
     /// How many cells each column has.
     filled: Vec<usize>,
@@ -199,7 +202,7 @@ struct Table<'a> {
     cells: usize,
 }
 
-impl Table<'_> {
+impl Reader<'_> {
     fn place_of(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| *known == name)
     }
@@ -234,7 +237,7 @@ impl Table<'_> {
 
 /// The list of all outputs.
 struct List<'a, 'n> {
-    table: &'a mut Table<'n>,
+    reader: &'a mut Reader<'n>,
     is_table: bool,
 }
 
@@ -259,12 +262,12 @@ impl<'de> Visitor<'de> for List<'_, '_> {
             false => None,
         };
         let places = header.map(|names| {
-            let places = names.iter().map(|name| self.table.place_of(name));
+            let places = names.iter().map(|name| self.reader.place_of(name));
             places.collect::<Vec<_>>()
         });
         loop {
-            let row = Row {
-                table: &mut *self.table,
+            let row = RowSeed {
+                reader: &mut *self.reader,
                 places: places.as_deref(),
             };
             if elements.next_element_seed(row)?.is_none() {
@@ -275,12 +278,12 @@ impl<'de> Visitor<'de> for List<'_, '_> {
 }
 
 /// An output: an object, or a row whose cells have their columns at these places; or null.
-struct Row<'a, 'n> {
-    table: &'a mut Table<'n>,
+struct RowSeed<'a, 'n> {
+    reader: &'a mut Reader<'n>,
     places: Option<&'a [Option<usize>]>,
 }
 
-impl<'de> DeserializeSeed<'de> for Row<'_, '_> {
+impl<'de> DeserializeSeed<'de> for RowSeed<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -288,7 +291,7 @@ impl<'de> DeserializeSeed<'de> for Row<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Row<'_, '_> {
+impl<'de> Visitor<'de> for RowSeed<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -296,7 +299,7 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.table.end_row(None);
+        self.reader.end_row(None);
         Ok(())
     }
 
@@ -306,19 +309,19 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
         }
         let mut expected = 0;
         loop {
-            let table = &*self.table;
-            let Some(place) = cells.next_key_seed(Name { table, expected })? else {
+            let reader = &*self.reader;
+            let Some(place) = cells.next_key_seed(Name { reader, expected })? else {
                 break;
             };
             match place {
                 Some(place) => {
-                    cells.next_value_seed(self.table.next_cell(place)?)?;
+                    cells.next_value_seed(self.reader.next_cell(place)?)?;
                     expected = place + 1;
                 }
                 None => drop(cells.next_value::<IgnoredAny>()?),
             }
         }
-        self.table.end_row(Some(IgnoredAny));
+        self.reader.end_row(Some(IgnoredAny));
         Ok(())
     }
 
@@ -326,7 +329,7 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
         let places = self.places.ok_or_else(|| A::Error::custom("a list"))?;
         for place in places {
             let cell = match place {
-                Some(place) => cells.next_element_seed(self.table.next_cell(*place)?)?,
+                Some(place) => cells.next_element_seed(self.reader.next_cell(*place)?)?,
                 None => cells.next_element::<IgnoredAny>()?.map(drop),
             };
             cell.ok_or_else(|| A::Error::custom("a short row"))?;
@@ -334,14 +337,14 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
         if cells.next_element::<IgnoredAny>()?.is_some() {
             return Err(A::Error::custom("a long row"));
         }
-        self.table.end_row(Some(IgnoredAny));
+        self.reader.end_row(Some(IgnoredAny));
         Ok(())
     }
 }
 
 /// The name of an output, to its place. Most probably it is the expected one.
 struct Name<'a, 'n> {
-    table: &'a Table<'n>,
+    reader: &'a Reader<'n>,
     expected: usize,
 }
 
@@ -361,15 +364,15 @@ impl Visitor<'_> for Name<'_, '_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(match self.table.names.get(self.expected) {
+        Ok(match self.reader.names.get(self.expected) {
             Some(expected) if *expected == name => Some(self.expected),
-            _ => self.table.place_of(name),
+            _ => self.reader.place_of(name),
         })
     }
 }
 
 /// A cell, to its column.
-struct CellSeed<'a>(&'a mut dyn Column);
+struct CellSeed<'a>(&'a mut dyn ColumnBuilder);
 
 impl CellSeed<'_> {
     fn push<E: serde::de::Error>(self, cell: Cell<'_>) -> Result<(), E> {
@@ -511,7 +514,7 @@ mod tests {
 
     #[test]
     fn columns_that_do_not_come_are_null_and_others_are_passed_over() {
-        let ReadOutputs { columns, .. } =
+        let ReadColumns { columns, .. } =
             read(&fields(), r#"[["x","a"],[[1],""],["y",2]]"#, 2).unwrap();
         assert_eq!(columns[0].null_count(), 1);
         assert!(columns[1..].iter().all(|column| column.null_count() == 2));

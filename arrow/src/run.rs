@@ -111,8 +111,13 @@ impl Stream for TableRun {
             if self.over {
                 return Poll::Ready(self.error.take().map(Err));
             }
-            let Self { run, output, .. } = &mut *self;
-            let mut read = |json: &str, records| output.read(json, records);
+            let Self {
+                run, output, error, ..
+            } = &mut *self;
+            let mut read = |json: &str, records| match error {
+                Some(_) => None,
+                None => output.read(json, records),
+            };
             match ready!(run.poll_next_with(cx, &mut read)) {
                 Some(Ok(_)) if self.error.is_some() => {}
                 Some(Ok(delivery)) => {

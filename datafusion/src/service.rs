@@ -110,9 +110,9 @@ impl SparkService {
     /// partition to have all of them.
     ///
     /// In one process an input of more partitions is merged into as many, and several services in one
-    /// query divide them. A query waits until the batches of others that share this service have
-    /// ended; a program that reads two queries in turn needs services that do not share their
-    /// limits. That holds in the session of a [`DataFrame`](crate::DataFrameExt) that got a service,
+    /// query divide them. A query waits until there is room for all its batches, with all its
+    /// services, and gives none back before its last one has ended; a program that reads two queries
+    /// in turn needs services that do not share their limits. That holds in the session of a [`DataFrame`](crate::DataFrameExt) that got a service,
     /// and in one where services [are registered](crate::register_spark_services). Elsewhere, as for
     /// plans that are made by hand, each operator has the limits for itself.
     ///

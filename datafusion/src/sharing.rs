@@ -101,22 +101,22 @@ impl PhysicalOptimizerRule for ShareLimits {
         plan: Arc<dyn ExecutionPlan>,
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        // Those of the operators, one for each.
-        let mut operators: Vec<Arc<Gate>> = Vec::new();
+        // The gate of each operator, more than once where operators share one.
+        let mut gates: Vec<Arc<Gate>> = Vec::new();
         plan.apply(|node| {
-            operators.extend(gate_of(node).cloned());
+            gates.extend(gate_of(node).cloned());
             Ok(TreeNodeRecursion::Continue)
         })?;
-        if operators.is_empty() {
+        if gates.is_empty() {
             return Ok(plan);
         }
-        let group = Group::new(&operators);
+        let group = Group::new(&gates);
         let share = |node: Arc<dyn ExecutionPlan>| {
             let (Some(exec), Some(gate)) = (node.downcast_ref::<SparkExec>(), gate_of(&node))
             else {
                 return Ok(Transformed::no(node));
             };
-            let operators = operators.iter().filter(|of| Arc::ptr_eq(of, gate)).count();
+            let operators = gates.iter().filter(|of| Arc::ptr_eq(of, gate)).count();
             let most = (gate.batches as usize / operators).max(1);
             let exec = exec.in_group(Arc::clone(&group), most);
             group.add_runs(gate, exec.partitions());

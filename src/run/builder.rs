@@ -297,7 +297,8 @@ impl<I, O> RunBuilder<I, O> {
     }
 
     /// The same as long as the service has not responded even once: the host or the proxy is
-    /// probably wrong. 10 s unless set, and never longer than the
+    /// probably wrong. A page in place of the service, such as one to log in, is no response of it.
+    /// 10 s unless set, and never longer than the
     /// [outage limit](Self::outage_limit).
     ///
     /// It counts from the first failure. A host that accepts connections and never responds fails

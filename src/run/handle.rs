@@ -126,8 +126,8 @@ impl<O: DeserializeOwned> Run<O> {
         std::future::poll_fn(|cx| self.poll(cx, &mut |_, _| None)).await
     }
 
-    /// Polls for the next delivery as [`Stream::poll_next`] does, with a [function](ReadOutputs) that
-    /// reads the outputs of a whole chunk, such as into the columns of a table.
+    /// Polls for the next delivery as [`Stream::poll_next`] does, with a [function](ReadOutputs)
+    /// that reads the outputs of a whole chunk, such as into the columns of a table.
     ///
     /// It is called at most once for a delivery, before this method returns.
     pub fn poll_next_with(

@@ -216,12 +216,18 @@ pub(super) fn failure(kind: RequestKind, error: &Error) -> Failure {
     };
     Failure {
         kind: meaning,
-        // What responds with success and another content, such as a page to log in, is no service.
-        responded: error
-            .status()
-            .is_some_and(|status| !(200..300).contains(&status)),
+        responded: error.status().is_some() && !is_something_else(error),
         retry_after: error.retry_after(),
     }
+}
+
+/// Whether what responded is not the service: success, but content that the service never has, such
+/// as a page to log in.
+fn is_something_else(error: &Error) -> bool {
+    let is_success = error
+        .status()
+        .is_some_and(|status| (200..300).contains(&status));
+    is_success && error.kind() == ErrorKind::Decode
 }
 
 #[cfg(test)]
@@ -346,6 +352,16 @@ mod tests {
         ];
         for (op, error, expected) in table {
             assert_eq!(failure(op, &error).kind, expected, "{error:?}");
+        }
+        for (error, expected) in [
+            (with(ErrorKind::Decode, 200, true, true), false),
+            (with(ErrorKind::Interrupted, 200, true, true), true),
+            (with(ErrorKind::TooLarge, 200, false, true), true),
+            (with(ErrorKind::Service, 503, true, false), true),
+            (Error::new(ErrorKind::Connect, "x"), false),
+        ] {
+            let failure = failure(RequestKind::Create, &error);
+            assert_eq!(failure.responded, expected, "{error:?}");
         }
         let error = with(ErrorKind::RateLimited, 429, true, false)
             .with_retry_after(Some(Duration::from_secs(3)));

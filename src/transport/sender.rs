@@ -16,6 +16,7 @@ use super::trace::CallSpan;
 use crate::config::headers::REQUEST_ID;
 use crate::config::{Limits, RetryPolicy, Settings, Timeouts};
 use crate::error::{Error, ErrorKind, Result};
+use crate::operation::Operation;
 use crate::redact::{Redactor, Secrets};
 
 /// Sends requests, with credentials, request ids and retries. Cheap to clone.
@@ -127,9 +128,11 @@ impl Sender {
             // A streaming body can be sent only once.
             let next = request.try_clone();
             self.identify(&mut request, credential.as_ref(), context);
-            let sent_with = credential
-                .as_ref()
-                .map_or("no credentials", Credential::kind);
+            let sent_with = match &credential {
+                Some(credential) => credential.kind(),
+                None if context.operation() == Operation::Token => "a client id and secret",
+                None => "no credentials",
+            };
 
             let mut failure = match attempt(&self.client, request, self.limits_for(context)).await {
                 Ok(response) => {
@@ -138,13 +141,17 @@ impl Sender {
                 }
                 Err(failure) => failure,
             };
+            let unauthorized = failure.status() == Some(StatusCode::UNAUTHORIZED);
+            if unauthorized {
+                failure.message += "; the request had ";
+                failure.message += sent_with;
+            }
             context.attempt_failed(&failure);
             request = match next {
                 Some(next) => next,
                 None => return Err(self.failed(failure, context)),
             };
 
-            let unauthorized = failure.status() == Some(StatusCode::UNAUTHORIZED);
             if unauthorized
                 && !renewed
                 && let Some(credential) = credential.filter(|_| auth.can_renew())
@@ -153,10 +160,6 @@ impl Sender {
                 renewed = true;
                 span.renews();
                 continue;
-            }
-            if unauthorized {
-                failure.message += "; the request had ";
-                failure.message += sent_with;
             }
 
             attempts += 1;

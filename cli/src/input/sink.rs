@@ -13,6 +13,7 @@ const BATCH_RECORDS: usize = 1000;
 const BATCH_RECORDS_OF_PIPE: usize = 16;
 
 /// Why reading stopped before the end.
+#[derive(Debug)]
 pub(super) enum Stop {
     /// Nobody takes records any more.
     Unwanted,

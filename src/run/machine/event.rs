@@ -117,7 +117,7 @@ pub(crate) struct Failure {
     pub(crate) kind: FailureKind,
     /// How long the service asked to wait.
     pub(crate) retry_after: Option<Duration>,
-    /// Whether the service, or a gateway before it, responded at all.
+    /// Whether the service, or a gateway before it, responded, and not a page in its place.
     pub(crate) responded: bool,
 }
 

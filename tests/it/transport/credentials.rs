@@ -92,6 +92,20 @@ async fn an_error_says_which_kind_of_credentials_was_rejected() {
 }
 
 #[tokio::test]
+async fn an_error_says_that_a_client_secret_was_rejected() {
+    let emulator = Emulator::builder().oauth_client("id", "right");
+    let emulator = emulator.start().await.unwrap();
+    let client = settings(&emulator).oauth("id", "wrong");
+    let client = client.token_url(emulator.token_url()).build().unwrap();
+    let response = Response::json(401, r#"{"error": "invalid_client"}"#);
+    emulator.inject(Operation::Token, Fault::RespondBefore(response));
+    let error = client.batches().describe().await.unwrap_err();
+    let message = error.to_string();
+    let expected = "401 Unauthorized; the request had a client id and secret";
+    assert!(message.contains(expected), "{message}");
+}
+
+#[tokio::test]
 async fn a_token_endpoint_that_is_down_is_asked_a_bounded_number_of_times() {
     let emulator = Emulator::builder()
         .oauth_client("id", "secret")

@@ -70,7 +70,7 @@ fn a_full_disk_ends_the_run_which_continues_when_there_is_room() {
 #[cfg(unix)]
 #[test]
 fn an_output_in_a_directory_that_cannot_be_written_is_refused_before_anything_is_sent() {
-    use std::fs::{Permissions, copy, create_dir, set_permissions};
+    use std::fs::{Permissions, create_dir, set_permissions};
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::os::unix::process::CommandExt as _;
 
@@ -78,17 +78,22 @@ fn an_output_in_a_directory_that_cannot_be_written_is_refused_before_anything_is
     world.write("in.jsonl", lines(10));
     create_dir(world.path("locked")).unwrap();
     set_permissions(world.path("locked"), Permissions::from_mode(0o555)).unwrap();
+    create_dir(world.path("open")).unwrap();
+    set_permissions(world.path("open"), Permissions::from_mode(0o777)).unwrap();
     // Nothing is closed to root, who may be running the tests, so the program runs as nobody, from a
     // place that is open to all.
     set_permissions(world.directory.path(), Permissions::from_mode(0o755)).unwrap();
     let program = world.path("cspark-batch");
-    copy(env!("CARGO_BIN_EXE_cspark-batch"), &program).unwrap();
+    // By another process: a file that this one has open for writing cannot be executed.
+    let mut copy = Command::new("cp");
+    copy.arg(env!("CARGO_BIN_EXE_cspark-batch")).arg(&program);
+    assert!(copy.status().unwrap().success());
     let is_root = world.path("in.jsonl").metadata().unwrap().uid() == 0;
     for files in [
         "-o locked/out.jsonl",
-        "-o - --output-format jsonl --errors locked/e.jsonl",
-        "-o - --output-format jsonl --checkpoint locked/c",
-        "-o - --output-format jsonl --report locked/r.html",
+        "-o open/out.jsonl --errors locked/e.jsonl",
+        "-o open/out.jsonl --ordered --checkpoint locked/c",
+        "-o open/out.jsonl --report locked/r.html",
     ] {
         let environment = world.program("");
         let mut program = Command::new(&program);
@@ -124,7 +129,8 @@ fn on_terminal(world: &World, arguments: &str, no_color: Option<&str>) -> String
     if let Some(value) = no_color {
         terminal.env("NO_COLOR", value);
     }
-    Finished::of(terminal.output().unwrap()).expect(0).stdout
+    let shown = terminal.output().expect("`script` of util-linux");
+    Finished::of(shown).expect(0).stdout
 }
 
 #[cfg(target_os = "linux")]
