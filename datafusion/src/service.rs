@@ -112,9 +112,10 @@ impl SparkService {
     /// In one process an input of more partitions is merged into as many, and several services in one
     /// query divide them. A query waits until there is room for all its batches, with all its
     /// services, and gives none back before its last one has ended; a program that reads two queries
-    /// in turn needs services that do not share their limits. That holds in the session of a [`DataFrame`](crate::DataFrameExt) that got a service,
-    /// and in one where services [are registered](crate::register_spark_services). Elsewhere, as for
-    /// plans that are made by hand, each operator has the limits for itself.
+    /// in turn needs services that do not share their limits. That holds in the session of a
+    /// [`DataFrame`](crate::DataFrameExt) that got a service, and in one where services [are
+    /// registered](crate::register_spark_services). Elsewhere, as for plans that are made by hand,
+    /// each operator has the limits for itself.
     ///
     /// On a cluster each partition of the input has a batch of its own, so that it can be computed
     /// again; as many are open as the executors have cores for tasks, so set that number here.
