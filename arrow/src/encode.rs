@@ -94,7 +94,7 @@ impl RowEncoder {
                         field.name()
                     )
                 });
-            for (place, encoder) in encoders.iter_mut().enumerate() {
+            for (place, (encoder, temporal)) in encoders.iter_mut().zip(&temporal).enumerate() {
                 json.push(if place == 0 { b'[' } else { b',' });
                 if encoder.is_null(row) {
                     json.extend_from_slice(b"null");
@@ -103,7 +103,7 @@ impl RowEncoder {
                 let start = json.len();
                 encoder.encode(row, &mut json);
                 // Arrow writes this for a moment that the calendar does not have.
-                if temporal[place] && memmem(&json[start..], b"\"ERROR") {
+                if *temporal && memmem(&json[start..], b"\"ERROR") {
                     wrong = Some(format!(
                         "column `{}`: the date or time is out of range",
                         self.columns[place].1.name()

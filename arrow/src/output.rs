@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow_array::{
+    ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array, new_null_array,
+};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::coalesce::BatchCoalescer;
 use arrow_select::concat::concat_batches;
@@ -183,22 +185,12 @@ impl Output {
             columns.push(Arc::new(UInt64Array::from_iter_values(numbers)));
         }
         columns.extend(decoded.columns);
-        let mut misfits = decoded.misfits.into_iter().peekable();
-        let mut errors = StringBuilder::with_capacity(records, 0);
-        for (index, (record, outcome)) in delivery.iter().enumerate() {
-            let mut why = outcome.as_ref().err().map(ToString::to_string);
-            while let Some((_, misfit)) = misfits.next_if(|(misfit, _)| *misfit == index) {
-                // A record that failed has no outputs that could fit.
-                why.get_or_insert(misfit);
-            }
-            if let (Some(why), None) = (&why, &self.layout.errors) {
-                let why = why.clone();
-                return Err(Error::Record { record, why });
-            }
-            errors.append_option(why);
-        }
+        let errors = match failed.is_none() && decoded.misfits.is_empty() {
+            true => new_null_array(&DataType::Utf8, records),
+            false => Self::errors(&self.layout, &delivery, decoded.misfits)?,
+        };
         if self.layout.errors.is_some() {
-            columns.push(Arc::new(errors.finish()));
+            columns.push(errors);
         }
         // There may be no column that tells how many rows there are.
         let options = RecordBatchOptions::new().with_row_count(Some(records));
@@ -206,6 +198,28 @@ impl Output {
         let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
         known.coalescer.push_batch(batch)?;
         Ok(())
+    }
+
+    /// The column of errors. Without a place for it, the first is an error of the run.
+    fn errors(
+        layout: &Layout,
+        delivery: &Delivery<IgnoredAny>,
+        misfits: Vec<(usize, String)>,
+    ) -> Result<ArrayRef> {
+        let mut misfits = misfits.into_iter().peekable();
+        let mut errors = StringBuilder::new();
+        for (index, (record, outcome)) in delivery.iter().enumerate() {
+            let mut why = outcome.as_ref().err().map(ToString::to_string);
+            while let Some((_, misfit)) = misfits.next_if(|(misfit, _)| *misfit == index) {
+                // A record that failed has no outputs that could fit.
+                why.get_or_insert(misfit);
+            }
+            match (why, &layout.errors) {
+                (Some(why), None) => return Err(Error::Record { record, why }),
+                (why, _) => errors.append_option(why),
+            }
+        }
+        Ok(Arc::new(errors.finish()))
     }
 
     /// The next batch of the set size, if there is one.

@@ -95,8 +95,8 @@ fn column(data_type: &DataType, rows: usize) -> Option<Box<dyn ColumnBuilder>> {
         DataType::UInt32 => primitive::<UInt32Type>(rows),
         DataType::UInt64 => primitive::<UInt64Type>(rows),
         DataType::Boolean => Box::new(BooleanBuilder::with_capacity(rows)),
-        DataType::Utf8 => Box::new(GenericStringBuilder::<i32>::with_capacity(rows, 0)),
-        DataType::LargeUtf8 => Box::new(GenericStringBuilder::<i64>::with_capacity(rows, 0)),
+        DataType::Utf8 => Box::new(GenericStringBuilder::<i32>::with_capacity(rows, 8 * rows)),
+        DataType::LargeUtf8 => Box::new(GenericStringBuilder::<i64>::with_capacity(rows, 8 * rows)),
         DataType::Utf8View => Box::new(StringViewBuilder::with_capacity(rows)),
         _ => return None,
     })
