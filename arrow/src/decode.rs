@@ -30,6 +30,24 @@ pub(crate) struct Decoded {
     pub(crate) misfits: Vec<(usize, String)>,
 }
 
+impl Decoded {
+    /// Columns whose cells all fit.
+    pub(crate) fn whole(columns: Vec<ArrayRef>) -> Self {
+        Self {
+            columns,
+            misfits: Vec::new(),
+        }
+    }
+
+    /// Empties the rows of the records that failed.
+    pub(crate) fn without(mut self, failed: &BooleanArray) -> Result<Self, ArrowError> {
+        for column in &mut self.columns {
+            *column = nullif(column, failed)?;
+        }
+        Ok(self)
+    }
+}
+
 impl Decoder {
     pub(crate) fn new(schema: SchemaRef) -> Self {
         let is_flat = schema
@@ -39,36 +57,16 @@ impl Decoder {
         Self { schema, is_flat }
     }
 
-    /// Decodes the outputs of so many records, some of which have `failed`. `columns` are those that
-    /// [`read`](Self::read) has made of them.
-    pub(crate) fn decode<'a>(
-        &self,
-        columns: Option<Vec<ArrayRef>>,
-        json: impl FnOnce() -> Option<&'a str>,
-        records: usize,
-        failed: Option<&BooleanArray>,
-    ) -> Result<Decoded, ArrowError> {
-        let whole = |columns| Decoded {
-            columns,
-            misfits: Vec::new(),
+    /// Decodes the outputs of so many records.
+    pub(crate) fn decode(&self, json: Option<&str>, records: usize) -> Result<Decoded, ArrowError> {
+        let decoded = match json {
+            Some(json) => match self.all_at_once(json, records) {
+                Some(columns) => Some(Decoded::whole(columns)),
+                None => self.by_cells(json, records)?,
+            },
+            None => None,
         };
-        let mut decoded = match columns {
-            Some(columns) => whole(columns),
-            None => match json() {
-                Some(json) => match self.all_at_once(json, records) {
-                    Some(columns) => Some(whole(columns)),
-                    None => self.by_cells(json, records)?,
-                },
-                None => None,
-            }
-            .unwrap_or_else(|| whole(self.nulls(records))),
-        };
-        if let Some(failed) = failed {
-            for column in &mut decoded.columns {
-                *column = nullif(column, failed)?;
-            }
-        }
-        Ok(decoded)
+        Ok(decoded.unwrap_or_else(|| Decoded::whole(self.nulls(records))))
     }
 
     fn nulls(&self, records: usize) -> Vec<ArrayRef> {

@@ -12,7 +12,7 @@ use arrow_select::concat::concat_batches;
 use cspark_batches::run::Delivery;
 use serde::de::IgnoredAny;
 
-use crate::decode::Decoder;
+use crate::decode::{Decoded, Decoder};
 use crate::error::{Error, Result};
 use crate::held::Held;
 use crate::read::ReadColumns;
@@ -165,12 +165,14 @@ impl Output {
                     .map(|outcome| Some(outcome.is_err()))
             })
             .map(BooleanArray::from_iter);
-        let decoded = known.decoder.decode(
-            columns,
-            || delivery.outputs_json(),
-            records,
-            failed.as_ref(),
-        )?;
+        let decoded = match columns {
+            Some(columns) => Decoded::whole(columns),
+            None => known.decoder.decode(delivery.outputs_json(), records)?,
+        };
+        let decoded = match &failed {
+            Some(failed) => decoded.without(failed)?,
+            None => decoded,
+        };
 
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(known.schema.fields().len());
         if let Some(schema) = &self.layout.inputs {
