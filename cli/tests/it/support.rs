@@ -1,6 +1,7 @@
 //! The program as a process, an emulator, and a directory for files.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
@@ -44,12 +45,18 @@ impl World {
     /// The program with a line of arguments, which are separated by spaces, and connected to the
     /// emulator.
     pub(crate) fn program(&self, arguments: &str) -> Command {
-        let mut program = bare_program(self.directory.path());
+        let mut program = self.command(env!("CARGO_BIN_EXE_cspark-batch"));
+        program.args(arguments.split_whitespace());
         program
-            .args(arguments.split_whitespace())
+    }
+
+    /// Another executable in place of the program.
+    pub(crate) fn command(&self, executable: impl AsRef<OsStr>) -> Command {
+        let mut command = bare_command(executable, self.directory.path());
+        command
             .env("CSPARK_BASE_URL", self.emulator.base_url())
             .env("CSPARK_BEARER_TOKEN", "open");
-        program
+        command
     }
 
     /// Runs the program to its end.
@@ -60,13 +67,17 @@ impl World {
 
 /// The program without a service, in a directory of its own.
 pub(crate) fn bare_program(directory: &Path) -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_cspark-batch"));
-    program
+    bare_command(env!("CARGO_BIN_EXE_cspark-batch"), directory)
+}
+
+fn bare_command(executable: impl AsRef<OsStr>, directory: &Path) -> Command {
+    let mut command = Command::new(executable);
+    command
         .current_dir(directory)
         .env_clear()
         .env("HOME", directory)
         .env("NO_PROXY", "127.0.0.1");
-    program
+    command
 }
 
 /// What a process left behind.

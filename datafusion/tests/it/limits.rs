@@ -63,14 +63,7 @@ async fn partitions_share_memory_runners_and_batches() {
         .clone()
         .with_spark_service(&service.clone().memory(9 << 20))
         .unwrap();
-    let rows: usize = fitting
-        .collect()
-        .await
-        .unwrap()
-        .iter()
-        .map(|batch| batch.num_rows())
-        .sum();
-    assert_eq!(rows, 3000);
+    assert_eq!(count(&fitting.collect().await.unwrap()), 3000);
     assert_eq!(emulator.batch_ids().len(), 3);
     let creations = emulator.requests();
     let creations: Vec<String> = creations
@@ -133,10 +126,7 @@ async fn the_operators_of_a_query_divide_the_limit() {
         let again = sizes.select(vec![col("id"), col("area").alias("side")]);
         let again = again.unwrap().with_spark_service(&service).unwrap();
         let rows = again.collect().await.unwrap();
-        assert_eq!(
-            rows.iter().map(|batch| batch.num_rows()).sum::<usize>(),
-            3000
-        );
+        assert_eq!(count(&rows), 3000);
         let batches = max_batches.max(2);
         assert_eq!(emulator.batch_ids().len() - before, batches);
 
@@ -148,10 +138,7 @@ async fn the_operators_of_a_query_divide_the_limit() {
             .collect()
             .await
             .unwrap();
-        assert_eq!(
-            rows.iter().map(|batch| batch.num_rows()).sum::<usize>(),
-            6000
-        );
+        assert_eq!(count(&rows), 6000);
         assert_eq!(emulator.batch_ids().len() - before, 2 * batches);
     }
     none_is_open(&emulator);
@@ -175,8 +162,7 @@ async fn queries_that_go_through_two_services_in_opposite_orders_end() {
         .unwrap()
         .unwrap();
     for rows in [first, second] {
-        let rows: usize = rows.iter().map(|batch| batch.num_rows()).sum();
-        assert_eq!(rows, 2000);
+        assert_eq!(count(&rows), 2000);
     }
     none_is_open(&emulator);
 }

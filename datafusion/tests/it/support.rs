@@ -69,6 +69,11 @@ pub(crate) fn shown(batches: &[RecordBatch]) -> Vec<String> {
         .collect()
 }
 
+/// The number of rows.
+pub(crate) fn count(batches: &[RecordBatch]) -> usize {
+    batches.iter().map(RecordBatch::num_rows).sum()
+}
+
 /// The statuses of all batches.
 pub(crate) fn statuses(emulator: &Emulator) -> Vec<String> {
     let ids = emulator.batch_ids().into_iter();

@@ -35,21 +35,13 @@ fn a_broken_pipe_ends_the_run() {
 
 /// The program under a limit for the size of files, as on a disk that is full.
 fn with_small_disk(world: &World, arguments: &str) -> Finished {
-    let program = world.program("");
-    let mut shell = Command::new("sh");
+    let mut shell = world.command("sh");
     // With the signal ignored, a write fails as it does on a full disk.
     let script = format!(
         "trap '' XFSZ; ulimit -f 1000; exec {} {arguments}",
         env!("CARGO_BIN_EXE_cspark-batch")
     );
-    shell
-        .arg("-c")
-        .arg(script)
-        .current_dir(world.directory.path());
-    shell.env_clear().env("PATH", "/usr/bin:/bin");
-    for (name, value) in program.get_envs() {
-        shell.env(name, value.unwrap_or_default());
-    }
+    shell.arg("-c").arg(script).env("PATH", "/usr/bin:/bin");
     Finished::of(shell.output().unwrap())
 }
 
@@ -95,12 +87,7 @@ fn an_output_in_a_directory_that_cannot_be_written_is_refused_before_anything_is
         "-o open/out.jsonl --ordered --checkpoint locked/c",
         "-o open/out.jsonl --report locked/r.html",
     ] {
-        let environment = world.program("");
-        let mut program = Command::new(&program);
-        program.current_dir(world.directory.path()).env_clear();
-        for (name, value) in environment.get_envs() {
-            program.env(name, value.unwrap_or_default());
-        }
+        let mut program = world.command(&program);
         let arguments = format!("run my-folder/echo -i in.jsonl {files}");
         program.args(arguments.split_whitespace());
         if is_root {
@@ -117,14 +104,9 @@ fn an_output_in_a_directory_that_cannot_be_written_is_refused_before_anything_is
 /// Runs the program on a terminal of its own, and returns what that shows.
 #[cfg(target_os = "linux")]
 fn on_terminal(world: &World, arguments: &str, no_color: Option<&str>) -> String {
-    let program = world.program("");
-    let mut terminal = Command::new("script");
+    let mut terminal = world.command("script");
     let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_cspark-batch"));
     terminal.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
-    terminal.current_dir(world.directory.path()).env_clear();
-    for (name, value) in program.get_envs() {
-        terminal.env(name, value.unwrap_or_default());
-    }
     terminal.env("PATH", "/usr/bin:/bin").env("TERM", "xterm");
     if let Some(value) = no_color {
         terminal.env("NO_COLOR", value);
