@@ -16,6 +16,18 @@ pub(crate) struct Cursor<'a> {
     at: usize,
 }
 
+/// The bytes that end a number or a literal.
+const ENDS: [bool; 256] = {
+    let mut ends = [false; 256];
+    let bytes = *b",]} \t\n\r";
+    let mut index = 0;
+    while index < bytes.len() {
+        ends[bytes[index] as usize] = true;
+        index += 1;
+    }
+    ends
+};
+
 /// Where a string is, without its quotes.
 #[derive(Debug)]
 pub(crate) struct Text {
@@ -137,9 +149,7 @@ impl<'a> Cursor<'a> {
             }
             _ => {
                 let rest = self.json.get(self.at..)?;
-                let length = rest.iter().position(|byte| {
-                    matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')
-                })?;
+                let length = rest.iter().position(|&byte| ENDS[usize::from(byte)])?;
                 (length > 0).then(|| self.at += length)
             }
         }

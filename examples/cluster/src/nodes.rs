@@ -1,13 +1,5 @@
-//! The scheduler and the executors of a cluster that knows services: those of Apache Ballista, with
-//! the codecs of `cspark-batches-datafusion`.
-//!
-//! ```text
-//! cluster scheduler <executors>
-//! CSPARK_BASE_URL=.. CSPARK_BEARER_TOKEN=.. cluster executor <port of the scheduler> <cores>
-//! ```
-//!
-//! Both are on the loopback interface, and an executor that is lost is noticed within seconds. The
-//! scheduler prints its port. Once there are so many executors, its `GET /readyz` succeeds.
+//! The scheduler and the executors: those of Apache Ballista, with the codecs of
+//! `cspark-batches-datafusion`.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -22,7 +14,7 @@ use cspark_batches_datafusion::{SparkLogicalCodec, SparkPhysicalCodec};
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tokio::net::TcpListener;
 
-const HOST: &str = "127.0.0.1";
+pub(crate) const HOST: &str = "127.0.0.1";
 /// Linux gives ports from here on to those who ask for any.
 const EPHEMERAL: u16 = 32768;
 /// The lowest port of an executor.
@@ -33,18 +25,13 @@ const MISSED_HEARTBEATS: u64 = 5;
 /// Small chunks, so that a partition takes some.
 const CHUNK_SIZE: usize = 50;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments.as_slice() {
-        ["scheduler", executors] => scheduler(executors.parse()?).await,
-        ["executor", port, cores] => executor(port.parse()?, cores.parse()?).await,
-        _ => Err("use: cluster scheduler <executors>, or: cluster executor <port> <cores>".into()),
-    }
-}
-
-async fn scheduler(executors: usize) -> Result<(), Box<dyn Error>> {
+/// Schedules queries until the process ends. Prints its port. Its `GET /readyz` succeeds once there
+/// are so many executors.
+///
+/// # Errors
+///
+/// If it cannot listen, or loses its socket.
+pub async fn scheduler(executors: usize) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind((HOST, 0)).await?;
     let port = listener.local_addr()?.port();
     let config = SchedulerConfig {
@@ -67,7 +54,15 @@ async fn scheduler(executors: usize) -> Result<(), Box<dyn Error>> {
     Ok(start_grpc_service_with_listener(listener, scheduler).await?)
 }
 
-async fn executor(scheduler_port: u16, vcores: usize) -> Result<(), Box<dyn Error>> {
+/// Works for the scheduler at this port until the process ends, with so many cores.
+///
+/// The environment has to have the credentials of the services in its queries (`CSPARK_BASE_URL`
+/// and `CSPARK_BEARER_TOKEN` or `CSPARK_API_KEY`).
+///
+/// # Errors
+///
+/// If no port is free, or the scheduler cannot be reached within 30 seconds.
+pub async fn executor(scheduler_port: u16, vcores: usize) -> Result<(), Box<dyn Error>> {
     let (port, grpc_port) = free_ports().await?;
     let config = ExecutorProcessConfig {
         bind_host: HOST.to_owned(),
@@ -86,7 +81,8 @@ async fn executor(scheduler_port: u16, vcores: usize) -> Result<(), Box<dyn Erro
     Ok(start_executor_process(Arc::new(config)).await?)
 }
 
-fn logical_codec() -> SparkLogicalCodec {
+/// The codec of plans, for the scheduler and for clients.
+pub(crate) fn logical_codec() -> SparkLogicalCodec {
     SparkLogicalCodec::new(Arc::new(BallistaLogicalExtensionCodec::default()))
 }
 

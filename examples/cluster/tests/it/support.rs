@@ -1,22 +1,15 @@
-//! A cluster of processes, and what all tests need.
+//! What all tests need.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use ballista::prelude::{SessionConfigExt as _, SessionContextExt as _};
-use ballista_core::serde::BallistaLogicalExtensionCodec;
+use cluster::LocalCluster;
 use cspark_batches::Client;
-use cspark_batches_datafusion::SparkLogicalCodec;
 use cspark_emulator::{Builder, Emulator};
 use datafusion::arrow::array::{Float64Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::dataframe::DataFrameWriteOptions;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 
 use crate::service;
@@ -63,95 +56,15 @@ impl Drop for Folder {
     }
 }
 
-/// A program that is killed at the end.
-pub(crate) struct Process(Child);
-
-impl Process {
-    fn start(arguments: &[&str], environment: &[(&str, &str)], folder: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cluster"));
-        command.args(arguments).current_dir(folder);
-        // Executors keep their shuffle files in folders of their own in the one for such files.
-        command.env("TMPDIR", folder);
-        for name in ["CSPARK_BASE_URL", "CSPARK_BEARER_TOKEN", "CSPARK_API_KEY"] {
-            command.env_remove(name);
-        }
-        command.envs(environment.iter().copied());
-        command.stdout(Stdio::piped());
-        Self(command.spawn().unwrap())
-    }
-
-    /// As `kill -9` does it: the program cannot say goodbye.
-    pub(crate) fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-/// A scheduler and executors, each a process.
-pub(crate) struct Cluster {
-    port: u16,
-    _scheduler: Process,
-    pub(crate) executors: Vec<Process>,
-}
-
-impl Cluster {
-    pub(crate) fn start(emulator: &Emulator, folder: &Folder, executors: usize) -> Self {
-        let wanted = executors.to_string();
-        let mut scheduler = Process::start(&["scheduler", &wanted], &[], folder.path());
-        let mut number = String::new();
-        let output = BufReader::new(scheduler.0.stdout.take().unwrap());
-        output.take(16).read_line(&mut number).unwrap();
-        let number = number.trim().to_owned();
-        let base_url = emulator.base_url();
-        let environment = [
-            ("CSPARK_BASE_URL", base_url.as_str()),
-            ("CSPARK_BEARER_TOKEN", SECRET),
-        ];
-        let start = |_| Process::start(&["executor", &number, "2"], &environment, folder.path());
-        Self {
-            port: number.parse().unwrap(),
-            _scheduler: scheduler,
-            executors: (0..executors).map(start).collect(),
-        }
-    }
-
-    /// A session whose queries run on the cluster, once all executors are there.
-    pub(crate) async fn session(&self) -> SessionContext {
-        while !self.is_ready() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let codec = SparkLogicalCodec::new(Arc::new(BallistaLogicalExtensionCodec::default()));
-        let config = SessionConfig::new_with_ballista()
-            .with_target_partitions(PARTITIONS)
-            .with_ballista_logical_extension_codec(Arc::new(codec));
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_default_features()
-            .build();
-        let url = format!("df://127.0.0.1:{}", self.port);
-        SessionContext::remote_with_state(&url, state)
-            .await
-            .unwrap()
-    }
-
-    fn is_ready(&self) -> bool {
-        let ask = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-            let request = "GET /readyz HTTP/1.1\r\nhost: scheduler\r\nconnection: close\r\n\r\n";
-            stream.write_all(request.as_bytes())?;
-            let mut response = String::new();
-            stream.read_to_string(&mut response)?;
-            Ok(response)
-        };
-        ask().is_ok_and(|response| response.starts_with("HTTP/1.1 200"))
-    }
+/// Two executors whose credentials are those of the emulator.
+pub(crate) fn cluster(emulator: &Emulator, folder: &Folder) -> LocalCluster {
+    let base_url = emulator.base_url();
+    let credentials = [
+        ("CSPARK_BASE_URL", base_url.as_str()),
+        ("CSPARK_BEARER_TOKEN", SECRET),
+    ];
+    let program = Path::new(env!("CARGO_BIN_EXE_cluster"));
+    LocalCluster::start(program, folder.path(), 2, &credentials).unwrap()
 }
 
 /// Writes so many boxes into a folder of Parquet files, one for each partition: `id`, `name` and

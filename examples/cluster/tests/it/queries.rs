@@ -32,8 +32,9 @@ async fn a_cluster_returns_what_one_process_returns() {
     let expected = in_one_process(&service, &input).await;
     let before = emulator.batch_ids().len();
 
-    let cluster = Cluster::start(&emulator, &folder, 2);
-    let context = tokio::time::timeout(WAIT, cluster.session()).await.unwrap();
+    let cluster = cluster(&emulator, &folder);
+    let context = cluster.session(PARTITIONS);
+    let context = tokio::time::timeout(WAIT, context).await.unwrap().unwrap();
     register(&context, &input).await;
     let boxes = context.table("boxes").await.unwrap();
     let rows = boxes.clone().with_spark_service(&service).unwrap();
@@ -94,8 +95,9 @@ async fn an_executor_that_is_killed_changes_nothing() {
     let expected = in_one_process(&service, &input).await;
     let before = emulator.batch_ids().len();
 
-    let mut cluster = Cluster::start(&emulator, &folder, 2);
-    let context = tokio::time::timeout(WAIT, cluster.session()).await.unwrap();
+    let mut cluster = cluster(&emulator, &folder);
+    let context = cluster.session(PARTITIONS);
+    let context = tokio::time::timeout(WAIT, context).await.unwrap().unwrap();
     register(&context, &input).await;
     let rows = context.table("boxes").await.unwrap();
     let rows = rows.with_spark_service(&service).unwrap();
@@ -108,7 +110,7 @@ async fn an_executor_that_is_killed_changes_nothing() {
         }
     };
     tokio::time::timeout(WAIT, both).await.unwrap();
-    cluster.executors[0].kill();
+    cluster.kill_executor(0).unwrap();
 
     let rows = tokio::time::timeout(WAIT, query)
         .await

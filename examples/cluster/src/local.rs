@@ -1,0 +1,127 @@
+//! A whole cluster on this machine.
+
+use std::error::Error;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ballista::prelude::{SessionConfigExt as _, SessionContextExt as _};
+use datafusion::execution::SessionStateBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::nodes::{HOST, logical_codec};
+
+/// The variables that credentials come from.
+const CREDENTIALS: [&str; 3] = ["CSPARK_BASE_URL", "CSPARK_BEARER_TOKEN", "CSPARK_API_KEY"];
+const CORES_OF_AN_EXECUTOR: &str = "2";
+
+/// A scheduler and executors, each a process that is killed when this is dropped.
+#[derive(Debug)]
+pub struct LocalCluster {
+    port: u16,
+    executors: Vec<Process>,
+    _scheduler: Process,
+}
+
+impl LocalCluster {
+    /// Starts the processes, without waiting until they are ready.
+    ///
+    /// `program` is the program of this package. Executors keep their shuffle files in `folder`.
+    /// They alone get the credentials.
+    ///
+    /// # Errors
+    ///
+    /// If a process does not start.
+    pub fn start(
+        program: &Path,
+        folder: &Path,
+        executors: usize,
+        credentials: &[(&str, &str)],
+    ) -> io::Result<Self> {
+        let start = |arguments: &[&str], credentials: &[(&str, &str)]| {
+            let mut command = Command::new(program);
+            command.args(arguments).current_dir(folder);
+            command.env("TMPDIR", folder).stdout(Stdio::piped());
+            for name in CREDENTIALS {
+                command.env_remove(name);
+            }
+            command.envs(credentials.iter().copied());
+            command.spawn().map(Process)
+        };
+        let mut scheduler = start(&["scheduler", &executors.to_string()], &[])?;
+        let mut port = String::new();
+        if let Some(output) = scheduler.0.stdout.take() {
+            BufReader::new(output.take(16)).read_line(&mut port)?;
+        }
+        let port = port.trim();
+        let executor = || start(&["executor", port, CORES_OF_AN_EXECUTOR], credentials);
+        Ok(Self {
+            port: port.parse().map_err(io::Error::other)?,
+            executors: (0..executors)
+                .map(|_| executor())
+                .collect::<io::Result<_>>()?,
+            _scheduler: scheduler,
+        })
+    }
+
+    /// A session whose queries run on the cluster, once all executors are there.
+    ///
+    /// # Errors
+    ///
+    /// If the scheduler refuses it.
+    pub async fn session(&self, partitions: usize) -> Result<SessionContext, Box<dyn Error>> {
+        while !self.is_ready() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let config = SessionConfig::new_with_ballista()
+            .with_target_partitions(partitions)
+            .with_ballista_logical_extension_codec(Arc::new(logical_codec()));
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .build();
+        let url = format!("df://{HOST}:{}", self.port);
+        Ok(SessionContext::remote_with_state(&url, state).await?)
+    }
+
+    fn is_ready(&self) -> bool {
+        let ask = || -> io::Result<String> {
+            let mut stream = TcpStream::connect((HOST, self.port))?;
+            let request = "GET /readyz HTTP/1.1\r\nhost: scheduler\r\nconnection: close\r\n\r\n";
+            stream.write_all(request.as_bytes())?;
+            let mut response = String::new();
+            stream.read_to_string(&mut response)?;
+            Ok(response)
+        };
+        ask().is_ok_and(|response| response.starts_with("HTTP/1.1 200"))
+    }
+
+    /// Kills an executor as `kill -9` does: it cannot say goodbye.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such executor, or the system refuses.
+    pub fn kill_executor(&mut self, number: usize) -> io::Result<()> {
+        let executor = self.executors.get_mut(number);
+        executor.ok_or(io::ErrorKind::NotFound)?.kill()
+    }
+}
+
+#[derive(Debug)]
+struct Process(Child);
+
+impl Process {
+    fn kill(&mut self) -> io::Result<()> {
+        self.0.kill()?;
+        self.0.wait().map(drop)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.kill());
+    }
+}
