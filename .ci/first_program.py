@@ -52,7 +52,8 @@ for name, lines in {"registry": registry, "repository": registry + repository}.i
 dead_proxy = {variable: "http://127.0.0.1:9" for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")}
 environment = {key: value for key, value in os.environ.items() if key.upper() != "NO_PROXY"} | dead_proxy
 target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
-run(["cargo", *sys.argv[2:], "build", "--quiet", "--target-dir", target], project)
+options = ["--config", os.environ["CI_CARGO_CONFIG"]] if "CI_CARGO_CONFIG" in os.environ else []
+run(["cargo", *options, "build", "--quiet", "--target-dir", target], project)
 printed = run([f"{target}/debug/first-hour"], project, capture_output=True, timeout=60, env=environment).stdout
 lines = printed.splitlines()
 assert len(lines) == 1001, printed

@@ -33,6 +33,10 @@ fn directory() -> &'static Path {
         let test = std::env::current_exe().unwrap();
         let profile = test.ancestors().nth(2).unwrap();
         let mut build = Command::new(env!("CARGO"));
+        // Built as these tests were, nothing is built again.
+        if let Some(config) = std::env::var_os("CI_CARGO_CONFIG") {
+            build.arg("--config").arg(config);
+        }
         build.args(["build", "--quiet", "--examples", "--target-dir"]);
         build.arg(profile.parent().unwrap()).current_dir(ROOT);
         if profile.ends_with("release") {

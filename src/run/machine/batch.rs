@@ -529,21 +529,17 @@ impl Machine {
             return;
         };
         for key in self.chunks.keys(|_| true) {
-            let state = match self.chunks.state(key) {
-                Some(ChunkState::AtService { .. } | ChunkState::InDoubt(_)) => Attempt::Again {
-                    presence: Presence::Elsewhere,
-                    refusals: 0,
-                },
-                Some(ChunkState::Ready(Attempt::Again { presence, .. })) => match presence {
-                    Presence::Denied => Attempt::First,
-                    _ => Attempt::Again {
-                        presence: Presence::Elsewhere,
-                        refusals: 0,
-                    },
+            let presence = match self.chunks.state(key) {
+                Some(ChunkState::AtService { .. } | ChunkState::InDoubt(_)) => Presence::Elsewhere,
+                Some(ChunkState::Ready(attempt)) => match attempt.presence {
+                    Presence::Never => continue,
+                    Presence::Denied => Presence::Never,
+                    Presence::Possible | Presence::Elsewhere => Presence::Elsewhere,
                 },
                 _ => continue,
             };
-            self.chunks.set(key, ChunkState::Ready(state));
+            let state = ChunkState::Ready(Attempt::new(presence));
+            self.chunks.set(key, state);
             if let Some(chunk) = self.chunks.get_mut(key) {
                 chunk.repairs = 0;
             }

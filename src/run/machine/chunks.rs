@@ -52,83 +52,58 @@ pub(super) enum ChunkState {
 
 /// How a chunk is pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Attempt {
-    /// Together with others: the service does not have it.
-    First,
-    /// In a push of its own, because the service refused a push with it.
-    Alone {
-        /// How often it was refused alone.
-        refusals: u32,
-    },
-    /// Again under the same id: the service may have it, or have had it.
-    Again {
-        /// Whether this batch has it.
-        presence: Presence,
-        /// How often it was refused alone.
-        refusals: u32,
-    },
+pub(super) struct Attempt {
+    /// Whether the service may have it.
+    pub(super) presence: Presence,
+    /// How often it was refused alone, if a push with it was refused at all.
+    refusals: Option<u32>,
 }
 
 impl Attempt {
+    pub(super) const FIRST: Self = Self::new(Presence::Never);
     /// A repetition in the batch that may have the chunk.
-    pub(super) const REPEAT: Self = Self::Again {
-        presence: Presence::Possible,
-        refusals: 0,
-    };
+    pub(super) const REPEAT: Self = Self::new(Presence::Possible);
 
-    /// Whether it goes into a push of its own.
-    pub(super) fn is_alone(self) -> bool {
-        match self {
-            Self::First => false,
-            Self::Alone { .. } => true,
-            Self::Again { presence, refusals } => presence == Presence::Possible || refusals > 0,
+    pub(super) const fn new(presence: Presence) -> Self {
+        Self {
+            presence,
+            refusals: None,
         }
+    }
+
+    /// Whether it goes into a push of its own: then a refusal says something about this chunk.
+    pub(super) fn is_alone(self) -> bool {
+        self.presence == Presence::Possible || self.refusals.is_some()
     }
 
     /// Whether the service may compute the chunk a second time.
     pub(super) fn may_compute_twice(self) -> bool {
-        matches!(
-            self,
-            Self::Again {
-                presence: Presence::Possible | Presence::Elsewhere,
-                ..
-            }
-        )
+        matches!(self.presence, Presence::Possible | Presence::Elsewhere)
     }
 
     /// Whether the batch may have the chunk.
     pub(super) fn may_be_known(self) -> bool {
-        matches!(
-            self,
-            Self::Again {
-                presence: Presence::Possible | Presence::Denied,
-                ..
-            }
-        )
+        matches!(self.presence, Presence::Possible | Presence::Denied)
     }
 
-    /// The same after one more refusal, and how many there were.
+    /// The same after one more refusal, and how many there were alone.
     pub(super) fn refused(self, alone: bool) -> (Self, u32) {
-        let refusals = match self {
-            Self::First => 0,
-            Self::Alone { refusals } | Self::Again { refusals, .. } => refusals + u32::from(alone),
-        };
-        let next = match self {
-            Self::First | Self::Alone { .. } => Self::Alone { refusals },
-            Self::Again { presence, .. } => Self::Again { presence, refusals },
-        };
-        (next, refusals)
+        let count = self.refusals.map_or(0, |before| before + u32::from(alone));
+        let refusals = Some(count);
+        (Self { refusals, ..self }, count)
     }
 }
 
-/// Whether a batch has a chunk that is pushed again.
+/// Whether the service has a chunk that is to be pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Presence {
-    /// It may.
+    /// It was not pushed, or surely not accepted.
+    Never,
+    /// This batch may have it.
     Possible,
-    /// Its counters say that it does not.
+    /// The batch's counters say that it does not have it.
     Denied,
-    /// It does not, but another batch may have computed the chunk.
+    /// The batch does not, but another one may have computed it.
     Elsewhere,
 }
 
@@ -186,7 +161,7 @@ impl Chunk {
     /// Whether the service may have it, or have had it.
     pub(super) fn may_have_been_accepted(&self) -> bool {
         match self.state {
-            ChunkState::Ready(attempt) => matches!(attempt, Attempt::Again { .. }),
+            ChunkState::Ready(attempt) => attempt.presence != Presence::Never,
             ChunkState::Splitting => false,
             _ => true,
         }

@@ -151,16 +151,14 @@ impl Machine {
         };
         self.sizes.chunk = latest_largest(self.sizes.chunk, bytes);
         // A chunk that the run before may have pushed may have been computed there as well.
-        let attempt = match self.input.cuts.remove(&key) {
-            Some((before, true)) if before == records => Attempt::Again {
-                presence: match self.batch() {
-                    Some(batch) if batch.is_inherited() => Presence::Possible,
-                    _ => Presence::Elsewhere,
-                },
-                refusals: 0,
+        let presence = match self.input.cuts.remove(&key) {
+            Some((before, true)) if before == records => match self.batch() {
+                Some(batch) if batch.is_inherited() => Presence::Possible,
+                _ => Presence::Elsewhere,
             },
-            _ => Attempt::First,
+            _ => Presence::Never,
         };
+        let attempt = Attempt::new(presence);
         let chunk = Chunk::new(records, bytes, self.charge(bytes), attempt);
         self.chunks.insert(key, chunk);
     }
@@ -168,7 +166,7 @@ impl Machine {
     /// The source gave a record that cannot be sent: that is its result.
     pub(super) fn read_rejected(&mut self, now: Time) {
         if let Some(key) = self.advance(now, 1) {
-            self.chunks.insert(key, Chunk::new(1, 0, 0, Attempt::First));
+            self.chunks.insert(key, Chunk::new(1, 0, 0, Attempt::FIRST));
             self.chunks.arrived(key, 0);
         }
     }
@@ -271,7 +269,7 @@ impl Machine {
         for &(records, bytes) in parts {
             let charge = self.charge(bytes);
             self.chunks
-                .insert(first, Chunk::new(records, bytes, charge, Attempt::First));
+                .insert(first, Chunk::new(records, bytes, charge, Attempt::FIRST));
             first += records;
         }
     }

@@ -203,7 +203,7 @@ impl Machine {
         match self.chunks.state(key) {
             // From the run before; these records need not be read.
             None => {
-                let mut chunk = Chunk::new(records, 0, 0, Attempt::First);
+                let mut chunk = Chunk::new(records, 0, 0, Attempt::FIRST);
                 chunk.counted = true;
                 self.input.cover(key..key + records);
                 self.totals.read.add(records);

@@ -317,10 +317,7 @@ impl Machine {
                         self.requests.works(RequestKind::Push);
                     }
                     for key in keys {
-                        let attempt = Attempt::Again {
-                            presence: Presence::Denied,
-                            refusals: 0,
-                        };
+                        let attempt = Attempt::new(Presence::Denied);
                         self.chunks.set(key, ChunkState::Ready(attempt));
                     }
                 }

@@ -324,6 +324,29 @@ fn a_chunk_that_is_refused_though_it_fits_ends_the_run_or_is_left_out() {
 }
 
 #[test]
+fn chunks_that_are_pushed_again_are_refused_one_by_one_as_well() {
+    // The first push is lost, and the counters say so. Then the service refuses whatever comes.
+    let (account, _) = run(World {
+        script: vec![
+            (RequestKind::Push, 0..1, Fault::Before(FailureKind::Unknown)),
+            (
+                RequestKind::Push,
+                1..1000,
+                Fault::Before(FailureKind::Refused),
+            ),
+        ],
+        settings: Settings {
+            pushes: 1,
+            push_chunks: 4,
+            ..Settings::default()
+        },
+        ..calm()
+    });
+    assert_eq!(account.ending, Some(Ending::Refused(0)));
+    assert!(account.requests.push < 30, "{:?}", account.requests);
+}
+
+#[test]
 fn a_chunk_larger_than_the_input_buffer() {
     let mut world = calm();
     world.traits.input_buffer = 600;
