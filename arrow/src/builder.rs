@@ -187,6 +187,7 @@ impl TableRunBuilder {
         let output = Output::new(layout, schema, held.clone())?;
         let names = encoder.names();
         let rows = Rows::new(table.batches, encoder, held.clone(), output.joins_inputs());
+        let input_error = rows.error();
         let mut run: Inner = batches.run(service?, Source::json_rows(names, rows));
         run = run.keep_outputs();
         if let Some(records) = table.records {
@@ -212,7 +213,12 @@ impl TableRunBuilder {
         };
         let first = run.first_record();
         held.begin(first, done.unwrap_or(first), limit);
-        Ok(TableRun::new(run.start()?, output, done.is_some()))
+        Ok(TableRun::new(
+            run.start()?,
+            output,
+            input_error,
+            done.is_some(),
+        ))
     }
 }
 

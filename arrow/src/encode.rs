@@ -1,8 +1,10 @@
 //! Record batches to rows of JSON, with arrow-json's encoders for all types but `Float64`.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
+use arrow_array::timezone::Tz;
 use arrow_array::types::{ArrowPrimitiveType, Float16Type, Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch};
 use arrow_json::EncoderOptions;
@@ -19,6 +21,8 @@ pub(crate) struct RowEncoder {
     /// The places of the columns in the batches, with their fields.
     columns: Vec<(usize, FieldRef)>,
     options: EncoderOptions,
+    /// Set when a moment was written that the calendar does not have.
+    out_of_range: Arc<AtomicBool>,
 }
 
 /// A row, or why it cannot be sent.
@@ -45,10 +49,17 @@ impl RowEncoder {
         for (_, field) in &columns {
             check(field.name(), field.data_type())?;
         }
+        let out_of_range = Arc::default();
         let options = EncoderOptions::default()
             .with_explicit_nulls(true)
-            .with_encoder_factory(Arc::new(Floats));
-        Ok(Self { columns, options })
+            .with_encoder_factory(Arc::new(Leaves {
+                out_of_range: Arc::clone(&out_of_range),
+            }));
+        Ok(Self {
+            columns,
+            options,
+            out_of_range,
+        })
     }
 
     /// The names of the columns, in the order of the cells.
@@ -60,7 +71,7 @@ impl RowEncoder {
     /// Encodes the rows of a batch, the first of which is the record of this number.
     pub(crate) fn encode(&self, batch: &RecordBatch, first: u64) -> Result<Vec<Row>> {
         let mut encoders = Vec::with_capacity(self.columns.len());
-        // The columns with numbers that JSON does not have, and those whose text may be an error.
+        // The columns with numbers that JSON does not have, and those with moments.
         let mut suspects = Vec::new();
         let mut temporal = Vec::new();
         for (place, field) in &self.columns {
@@ -100,10 +111,8 @@ impl RowEncoder {
                     json.extend_from_slice(b"null");
                     continue;
                 }
-                let start = json.len();
                 encoder.encode(row, &mut json);
-                // Arrow writes this for a moment that the calendar does not have.
-                if *temporal && memmem(&json[start..], b"\"ERROR") {
+                if *temporal && self.out_of_range.swap(false, Ordering::Relaxed) {
                     wrong = Some(format!(
                         "column `{}`: the date or time is out of range",
                         self.columns[place].1.name()
@@ -133,21 +142,50 @@ impl RowEncoder {
     }
 }
 
-/// Has `f64` written by serde_json, which takes half of arrow-json's time for it.
+/// Has `f64` written by serde_json, which takes half of arrow-json's time for it, and notes moments
+/// that the calendar does not have.
 #[derive(Debug)]
-struct Floats;
+struct Leaves {
+    out_of_range: Arc<AtomicBool>,
+}
 
-impl EncoderFactory for Floats {
+impl EncoderFactory for Leaves {
     fn make_default_encoder<'a>(
         &self,
-        _: &'a FieldRef,
+        field: &'a FieldRef,
         array: &'a dyn Array,
         _: &'a EncoderOptions,
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
-        let floats = array.as_primitive_opt::<Float64Type>();
-        Ok(floats.map(|floats| {
-            NullableEncoder::new(Box::new(FloatEncoder(floats)), floats.nulls().cloned())
-        }))
+        /// arrow-json alone, for values without parts.
+        static PLAIN: LazyLock<EncoderOptions> = LazyLock::new(EncoderOptions::default);
+        let encoder: Box<dyn Encoder> =
+            if let Some(floats) = array.as_primitive_opt::<Float64Type>() {
+                Box::new(FloatEncoder(floats))
+            } else if array.data_type().is_temporal() {
+                Box::new(MomentEncoder {
+                    encoder: make_encoder(field, array, &PLAIN)?,
+                    out_of_range: Arc::clone(&self.out_of_range),
+                })
+            } else {
+                return Ok(None);
+            };
+        Ok(Some(NullableEncoder::new(encoder, array.nulls().cloned())))
+    }
+}
+
+struct MomentEncoder<'a> {
+    encoder: NullableEncoder<'a>,
+    out_of_range: Arc<AtomicBool>,
+}
+
+impl Encoder for MomentEncoder<'_> {
+    fn encode(&mut self, row: usize, json: &mut Vec<u8>) {
+        let start = json.len();
+        self.encoder.encode(row, json);
+        // Arrow writes this for a moment that the calendar does not have.
+        if json[start..].starts_with(b"\"ERROR") {
+            self.out_of_range.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -165,10 +203,6 @@ fn last_end(ends: &[std::result::Result<usize, String>]) -> usize {
         .rev()
         .find_map(|end| end.as_ref().ok().copied())
         .unwrap_or(0)
-}
-
-fn memmem(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
 }
 
 fn find(fields: &Fields, name: &str) -> Result<(usize, FieldRef)> {
@@ -196,6 +230,11 @@ fn check(path: &str, data_type: &DataType) -> Result<()> {
     use DataType as T;
     match data_type {
         T::Null | T::Boolean | T::Utf8 | T::LargeUtf8 | T::Utf8View => Ok(()),
+        // An encoder needs its rules.
+        T::Timestamp(_, Some(zone)) if zone.parse::<Tz>().is_err() => Err(Error::Unsendable {
+            column: path.to_owned(),
+            data_type: data_type.clone(),
+        }),
         T::Timestamp(..) | T::Date32 | T::Date64 | T::Time32(_) | T::Time64(_) => Ok(()),
         T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => Ok(()),
         numeric if numeric.is_integer() || numeric.is_floating() => Ok(()),

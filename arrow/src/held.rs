@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
 
 /// The batches that the run has read, as long as a record of theirs has no outcome. Clones share
 /// them.
@@ -164,18 +166,29 @@ impl Batches {
 
 /// The bytes of a batch's rows, without the rest of the buffers that it may be a slice of.
 fn size(batch: &RecordBatch) -> usize {
-    let columns = batch.columns().iter();
-    let sizes = columns.map(|column| {
-        let size = column.to_data().get_slice_memory_size();
-        size.unwrap_or_else(|_| column.get_array_memory_size())
-    });
-    sizes.sum()
+    batch.columns().iter().map(size_of_column).sum()
+}
+
+fn size_of_column(column: &ArrayRef) -> usize {
+    let size = column.to_data().get_slice_memory_size();
+    size.unwrap_or_else(|_| column.get_array_memory_size()) + viewed(column)
+}
+
+/// The bytes of texts that are beside their views, which Arrow leaves out of the size of a slice.
+fn viewed(column: &ArrayRef) -> usize {
+    match column.data_type() {
+        DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
+        DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),
+        DataType::Struct(_) => column.as_struct().columns().iter().map(viewed).sum(),
+        DataType::List(_) => viewed(column.as_list::<i32>().values()),
+        DataType::LargeList(_) => viewed(column.as_list::<i64>().values()),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use arrow_array::Int64Array;
-    use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
 
     use super::*;

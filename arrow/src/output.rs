@@ -229,6 +229,18 @@ impl Output {
         self.known.as_mut()?.coalescer.next_completed_batch()
     }
 
+    /// All rows so far. Columns that are not known yet stay so: outputs that follow tell them.
+    pub(crate) fn flush(&mut self) -> Result<Vec<RecordBatch>> {
+        let known = self.known.is_some();
+        self.finish()?;
+        let rows = std::iter::from_fn(|| self.next()).collect();
+        if !known {
+            self.known = None;
+            self.records_waiting = 0;
+        }
+        Ok(rows)
+    }
+
     /// No delivery follows, or none is to be mixed with those before. Batches may be smaller.
     pub(crate) fn finish(&mut self) -> Result<()> {
         if self.known.is_none() && !self.waiting.is_empty() {

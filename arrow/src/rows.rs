@@ -1,6 +1,7 @@
 //! The rows of a stream of record batches.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use arrow_array::RecordBatch;
@@ -15,6 +16,23 @@ use crate::table::BatchStream;
 /// The most rows that are encoded at a time, beside the budget of the run.
 const BLOCK: usize = 2048;
 
+/// The error that the input ended with, for the run to end with it. Clones share it.
+///
+/// A run that delivers the errors of records would take it for that of one record, and read on.
+#[derive(Clone, Default)]
+pub(crate) struct InputError(Arc<Mutex<Option<Error>>>);
+
+impl InputError {
+    fn set(&self, error: Error) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    pub(crate) fn take(&self) -> Option<Error> {
+        let mut error = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        error.take()
+    }
+}
+
 /// Encodes record batches as the run reads their rows.
 pub(crate) struct Rows {
     batches: BatchStream,
@@ -24,6 +42,8 @@ pub(crate) struct Rows {
     /// The rest of a batch, and the number of its first record.
     rest: Option<(RecordBatch, u64)>,
     rows: std::vec::IntoIter<Row>,
+    error: InputError,
+    over: bool,
 }
 
 impl Rows {
@@ -35,7 +55,14 @@ impl Rows {
             hold,
             rest: None,
             rows: Vec::new().into_iter(),
+            error: InputError::default(),
+            over: false,
         }
+    }
+
+    /// Where the error of the input will be, when the rows before it are read.
+    pub(crate) fn error(&self) -> InputError {
+        self.error.clone()
     }
 
     fn encode_block(&mut self, batch: &RecordBatch, first: u64) -> Result<()> {
@@ -58,6 +85,9 @@ impl Stream for Rows {
             if let Some(row) = self.rows.next() {
                 return Poll::Ready(Some(row));
             }
+            if self.over {
+                return Poll::Ready(None);
+            }
             let (batch, first) = match self.rest.take() {
                 Some(rest) => rest,
                 None => {
@@ -67,13 +97,21 @@ impl Stream for Rows {
                             let first = self.held.add(&batch, self.hold);
                             (batch, first)
                         }
-                        Some(Err(error)) => return Poll::Ready(Some(Err(Error::Arrow(error)))),
-                        None => return Poll::Ready(None),
+                        Some(Err(error)) => {
+                            self.error.set(Error::Arrow(error));
+                            self.over = true;
+                            continue;
+                        }
+                        None => {
+                            self.over = true;
+                            continue;
+                        }
                     }
                 }
             };
             if let Err(error) = self.encode_block(&batch, first) {
-                return Poll::Ready(Some(Err(error)));
+                self.error.set(error);
+                self.over = true;
             }
         }
     }

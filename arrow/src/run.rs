@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 use crate::output::Output;
+use crate::rows::InputError;
 
 /// A run in progress: a stream of record batches with the outputs, and their [`Summary`].
 ///
@@ -23,6 +24,7 @@ use crate::output::Output;
 pub struct TableRun {
     run: Run<IgnoredAny>,
     output: Output,
+    input_error: InputError,
     /// Whether records are passed over whose inputs are held.
     resumed: bool,
     /// The error that comes last.
@@ -31,10 +33,16 @@ pub struct TableRun {
 }
 
 impl TableRun {
-    pub(crate) fn new(run: Run<IgnoredAny>, output: Output, resumed: bool) -> Self {
+    pub(crate) fn new(
+        run: Run<IgnoredAny>,
+        output: Output,
+        input_error: InputError,
+        resumed: bool,
+    ) -> Self {
         Self {
             run,
             output,
+            input_error,
             resumed,
             error: None,
             over: false,
@@ -71,15 +79,14 @@ impl TableRun {
     /// A checkpoint from which another process can resume the run, with the rows that it counts as
     /// delivered and that were not returned yet, since they did not fill a record batch.
     ///
-    /// Keep the rows first, as you keep those of the stream, then the checkpoint.
+    /// Keep the rows first, as you keep those of the stream, then the checkpoint. Rows before the
+    /// first output have no columns of outputs while these are [not known](Self::schema).
     ///
     /// # Errors
     ///
     /// If Arrow cannot make a batch of the rows.
     pub fn checkpoint(&mut self) -> Result<(Vec<RecordBatch>, Checkpoint)> {
-        self.output.finish()?;
-        let rows = std::iter::from_fn(|| self.output.next()).collect();
-        Ok((rows, self.run.checkpoint()))
+        Ok((self.output.flush()?, self.run.checkpoint()))
     }
 
     /// The next record batch; `None` when the run is over and everything was taken.
@@ -130,13 +137,16 @@ impl Stream for TableRun {
                     }
                 }
                 Some(Err(error)) => {
-                    self.error.get_or_insert(error.into());
+                    // A run whose input failed may say no more than that it ended too early.
+                    let input_error = self.input_error.take();
+                    let error = input_error.unwrap_or_else(|| error.into());
+                    self.error.get_or_insert(error);
                 }
                 None => {
                     self.over = true;
-                    if let Err(error) = self.output.finish() {
-                        self.error.get_or_insert(error);
-                    }
+                    let finished = self.output.finish();
+                    let error = self.input_error.take().or(finished.err());
+                    self.error = self.error.take().or(error);
                 }
             }
         }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
-use arrow_array::{Array as _, RecordBatch, StringArray};
+use arrow_array::{Array as _, RecordBatch, StringArray, StringViewArray};
 use arrow_schema::ArrowError;
-use cspark_batches_arrow::{RunTable as _, Table};
+use cspark_batches_arrow::{RunTable as _, Table, TableRun};
 use cspark_emulator::{Emulator, RandomFaults, ResultOrder};
 use futures_util::{StreamExt as _, stream};
 
@@ -195,10 +196,11 @@ async fn the_input_is_read_no_further_than_memory_allows() {
 #[tokio::test]
 async fn inputs_that_are_held_are_bounded_by_the_memory_too() {
     // Each row has a column of 1 kB that is not sent, and a chunk is larger than a batch.
+    // DataFusion reads the texts of Parquet as views.
     let batch = |first: usize| {
         let rows = first..first + 100;
         let texts = rows.clone().map(|_| "x".repeat(1000));
-        let texts = Arc::new(StringArray::from_iter_values(texts));
+        let texts = Arc::new(StringViewArray::from_iter_values(texts));
         let numbers = floats(rows.map(|n| n as f64));
         RecordBatch::try_from_iter([("n", numbers), ("text", texts as _)]).unwrap()
     };
@@ -230,21 +232,8 @@ async fn inputs_that_are_held_are_bounded_by_the_memory_too() {
     assert_eq!(rows(&batches), expected(0..10_000));
 }
 
-#[tokio::test]
-async fn the_error_of_the_source_ends_the_run() {
-    let (emulator, spark) = start(Emulator::builder(), double()).await;
-    let schema = numbers([0.0]).schema();
-    let batches = [
-        Ok(numbers([1.0, 2.0])),
-        Err(ArrowError::ParquetError("a page is broken".to_owned())),
-    ];
-    let table = Table::stream(schema, stream::iter(batches));
-    let mut run = spark
-        .batches()
-        .run_table(SERVICE, table)
-        .without_errors()
-        .start()
-        .unwrap();
+/// Reads a run to its error. Returns the number of rows before it.
+async fn rows_before_the_error(mut run: TableRun) -> (usize, String) {
     let mut rows = 0;
     let error = loop {
         match run.next().await.unwrap() {
@@ -252,9 +241,85 @@ async fn the_error_of_the_source_ends_the_run() {
             Err(error) => break error.to_string(),
         }
     };
-    assert_eq!(rows, 2);
-    assert!(error.contains("a page is broken"), "{error}");
     assert!(run.next().await.is_none());
-    let id = emulator.batch_ids().remove(0);
-    assert_eq!(emulator.batch(&id).unwrap().status, "completed");
+    (rows, error)
+}
+
+#[tokio::test]
+async fn the_error_of_the_source_ends_the_run() {
+    // With a column of errors as well: it is none of a record.
+    for column in [false, true] {
+        let (emulator, spark) = start(Emulator::builder(), double()).await;
+        let schema = numbers([0.0]).schema();
+        let batches = [
+            Ok(numbers([1.0, 2.0])),
+            Err(ArrowError::ParquetError("a page is broken".to_owned())),
+            Ok(numbers([3.0])),
+        ];
+        let table = Table::stream(schema, stream::iter(batches));
+        let run = spark.batches().run_table(SERVICE, table).with_inputs();
+        let run = match column {
+            true => run,
+            false => run.without_errors(),
+        };
+        let (rows, error) = rows_before_the_error(run.start().unwrap()).await;
+        assert_eq!(rows, 2);
+        assert!(error.contains("a page is broken"), "{error}");
+        let id = emulator.batch_ids().remove(0);
+        let batch = emulator.batch(&id).unwrap();
+        assert_eq!(batch.status, "completed");
+        assert_eq!(batch.records_submitted, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_another_schema_ends_the_run() {
+    let (_emulator, spark) = start(Emulator::builder(), double()).await;
+    let texts = Arc::new(StringArray::from_iter_values(["3", "4"]));
+    let texts = RecordBatch::try_from_iter([("n", texts as _)]).unwrap();
+    let schema = numbers([0.0]).schema();
+    let batches = [numbers([1.0, 2.0]), texts, numbers([5.0])];
+    let batches = stream::iter(batches.map(Ok::<_, ArrowError>));
+    let run = spark
+        .batches()
+        .run_table(SERVICE, Table::stream(schema, batches));
+    let (rows, error) = rows_before_the_error(run.with_inputs().start().unwrap()).await;
+    assert_eq!(rows, 2);
+    assert!(
+        error.contains("column `n` has the type Utf8 in a record batch"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_checkpoint_before_the_first_output_leaves_the_columns_open() {
+    let (_emulator, spark) = start(Emulator::builder(), double()).await;
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let batches = stream::unfold(receiver, async |mut receiver| {
+        let batch = receiver.recv().await?;
+        Some((Ok::<_, ArrowError>(batch), receiver))
+    });
+    let table = Table::stream(numbers([0.0]).schema(), batches);
+    let run = spark.batches().run_table(SERVICE, table);
+    let run = run.with_record_numbers("record");
+    let run = run.options(|run| run.chunk_size(1).in_input_order());
+    let mut run = run.start().unwrap();
+    // It has no output, and waits for one that tells the columns.
+    sender.send(numbers([-1.0])).unwrap();
+    let rows = std::future::poll_fn(|cx| {
+        assert!(run.poll_next_unpin(cx).is_pending());
+        match run.checkpoint().unwrap().0 {
+            none if none.is_empty() => Poll::Pending,
+            rows => Poll::Ready(rows),
+        }
+    });
+    let rows = rows.await;
+    assert_eq!(shown(&rows), [r#"{"record":0,"error":"n is negative"}"#]);
+    sender.send(numbers([2.0, 3.0])).unwrap();
+    drop(sender);
+    let rest = collect(&mut run).await.unwrap();
+    assert_eq!(
+        shown(&rest),
+        [r#"{"record":1,"twice":4.0}"#, r#"{"record":2,"twice":6.0}"#]
+    );
 }

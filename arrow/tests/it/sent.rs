@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int8Type, Int32Type};
 use arrow_array::*;
 use arrow_schema::{DataType, Field, Fields, IntervalUnit, Schema, TimeUnit};
+use arrow_select::concat::concat;
 use cspark_batches_arrow::{Error, RunTable as _, Table};
 use cspark_emulator::{Emulator, Service};
 
@@ -155,18 +156,107 @@ async fn every_type_keeps_its_value() {
     ];
     for (column, expected) in cases {
         let data_type = column.data_type().clone();
+        // A part of a larger column, so that its buffers begin elsewhere.
+        let null = new_null_array(&data_type, 1);
+        let larger = concat(&[&null, &column, &null]).unwrap();
+        assert_eq!(sent(column).await, expected, "{data_type}");
+        assert_eq!(sent(larger.slice(1, 2)).await, expected, "{data_type}");
+    }
+}
+
+#[tokio::test]
+async fn casts_of_a_value_keep_it() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(7), None]));
+    let whole = ["7", "null"];
+    let item = |data_type| Arc::new(Field::new("item", data_type, true));
+    let dictionary = DataType::Dictionary(DataType::Int8.into(), DataType::Int64.into());
+    for (data_type, expected) in [
+        (DataType::Int16, whole),
+        (DataType::UInt8, whole),
+        (DataType::UInt16, whole),
+        (DataType::UInt32, whole),
+        (DataType::Float16, ["7.0", "null"]),
+        (DataType::Decimal32(9, 2), ["7.00", "null"]),
+        (DataType::Decimal64(18, 2), ["7.00", "null"]),
+        (DataType::Decimal256(76, 2), ["7.00", "null"]),
+        (dictionary, whole),
+        (
+            DataType::Timestamp(TimeUnit::Microsecond, None),
+            ["\"1970-01-01T00:00:00.000007\"", "null"],
+        ),
+        (
+            DataType::Time64(TimeUnit::Nanosecond),
+            ["\"00:00:00.000000007\"", "null"],
+        ),
+    ] {
+        let column = arrow_cast::cast(&numbers, &data_type).unwrap();
         assert_eq!(sent(column).await, expected, "{data_type}");
     }
+    let seconds: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), None]));
+    let column = arrow_cast::cast(&seconds, &DataType::Time32(TimeUnit::Second)).unwrap();
+    assert_eq!(sent(column).await, ["\"00:00:07\"", "null"]);
+    for data_type in [
+        DataType::LargeList(item(DataType::Int64)),
+        DataType::ListView(item(DataType::Int64)),
+        DataType::LargeListView(item(DataType::Int64)),
+        DataType::FixedSizeList(item(DataType::Int64), 1),
+    ] {
+        let column = arrow_cast::cast(&numbers, &data_type).unwrap();
+        let sent = sent(column).await;
+        assert_eq!(sent[0], "[7]", "{data_type}");
+    }
+}
+
+#[tokio::test]
+async fn texts_and_names_that_look_like_an_error_are_none() {
+    let fields: Fields = vec![
+        Field::new("ERROR_DATE", DataType::Date32, true),
+        Field::new("note", DataType::Utf8, true),
+        Field::new("rate", DataType::Float64, true),
+    ]
+    .into();
+    let notes: ArrayRef = Arc::new(StringArray::from(vec!["ERROR 5", ""]));
+    let columns = vec![
+        Arc::new(Date32Array::from(vec![0, i32::MAX])) as ArrayRef,
+        notes,
+        Arc::new(Float64Array::from(vec![1.0, f64::NAN])),
+    ];
+    // What a null struct holds is not sent.
+    let nulls = arrow_buffer::NullBuffer::from(vec![true, false]);
+    let structs = StructArray::new(fields, columns, Some(nulls));
+    assert_eq!(
+        sent(Arc::new(structs)).await,
+        [
+            r#"{"ERROR_DATE":"1970-01-01","note":"ERROR 5","rate":1.0}"#,
+            "null"
+        ]
+    );
 }
 
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_by_name_before_anything_is_pushed() {
     let (emulator, spark) = start(Emulator::builder(), double()).await;
     let nested = DataType::Struct(vec![Field::new("raw", DataType::Binary, true)].into());
+    let field = |name, data_type| Arc::new(Field::new(name, data_type, false));
+    let entry = vec![
+        field("keys", DataType::Utf8),
+        field("values", DataType::Utf8),
+    ];
+    let map = DataType::Map(field("entries", DataType::Struct(entry.into())), false);
+    let runs = field("run_ends", DataType::Int32);
+    let runs = DataType::RunEndEncoded(runs, field("values", DataType::Utf8));
     let cases = [
         (DataType::Binary, "c"),
         (DataType::Interval(IntervalUnit::DayTime), "c"),
         (DataType::Duration(TimeUnit::Second), "c"),
+        (DataType::BinaryView, "c"),
+        (DataType::FixedSizeBinary(2), "c"),
+        (
+            DataType::Timestamp(TimeUnit::Second, Some("Foo/Bar".into())),
+            "c",
+        ),
+        (map, "c"),
+        (runs, "c"),
         (DataType::new_list(nested, true), "c.raw"),
     ];
     for (data_type, path) in cases {
