@@ -119,7 +119,7 @@ pub(super) struct Batch {
     close_attempts: u32,
     /// How often it was refused to be closed.
     close_refusals: u32,
-    close_failed: bool,
+    pub(super) close_failed: bool,
     /// The latest observation, and the request that it belongs to.
     latest: (RequestId, Observation),
     pub(super) buffers: Buffers,
@@ -380,8 +380,8 @@ impl Machine {
             return;
         };
         let left = match state {
-            // At the end of a run it is as good as closed.
-            BatchState::Completed if !running => Left::ClosedElsewhere,
+            // After a close that was refused it is as good as closed.
+            BatchState::Completed if !running && batch.close_attempts > 0 => Left::ClosedElsewhere,
             BatchState::Live | BatchState::Completed => return,
             BatchState::TimedOut => Left::TimedOut,
             BatchState::Closed => Left::ClosedElsewhere,
@@ -398,6 +398,17 @@ impl Machine {
             BatchState::Cancelled if !emptying => self.end(Ending::BatchCancelled),
             _ => {}
         }
+    }
+
+    /// Whether a request that keeps failing says that this batch is over, and not the service: then
+    /// another one can take its place.
+    pub(super) fn may_leave_for(&self, kind: RequestKind, failure: Failure) -> bool {
+        let over = self
+            .batch()
+            .is_some_and(|batch| batch.is_emptying() || matches!(batch.mode, Mode::Draining(_)));
+        over && self.settings.reopen
+            && kind == RequestKind::Pull
+            && failure.kind == FailureKind::Refused
     }
 
     /// A response says that the batch does not exist.
@@ -665,6 +676,8 @@ impl Machine {
         let asks_for_too_long = failure
             .retry_after
             .is_some_and(|wait| wait > self.settings.backoff_max);
+        let status_is_near =
+            self.requests.not_before(RequestKind::Status) <= now + self.settings.backoff_max;
         let Some(batch) = self.batch_mut() else {
             return;
         };
@@ -676,7 +689,7 @@ impl Machine {
             // Perhaps because it is closed already: the status says so.
             FailureKind::Refused => {
                 batch.close_refusals += 1;
-                batch.status_wanted = batch.close_refusals < CLOSE_ATTEMPTS;
+                batch.status_wanted = batch.close_refusals < CLOSE_ATTEMPTS && status_is_near;
                 batch.close_failed = !batch.status_wanted;
             }
             _ => batch.close_failed = exhausted || (!patient && (last || asks_for_too_long)),

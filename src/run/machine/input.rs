@@ -9,6 +9,9 @@ use super::event::{Action, Cut, Ending, Key, Reason, RequestKind, Time};
 use super::settings::Order;
 use super::{Machine, latest_largest};
 
+/// Bytes of the memory budget that a record takes that cannot be sent: an error with its message.
+const REJECTED_RECORD: u64 = 512;
+
 /// The state of the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum SourceState {
@@ -166,8 +169,9 @@ impl Machine {
     /// The source gave a record that cannot be sent: that is its result.
     pub(super) fn read_rejected(&mut self, now: Time) {
         if let Some(key) = self.advance(now, 1) {
-            self.chunks.insert(key, Chunk::new(1, 0, 0, Attempt::FIRST));
-            self.chunks.arrived(key, 0);
+            let chunk = Chunk::new(1, 0, REJECTED_RECORD, Attempt::FIRST);
+            self.chunks.insert(key, chunk);
+            self.chunks.arrived(key, REJECTED_RECORD);
         }
     }
 
@@ -203,6 +207,10 @@ impl Machine {
 
     /// The source ended by itself, or because it was stopped.
     pub(super) fn source_ended(&mut self, now: Time) {
+        if matches!(self.input.source, SourceState::Ended(_)) {
+            // It had ended or failed when it was told to stop.
+            return;
+        }
         let stopped = self.input.source == SourceState::Stopping;
         let Input {
             next_record: records,

@@ -33,7 +33,8 @@
 //! most until the outage limit. Between two steps, whatever the service does:
 //!
 //! - A push or a creation that fails is repeated until the outage limit; then the run ends. So is
-//!   a pull. A status is not needed, and its failures end nothing.
+//!   a pull, but a batch that is over and refuses its pulls is left instead. A status is not needed,
+//!   and its failures end nothing.
 //! - Otherwise the clock of progress strikes at the latest `stall_limit + outage_limit` after the
 //!   last step (see [`stall`]), and when it strikes, the run ends, or chunks that may be lost are
 //!   pushed again, or a closed batch is left; no request is sent before the ones in flight have
@@ -270,8 +271,9 @@ impl Machine {
             Event::Taken { key, failed } => self.taken(now, key, failed),
             Event::Pause => self.paused = true,
             Event::Unpause => {
-                self.paused = false;
-                self.progress.reset(now);
+                if std::mem::take(&mut self.paused) {
+                    self.progress.reset(now);
+                }
             }
             Event::Finish => self.stop_reading(),
             Event::Cancel => self.cancel(),
@@ -340,6 +342,7 @@ impl Machine {
             FailureKind::Gone => self.batch_is_gone(kind),
             _ => match self.note_failure(now, kind, failure) {
                 Patience::TryAgain => {}
+                Patience::Exhausted if self.may_leave_for(kind, failure) => self.leave_batch(now),
                 Patience::Exhausted => self.end(Ending::Outage(kind)),
                 Patience::NoContact => self.end(Ending::Unreachable(kind)),
             },

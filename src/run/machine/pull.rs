@@ -365,7 +365,12 @@ impl Machine {
         }
         match batch.mode {
             Mode::Draining(_) => self.leave_batch(now),
-            Mode::Retiring => {}
+            Mode::Retiring => {
+                // It is listed as open.
+                if let Some(batch) = self.batch_mut() {
+                    batch.close_failed = true;
+                }
+            }
             Mode::Open if batch.is_emptying() => self.stop_emptying(now),
             Mode::Open => {
                 let working = batch.evidence.is_working();

@@ -146,7 +146,7 @@ impl Machine {
                 continue;
             };
             self.totals.resubmissions += u64::from(attempt.may_compute_twice());
-            if attempt.may_be_known() {
+            if attempt.may_be_known() || batch.is_inherited() {
                 batch.counts.repeated();
             }
             self.chunks.set(key, ChunkState::Pushing(attempt));
@@ -170,10 +170,11 @@ impl Machine {
         }
     }
 
-    /// Whether a pull may have lost results of a push.
+    /// Whether a pull may have lost results of a push, or the run before may have pushed the same
+    /// after its last checkpoint.
     fn loss_since(&self, push: RequestId) -> Loss {
         match self.batch() {
-            Some(batch) if push < batch.last_loss => Loss::Possible,
+            Some(batch) if push < batch.last_loss || batch.is_inherited() => Loss::Possible,
             _ => Loss::Unexplained,
         }
     }
@@ -378,11 +379,13 @@ impl Machine {
 
     fn judge(&mut self, now: Time, refusal: &PendingRefusal, room: Option<u64>) {
         let busy = refusal.failure.kind == FailureKind::Busy;
-        let may_be_known = |machine: &Self, key| {
-            matches!(machine.chunks.state(key),
-                Some(ChunkState::Ready(attempt)) if attempt.may_be_known())
-        };
-        let any_known = refusal.chunks.iter().any(|&key| may_be_known(self, key));
+        // The run before may have pushed more than its last checkpoint says.
+        let inherited = self.batch().is_some_and(|batch| batch.is_inherited());
+        let any_known = inherited
+            || refusal.chunks.iter().any(|&key| {
+                matches!(self.chunks.state(key),
+                    Some(ChunkState::Ready(attempt)) if attempt.may_be_known())
+            });
         let full = match room {
             Some(room) => room < refusal.bytes,
             None => self.chunks.outstanding() > 0 && (busy || !any_known),
@@ -408,7 +411,7 @@ impl Machine {
             let Some(ChunkState::Ready(attempt)) = self.chunks.state(key) else {
                 continue;
             };
-            if attempt.may_be_known() && alone {
+            if (attempt.may_be_known() || inherited) && alone && !too_large {
                 self.requests.works(RequestKind::Push);
                 self.accept(now, key, Loss::Known);
                 continue;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::service::{Lies, Repeated, Traits};
 use super::sim::{Fault, Sim, World};
 use crate::run::machine::{
-    AfterError, BatchState, Ending, Event, FailureKind, Order, Reason, RequestKind, Settings,
+    Action, AfterError, BatchState, Ending, Event, Failure, FailureKind, Machine, Next,
+    Observation, Order, Reason, Reply, Request, RequestId, RequestKind, RunId, Settings, Time,
     Totals,
 };
 
@@ -67,6 +68,21 @@ fn run(world: World) -> (Totals, Sim) {
     let mut sim = Sim::new(world, 1);
     let account = play(&mut sim);
     (account, sim)
+}
+
+fn respond(
+    machine: &mut Machine,
+    now: Time,
+    request: RequestId,
+    observation: Option<Observation>,
+    outcome: Result<Reply, Failure>,
+) {
+    let response = Event::Response {
+        request,
+        observation,
+        outcome,
+    };
+    machine.handle(now, response);
 }
 
 #[track_caller]
@@ -749,16 +765,168 @@ fn input_order_waits_for_its_turn_within_the_budget() {
 
 #[test]
 fn a_checkpoint_names_what_is_left() {
-    let mut world = World {
-        crashes: 1,
-        ..calm()
-    };
+    let mut world = calm();
     world.traits.compute = (ms(10), ms(2_000));
     let mut sim = Sim::new(world, 1);
+    sim.resume_from(ms(2_000), ms(2_000));
     let account = play(&mut sim);
     complete(&account);
     assert!(
         account.delivered.records < 100,
         "some were delivered before"
     );
+}
+
+#[test]
+fn a_checkpoint_may_be_older_than_the_last_push() {
+    for repeated in [Repeated::Computed, Repeated::Ignored, Repeated::Refused] {
+        let mut world = World {
+            read_time: (ms(300), ms(300)),
+            ..calm()
+        };
+        world.traits.repeated = repeated;
+        let mut sim = Sim::new(world, 1);
+        // The checkpoint knows of the first chunk, which is delivered. Two more follow, and their
+        // results.
+        sim.resume_from(ms(580), ms(1_150));
+        let account = play(&mut sim);
+        complete(&account);
+    }
+}
+
+#[test]
+fn records_that_cannot_be_sent_are_bounded_by_the_memory_as_well() {
+    let settings = Settings {
+        memory: 100_000,
+        ..Settings::default()
+    };
+    let mut machine = Machine::new(settings, RunId::from_random(1), false);
+    let mut read = 0;
+    // Nobody takes their errors.
+    while let Next::Do(action) = machine.next(Time::ZERO) {
+        if let Action::Read { .. } = action {
+            machine.handle(Time::ZERO, Event::Rejected);
+            read += 1;
+        }
+        assert!(read < 1000);
+    }
+    assert!(read > 100, "{read}");
+}
+
+#[test]
+fn telling_a_run_again_what_it_knows_is_no_progress() {
+    let mut world = calm();
+    world.traits.compute = (secs(1_000_000), secs(1_000_000));
+    let bound = world.settings.stall + world.settings.outage;
+    let mut sim = Sim::new(world, 1);
+    for minute in 1..60 {
+        sim.tell(secs(60 * minute), Event::Finish);
+        sim.tell(secs(60 * minute), Event::Unpause);
+    }
+    let account = sim.play();
+    assert_eq!(account.ending, Some(Ending::Stalled));
+    assert!(sim.done_at < bound + secs(60), "{:?}", sim.done_at);
+}
+
+#[test]
+fn a_source_that_failed_has_not_ended_when_it_is_told_to_stop() {
+    let mut machine = Machine::new(Settings::default(), RunId::from_random(1), false);
+    assert!(matches!(
+        machine.next(Time::ZERO),
+        Next::Do(Action::Read { .. })
+    ));
+    machine.handle(Time::ZERO, Event::Finish);
+    machine.handle(Time::ZERO, Event::SourceFailed { record: false });
+    // The driver carries out the order to stop after that.
+    machine.handle(Time::ZERO, Event::SourceEnded);
+    while let Next::Do(_) = machine.next(Time::ZERO) {}
+    assert_eq!(machine.totals().ending, Some(Ending::SourceFailed));
+}
+
+#[test]
+fn a_closed_batch_that_refuses_its_pulls_is_replaced() {
+    let mut world = calm();
+    world.script = vec![(
+        RequestKind::Pull,
+        2..u64::MAX,
+        Fault::Before(FailureKind::Refused),
+    )];
+    world.settings.outage = secs(30);
+    let mut sim = Sim::new(world, 1);
+    sim.strike(ms(150), BatchState::TimedOut);
+    let account = sim.play();
+    // The other batch refuses them as well, and that one is open.
+    assert_eq!(account.ending, Some(Ending::Outage(RequestKind::Pull)));
+    assert_eq!(account.batches, 2);
+}
+
+#[test]
+fn a_status_that_asks_for_a_day_does_not_hold_up_the_end() {
+    let failure = |kind, retry_after| Failure {
+        kind,
+        retry_after,
+        responded: true,
+    };
+    let refused = failure(FailureKind::Refused, None);
+    let busy = failure(FailureKind::Busy, Some(secs(86_400)));
+    let settings = Settings::default();
+    let mut machine = Machine::new(settings, RunId::from_random(1), true);
+    machine.handle(Time::ZERO, Event::Cancel);
+    let mut now = Time::ZERO;
+    loop {
+        match machine.next(now) {
+            Next::Do(Action::Send { id, request }) => {
+                let outcome = match request.kind() {
+                    RequestKind::End => Err(refused),
+                    _ => Err(busy),
+                };
+                respond(&mut machine, now, id, None, outcome);
+            }
+            Next::Do(_) => {}
+            Next::Wait(at) => now = at.expect("a time"),
+            Next::Over => break,
+        }
+    }
+    assert!(now < secs(600), "{now:?}");
+    assert_eq!(machine.open_batches(), [1]);
+}
+
+#[test]
+fn a_batch_that_says_completed_is_still_closed_at_the_end() {
+    let mut machine = Machine::new(Settings::default(), RunId::from_random(1), true);
+    let (mut now, mut push, mut pull) = (Time::ZERO, None, None);
+    loop {
+        match machine.next(now) {
+            Next::Do(Action::Read { .. }) => {
+                let (records, bytes) = (10, 1000);
+                machine.handle(now, Event::Read { records, bytes });
+            }
+            Next::Do(Action::Send { id, request }) => match request {
+                Request::Push(_) => push = Some(id),
+                Request::Pull(_) => pull = Some(id),
+                Request::Close => return,
+                _ => respond(&mut machine, now, id, None, Ok(Reply::Done)),
+            },
+            Next::Do(_) => {}
+            Next::Wait(at) => match (push, pull) {
+                // The run ends, and waits for the pull that is under way.
+                (Some(push), Some(pull)) => {
+                    let denied = Failure {
+                        kind: FailureKind::Fatal,
+                        retry_after: None,
+                        responded: true,
+                    };
+                    respond(&mut machine, now, push, None, Err(denied));
+                    while let Next::Do(_) = machine.next(now) {}
+                    let observation = Observation {
+                        state: BatchState::Completed,
+                        ..Observation::default()
+                    };
+                    respond(&mut machine, now, pull, Some(observation), Ok(Reply::Done));
+                }
+                _ => now = at.expect("a time"),
+            },
+            Next::Over => panic!("over without a close"),
+        }
+    }
 }

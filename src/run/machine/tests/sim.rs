@@ -12,8 +12,8 @@ use super::random::Random;
 use super::service::{Pushed, Repeated, Service, Traits};
 
 use crate::run::machine::{
-    Action, BatchState, Cut, Event, FailedRecords, Failure, FailureKind, Key, Machine, Next,
-    Observation, Order, PulledChunk, Reason, Reply, Request, RequestId, RequestKind, RunId,
+    Action, BatchState, Cut, Ending, Event, FailedRecords, Failure, FailureKind, Key, Machine,
+    Next, Observation, Order, PulledChunk, Reason, Reply, Request, RequestId, RequestKind, RunId,
     Settings, Time, Totals,
 };
 
@@ -55,6 +55,7 @@ enum Happening {
     Answer(u32, RequestId, Option<Observation>, Result<Reply, Failure>),
     Computed(usize, PulledChunk),
     Consumer,
+    Saves,
     Crash,
     Told(Event),
     Strikes(BatchState),
@@ -70,6 +71,14 @@ pub(super) enum Fault {
     After(FailureKind),
     /// The client gives it up, and the service acts on it this much later.
     Late(Duration),
+}
+
+#[derive(Clone, Debug)]
+struct Saved {
+    position: String,
+    delivered: RangeSet<u64>,
+    has_batch: bool,
+    batches: usize,
 }
 
 /// One run of a schedule.
@@ -111,6 +120,8 @@ pub(super) struct Sim {
     steps: [u64; 8],
     listed: usize,
     crashed: bool,
+    /// A checkpoint, and what was delivered until then.
+    saved: Option<Saved>,
     /// Requests that arrived, by kind.
     seen: BTreeMap<u8, u64>,
     /// Every push: when, and which chunks.
@@ -152,6 +163,7 @@ impl Sim {
             steps: [0; 8],
             listed: 0,
             crashed: false,
+            saved: None,
             seen: BTreeMap::new(),
             pushes: Vec::new(),
             world,
@@ -161,9 +173,19 @@ impl Sim {
                 Duration::from_millis(200),
                 Duration::from_secs(5 * u64::from(nth + 1)),
             ));
+            if sim.random.percent(50) {
+                let age = sim.random.time((Duration::ZERO, Duration::from_secs(2)));
+                sim.plan(at.saturating_sub(age), Happening::Saves);
+            }
             sim.plan(at, Happening::Crash);
         }
         sim
+    }
+
+    /// A process dies at the second time, and another one goes on from the checkpoint of the first.
+    pub(super) fn resume_from(&mut self, saved: Time, crash: Time) {
+        self.plan(saved, Happening::Saves);
+        self.plan(crash, Happening::Crash);
     }
 
     /// An event that comes from outside at this time.
@@ -380,6 +402,7 @@ impl Sim {
                 );
                 self.wake_consumer();
             }
+            Happening::Saves => self.saved = Some(self.save()),
             Happening::Crash => self.crash(),
             Happening::Stands(time) => self.now += time,
             Happening::Told(event) => self.machine.handle(self.now, event),
@@ -640,6 +663,15 @@ impl Sim {
         );
     }
 
+    fn save(&self) -> Saved {
+        Saved {
+            position: serde_json::to_string(&self.machine.position()).expect("serialise"),
+            delivered: self.delivered.clone(),
+            has_batch: self.machine.has_batch(),
+            batches: self.service.batches.len(),
+        }
+    }
+
     /// The process dies; another one goes on from the checkpoint.
     fn crash(&mut self) {
         if matches!(self.machine.next(self.now), Next::Over)
@@ -647,9 +679,12 @@ impl Sim {
         {
             return;
         }
-        let text = serde_json::to_string(&self.machine.position()).expect("serialise");
-        let position = serde_json::from_str(&text).expect("deserialise");
-        let open = self.machine.has_batch() && !self.random.percent(self.world.forgets_batch);
+        // What was delivered after the checkpoint is delivered again: the output goes back as well.
+        let saved = self.saved.take().unwrap_or_else(|| self.save());
+        let position = serde_json::from_str(&saved.position).expect("deserialise");
+        self.delivered = saved.delivered;
+        let batch = saved.has_batch && saved.batches == self.service.batches.len();
+        let open = batch && !self.random.percent(self.world.forgets_batch);
         self.resubmissions += self.machine.totals().resubmissions;
         self.machine = Machine::resume(self.world.settings.clone(), &position, open, 0);
         self.life += 1;
@@ -720,6 +755,18 @@ impl Sim {
         if self.crashed {
             // What an earlier process has delivered need not have been read again.
             all.extend(whole);
+            if account.ending == Some(Ending::Complete) {
+                let records = 0..self.world.records;
+                let known = account
+                    .unfinished
+                    .iter()
+                    .map(|(records, _)| records.clone());
+                let known: RangeSet<u64> = known.chain(self.delivered.iter().cloned()).collect();
+                assert!(
+                    known.gaps(&records).next().is_none(),
+                    "{known:?} of {records:?}"
+                );
+            }
             let listed = account.unfinished.iter();
             let listed: u64 = listed.map(|(records, _)| records.end - records.start).sum();
             assert!(account.delivered.records + listed >= account.read.records);
