@@ -106,7 +106,9 @@ impl Evidence {
         };
         let trusted = counts.cover_everything() && !self.overstates_completed;
         if all_completed == Some(true) && !trusted {
-            // A claim from before the counts were found wrong is disputed now.
+            // What it said before is no more than this: neither that it works, nor, if it was from
+            // before the counts were found wrong, that it surely has nothing left.
+            self.working = false;
             self.idle
                 .iter_mut()
                 .for_each(|(.., claim)| *claim = Claim::Disputed);
