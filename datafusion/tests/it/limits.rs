@@ -91,7 +91,39 @@ async fn partitions_share_memory_runners_and_batches() {
     let too_large = boxes.with_spark_service(&service.memory(11 << 20)).unwrap();
     let error = too_large.collect().await.unwrap_err().to_string();
     assert!(error.contains("SparkExec["), "{error}");
+    // It is refused as a whole, and opens no batch.
+    assert_eq!(emulator.batch_ids().len(), 3);
     none_is_open(&emulator);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_waits_until_its_memory_is_free() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    let limited = limited_session(10 << 20, 2000, 2).await;
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let service = service.max_batches(1).memory(9 << 20);
+    let boxes = limited.table("boxes").await.unwrap();
+    let query = || {
+        let sizes = boxes.clone().with_spark_service(&service).unwrap();
+        sizes.execute_stream()
+    };
+    // The first one ends after its rows, the second one when it is dropped.
+    for drop_it in [false, true] {
+        let mut first = query().await.unwrap();
+        let mut rows = first.next().await.unwrap().unwrap().num_rows();
+        let waiting = query().await.unwrap();
+        let waiting = tokio::spawn(datafusion::physical_plan::common::collect(waiting));
+        if !drop_it {
+            while let Some(batch) = first.next().await {
+                rows += batch.unwrap().num_rows();
+            }
+            assert_eq!(rows, 2000);
+        }
+        drop(first);
+        let waiting = tokio::time::timeout(WAIT, waiting).await.unwrap();
+        assert_eq!(count(&waiting.unwrap().unwrap()), 2000);
+    }
+    assert_eq!(emulator.batch_ids().len(), 4);
 }
 
 #[tokio::test]
