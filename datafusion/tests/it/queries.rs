@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cspark_batches_datafusion::{DataFrameExt as _, SparkService, register_spark_services};
-use cspark_emulator::{Emulator, Operation, RecordedRequest};
+use cspark_emulator::{Emulator, Fault, Operation, RecordedRequest};
 use datafusion::arrow::array::AsArray as _;
 use datafusion::arrow::datatypes::{Float64Type, Int64Type};
 use datafusion::arrow::record_batch::RecordBatch;
@@ -90,6 +90,29 @@ async fn parquet_in_and_out() {
         .unwrap();
     check(&sizes.collect().await.unwrap(), 3000);
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// As docs/scale.md says.
+#[tokio::test]
+async fn a_write_that_fails_may_leave_files() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    let folder = std::env::temp_dir().join(format!("cspark-failed-{}", std::process::id()));
+    let path = folder.to_str().unwrap().to_owned() + "/";
+    let boxes = session(3000, 1).table("boxes").await.unwrap();
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let service = service.options(|run| run.chunk_size(50));
+    // After some results the batch is gone.
+    emulator.inject_at(Operation::Pull, 3, Fault::Fail);
+    let sizes = boxes.with_spark_service(&service).unwrap();
+    let write = sizes.write_parquet(&path, DataFrameWriteOptions::new(), None);
+    write.await.unwrap_err();
+    let records = service.records();
+    assert!((1..3000).contains(&records), "{records}");
+    let options = ParquetReadOptions::default();
+    let left = SessionContext::new().read_parquet(path, options).await;
+    let left = left.unwrap().count().await.unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    assert_eq!(left as u64, records);
 }
 
 #[tokio::test]
