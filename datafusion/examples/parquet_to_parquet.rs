@@ -12,13 +12,15 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use cspark_batches::Client;
 use cspark_batches_datafusion::{DataFrameExt as _, SparkService};
 use cspark_emulator::Emulator;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::dataframe::DataFrameWriteOptions;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use datafusion::error::DataFusionError;
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, col};
 use indicatif::{ProgressBar, ProgressStyle};
 
 const PARTITIONS: usize = 4;
@@ -43,24 +45,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // inputs of these names. `policy_id` and `region` pass by.
     let policies = read(&context, &policies).await?;
     let service = SparkService::fetch(&spark, "my-folder/term-life").await?;
+    let service = service.correlation_id(unique_id()?);
     let with_premiums = policies.with_spark_service(&service)?;
 
     let started = Instant::now();
-    let bar = progress(records);
     let by_region = DataFrameWriteOptions::new().with_partition_by(vec!["region".to_owned()]);
     let target = text(&premiums)?;
-    let mut writing = std::pin::pin!(with_premiums.write_parquet(&target, by_region, None));
-    loop {
-        tokio::select! {
-            written = &mut writing => break drop(written?),
-            // Nothing is left open: the query is dropped, and so its batches are cancelled.
-            _ = tokio::signal::ctrl_c() => return Err("interrupted".into()),
-            () = tokio::time::sleep(Duration::from_millis(100)) => {
-                bar.set_position(service.records());
-            }
-        };
+    let query = with_premiums.write_parquet(&target, by_region, None);
+    let written = until_written(query, &service, records).await;
+    if written.is_err() {
+        // A query that is dropped cancels its batches in tasks, which end with this function.
+        while !service.cancel_open_batches().await?.is_empty() {}
     }
-    bar.finish_and_clear();
+    written?;
     println!(
         "done in {:.1?}; the premiums are in {}",
         started.elapsed(),
@@ -68,12 +65,49 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
 
     let result = read(&context, &premiums).await?;
+    let rows = result.clone().count().await? as u64;
+    let errors = result.clone().filter(col("error").is_not_null())?;
+    let errors = errors.count().await?;
     context.register_table("premiums", result.into_view())?;
     let sums = "SELECT region, count(*) AS policies, count(error) AS errors, \
                 round(avg(premium), 2) AS average_premium FROM premiums GROUP BY region \
                 ORDER BY region";
     context.sql(sums).await?.show().await?;
-    Ok(())
+    match rows == records && errors == 0 {
+        true => Ok(()),
+        false => Err(format!("{records} policies gave {rows} rows with {errors} errors").into()),
+    }
+}
+
+/// Shows how far the query is until it has ended, or somebody presses Ctrl-C.
+async fn until_written(
+    query: impl Future<Output = Result<Vec<RecordBatch>, DataFusionError>> + Send,
+    service: &SparkService,
+    records: u64,
+) -> Result<(), DataFusionError> {
+    let bar = progress(records);
+    let mut query = std::pin::pin!(query);
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let written = loop {
+        tokio::select! {
+            written = &mut query => break written.map(drop),
+            pressed = &mut interrupted => {
+                pressed?;
+                break Err(DataFusionError::Execution("interrupted".to_owned()));
+            }
+            () = tokio::time::sleep(Duration::from_millis(100)) => {
+                bar.set_position(service.records());
+            }
+        }
+    };
+    bar.finish_and_clear();
+    written
+}
+
+/// A correlation id that no other query has.
+fn unique_id() -> Result<String, Box<dyn Error>> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    Ok(format!("parquet_to_parquet {}", now.as_nanos()))
 }
 
 /// Policies that are a function of their number, in one file for each partition of the plan.

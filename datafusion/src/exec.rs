@@ -32,8 +32,8 @@ use crate::table::ERROR;
 /// process there are no more partitions than batches are allowed. On a cluster there are as many as
 /// the input has, since the cluster gives each task some partitions of the input by their number.
 ///
-/// A run reads its input no faster than its output is taken. When a query is cancelled, so are its
-/// batches.
+/// A run reads its input no faster than its output is taken. When a query is dropped, its batches
+/// are cancelled. On a cluster that is when the scheduler cancels its tasks.
 #[derive(Debug)]
 pub struct SparkExec {
     input: Arc<dyn ExecutionPlan>,
@@ -128,6 +128,11 @@ impl SparkExec {
 
     pub(crate) fn partitions(&self) -> usize {
         self.properties.output_partitioning().partition_count()
+    }
+
+    /// Of one run.
+    pub(crate) fn memory(&self) -> usize {
+        self.service.limits.memory / self.service.limits.batches.max(1)
     }
 
     #[cfg(feature = "codec")]
@@ -245,7 +250,7 @@ impl ExecutionPlan for SparkExec {
         let table = Table::stream(self.input.schema(), stream::select_all(inputs));
 
         let batches = self.service.limits.batches.max(1);
-        let memory = self.service.limits.memory / batches;
+        let memory = self.memory();
         let runners = self.service.limits.runners.map(|runners| {
             let batches = u32::try_from(batches).unwrap_or(u32::MAX);
             (runners / batches).max(1)
@@ -253,7 +258,6 @@ impl ExecutionPlan for SparkExec {
         let correlation_id = self.service.correlation_id.clone();
         let reservation =
             MemoryConsumer::new(format!("SparkExec[{partition}]")).register(context.memory_pool());
-        reservation.try_grow(memory)?;
         let set = self.service.run_options();
         let run = self
             .service
@@ -287,12 +291,15 @@ impl ExecutionPlan for SparkExec {
         let group = self.group.clone();
         // The run starts when the stream is read, since that is where its runtime is.
         let stream = stream::once(async move {
-            let batches = match group {
-                Some(group) => Some(group.enter().await?),
-                None => None,
+            let permit = match group {
+                Some(group) => group.enter(reservation).await?,
+                None => {
+                    reservation.try_grow(memory)?;
+                    Arc::new((reservation, Vec::new()))
+                }
             };
             let run = run.start().map_err(external)?;
-            PartitionRun::try_new(run, service, schema, metrics, (reservation, batches))
+            PartitionRun::try_new(run, service, schema, metrics, permit)
         });
         let schema = Arc::clone(&self.schema);
         Ok(Box::pin(RecordBatchStreamAdapter::new(

@@ -9,7 +9,6 @@ use cspark_batches_arrow::TableRun;
 use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::error::Result;
-use datafusion::execution::memory_pool::MemoryReservation;
 use futures_util::{Stream, StreamExt as _};
 use tokio::runtime::Handle;
 
@@ -19,9 +18,6 @@ use crate::sharing::Permit;
 
 /// How long the end of a cancelled run is waited for.
 const FAREWELL: Duration = Duration::from_secs(60);
-
-/// What a run takes of the limits: memory, and batches where those are shared.
-pub(crate) type Share = (MemoryReservation, Option<Permit>);
 
 /// The results of a partition. When it is dropped before its end, its batch is cancelled.
 pub(crate) struct PartitionRun {
@@ -33,7 +29,7 @@ pub(crate) struct PartitionRun {
     places: Vec<usize>,
     metrics: RunMetrics,
     /// Given back when the run is over.
-    share: Option<Share>,
+    permit: Option<Permit>,
     runtime: Handle,
 }
 
@@ -44,7 +40,7 @@ impl PartitionRun {
         service: SparkService,
         schema: SchemaRef,
         metrics: RunMetrics,
-        share: Share,
+        permit: Permit,
     ) -> Result<Self> {
         let columns = run.schema().unwrap_or_else(|| Arc::new(Schema::empty()));
         let fields = schema.fields().iter();
@@ -56,7 +52,7 @@ impl PartitionRun {
             schema,
             places,
             metrics,
-            share: Some(share),
+            permit: Some(permit),
             runtime: Handle::current(),
         })
     }
@@ -106,7 +102,7 @@ impl PartitionRun {
         if let Some(run) = self.run.take() {
             self.metrics.report(&run.summary());
         }
-        self.share = None;
+        self.permit = None;
     }
 }
 
@@ -126,12 +122,12 @@ impl Drop for PartitionRun {
         };
         self.metrics.report(&run.summary());
         run.handle().cancel();
-        let share = self.share.take();
+        let permit = self.permit.take();
         // The request that cancels the batch takes its time, and nobody waits for it.
         self.runtime.spawn(async move {
             let drained = async { while run.next().await.is_some() {} };
             drop(tokio::time::timeout(FAREWELL, drained).await);
-            drop(share);
+            drop(permit);
         });
     }
 }

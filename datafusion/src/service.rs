@@ -98,7 +98,8 @@ impl SparkService {
 
     /// Sets the bytes of memory for the runs of all queries that share this service; 64 MiB unless
     /// set. Each batch has its part, half of it for the rows of the input that wait for their
-    /// outputs, and reserves it from DataFusion's memory pool.
+    /// outputs. A query reserves that of its batches from DataFusion's memory pool before it opens
+    /// them.
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.limits.memory = bytes.max(1);
@@ -164,8 +165,9 @@ impl SparkService {
     /// killed left its batches open, and others have computed their records again. A query that still
     /// runs loses its batches, too.
     ///
-    /// A query in one process needs no such thing: it closes or cancels its own batches. Batches that
-    /// nobody cancels are closed by the service when they are idle for 30 minutes.
+    /// A query in one process closes or cancels its own batches. It needs this only if it is dropped
+    /// at the end of the program: tasks of the runtime cancel its batches, and they end with it.
+    /// Batches that nobody cancels are closed by the service when they are idle for 30 minutes.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! One limit of batches for all queries with a service.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use datafusion::common::tree_node::{
@@ -8,6 +8,7 @@ use datafusion::common::tree_node::{
 };
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
@@ -25,8 +26,9 @@ pub(crate) struct Gate {
     free: Arc<Semaphore>,
 }
 
-/// The permission of a query to have batches. It ends when the last run of the query has ended.
-pub(crate) type Permit = Arc<Vec<OwnedSemaphorePermit>>;
+/// The permission to have batches, and memory for them, which is given back first. Those of a query
+/// end when its last run has ended.
+pub(crate) type Permit = Arc<(MemoryReservation, Vec<OwnedSemaphorePermit>)>;
 
 /// All runs of a query that share limits with others.
 ///
@@ -37,7 +39,9 @@ pub(crate) struct Group {
     /// With the number of runs behind each. In an order that is the same for all queries, so that no
     /// two of them wait for each other.
     gates: Vec<(Arc<Gate>, AtomicU32)>,
-    permit: Mutex<Weak<Vec<OwnedSemaphorePermit>>>,
+    /// Of all runs.
+    memory: AtomicUsize,
+    permit: Mutex<Weak<(MemoryReservation, Vec<OwnedSemaphorePermit>)>>,
 }
 
 impl Gate {
@@ -57,11 +61,14 @@ impl Group {
         let gates = gates.into_iter().map(|gate| (gate, AtomicU32::new(0)));
         Arc::new(Self {
             gates: gates.collect(),
+            memory: AtomicUsize::new(0),
             permit: Mutex::default(),
         })
     }
 
-    fn add_runs(&self, gate: &Arc<Gate>, runs: usize) {
+    fn add_runs(&self, gate: &Arc<Gate>, runs: usize, memory: usize) {
+        let memory = memory.saturating_mul(runs);
+        self.memory.fetch_add(memory, Ordering::Relaxed);
         let runs = u32::try_from(runs).unwrap_or(u32::MAX);
         let known = self
             .gates
@@ -72,8 +79,10 @@ impl Group {
         }
     }
 
-    /// Waits until there is room for the whole query.
-    pub(crate) async fn enter(&self) -> Result<Permit> {
+    /// Waits until there is room for the whole query, and reserves the memory of all its runs. Not
+    /// before, since a query that waits has to leave the memory to others; and for all at once, so
+    /// that a query that is too large opens no batch.
+    pub(crate) async fn enter(&self, memory: MemoryReservation) -> Result<Permit> {
         let mut permit = self.permit.lock().await;
         if let Some(permit) = permit.upgrade() {
             return Ok(permit);
@@ -85,7 +94,8 @@ impl Group {
             let free = Arc::clone(&gate.free);
             all.push(free.acquire_many_owned(runs).await.map_err(external)?);
         }
-        let all = Arc::new(all);
+        memory.try_grow(self.memory.load(Ordering::Relaxed))?;
+        let all = Arc::new((memory, all));
         *permit = Arc::downgrade(&all);
         Ok(all)
     }
@@ -119,7 +129,7 @@ impl PhysicalOptimizerRule for ShareLimits {
             let operators = gates.iter().filter(|of| Arc::ptr_eq(of, gate)).count();
             let most = (gate.batches as usize / operators).max(1);
             let exec = exec.in_group(Arc::clone(&group), most);
-            group.add_runs(gate, exec.partitions());
+            group.add_runs(gate, exec.partitions(), exec.memory());
             Ok(Transformed::yes(Arc::new(exec) as _))
         };
         plan.transform_up(share).data()

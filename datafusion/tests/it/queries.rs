@@ -1,7 +1,9 @@
 //! What queries return.
 
+use std::time::Duration;
+
 use cspark_batches_datafusion::{DataFrameExt as _, SparkService, register_spark_services};
-use cspark_emulator::Emulator;
+use cspark_emulator::{Emulator, Fault, Operation, RecordedRequest};
 use datafusion::arrow::array::AsArray as _;
 use datafusion::arrow::datatypes::{Float64Type, Int64Type};
 use datafusion::arrow::record_batch::RecordBatch;
@@ -90,6 +92,29 @@ async fn parquet_in_and_out() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+/// As docs/scale.md says.
+#[tokio::test]
+async fn a_write_that_fails_may_leave_files() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    let folder = std::env::temp_dir().join(format!("cspark-failed-{}", std::process::id()));
+    let path = folder.to_str().unwrap().to_owned() + "/";
+    let boxes = session(3000, 1).table("boxes").await.unwrap();
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let service = service.options(|run| run.chunk_size(50));
+    // After some results the batch is gone.
+    emulator.inject_at(Operation::Pull, 3, Fault::Fail);
+    let sizes = boxes.with_spark_service(&service).unwrap();
+    let write = sizes.write_parquet(&path, DataFrameWriteOptions::new(), None);
+    write.await.unwrap_err();
+    let records = service.records();
+    assert!((1..3000).contains(&records), "{records}");
+    let options = ParquetReadOptions::default();
+    let left = SessionContext::new().read_parquet(path, options).await;
+    let left = left.unwrap().count().await.unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    assert_eq!(left as u64, records);
+}
+
 #[tokio::test]
 async fn sql_calls_services_by_name() {
     let (_emulator, spark) = start(Emulator::builder()).await;
@@ -166,7 +191,17 @@ async fn only_what_a_query_uses_is_computed() {
     assert_eq!(sql(&context, &count).await, ["|2000|"]);
     assert_eq!(submitted(&emulator), after_limit);
 
-    // Outputs that nobody uses are not asked for.
+    // Nor is one asked for that nobody uses.
+    emulator.clear_requests();
+    let area = format!("SELECT area FROM {table} WHERE id = 4");
+    assert_eq!(sql(&context, &area).await, ["|4.0|"]);
+    let requests = emulator.requests();
+    let is_creation = |it: &&RecordedRequest| it.operation == Some(Operation::Create);
+    let creations: Vec<_> = requests.iter().filter(is_creation).collect();
+    assert_eq!(creations.len(), 1);
+    let body: serde_json::Value = serde_json::from_slice(&creations[0].body).unwrap();
+    assert_eq!(body["output"], "area", "{body}");
+    assert!(!body.to_string().contains("volume"), "{body}");
     let plan = sql(&context, &format!("EXPLAIN SELECT area FROM {table}"))
         .await
         .join("\n");
@@ -174,7 +209,25 @@ async fn only_what_a_query_uses_is_computed() {
         plan.contains("SparkExec: service=my-folder/box, inputs=[side], outputs=[area]"),
         "{plan}"
     );
-    none_is_open(&emulator);
+    all_end(&emulator).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_after_the_service_ends_it_early() {
+    let builder = Emulator::builder()
+        .workers(2)
+        .time_per_chunk(Duration::from_millis(20));
+    let (emulator, spark) = start(builder).await;
+    let context = session(100_000, 2);
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let service = service.memory(100 << 10).options(|run| run.chunk_size(50));
+    register_spark_services(&context, [service]);
+    let query = "SELECT id FROM spark_service('my-folder/box', 'boxes') WHERE volume > 50 LIMIT 5";
+    assert_eq!(sql(&context, query).await.len(), 5);
+    all_end(&emulator).await;
+    assert_eq!(emulator.batch_ids().len(), 2);
+    let submitted = submitted(&emulator);
+    assert!((5..20_000).contains(&submitted), "{submitted}");
 }
 
 #[tokio::test]

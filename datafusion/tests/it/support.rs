@@ -1,6 +1,7 @@
 //! What all tests need.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cspark_batches::Client;
 use cspark_emulator::{Builder, Emulator};
@@ -11,6 +12,8 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::service;
 pub(crate) use crate::service::SERVICE;
+
+pub(crate) const WAIT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn start(builder: Builder) -> (Emulator, Client) {
     let builder = builder.service(SERVICE, service::boxes());
@@ -84,10 +87,22 @@ pub(crate) fn statuses(emulator: &Emulator) -> Vec<String> {
 #[track_caller]
 pub(crate) fn none_is_open(emulator: &Emulator) {
     let statuses = statuses(emulator);
-    assert!(
-        statuses.iter().all(|status| status != "in_progress"),
-        "{statuses:?}"
-    );
+    assert!(!statuses.iter().any(|it| is_open(it)), "{statuses:?}");
+}
+
+/// Waits until no batch is open. Nobody waits for the batches of a query that was dropped or had a
+/// limit.
+pub(crate) async fn all_end(emulator: &Emulator) {
+    let all = async {
+        while statuses(emulator).iter().any(|it| is_open(it)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(WAIT, all).await.unwrap();
+}
+
+fn is_open(status: &str) -> bool {
+    ["created", "in_progress"].contains(&status)
 }
 
 /// The records that the service was given.

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +17,15 @@ use crate::nodes::{HOST, logical_codec};
 /// The variables that credentials come from.
 const CREDENTIALS: [&str; 3] = ["CSPARK_BASE_URL", "CSPARK_BEARER_TOKEN", "CSPARK_API_KEY"];
 const CORES_OF_AN_EXECUTOR: &str = "2";
+/// For each step of a request to the scheduler, which is on this machine.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A scheduler and executors, each a process that is killed when this is dropped.
 #[derive(Debug)]
 pub struct LocalCluster {
     port: u16,
     executors: Vec<Process>,
-    _scheduler: Process,
+    scheduler: Process,
 }
 
 impl LocalCluster {
@@ -56,6 +58,10 @@ impl LocalCluster {
         if let Some(output) = scheduler.0.stdout.take() {
             BufReader::new(output.take(16)).read_line(&mut port)?;
         }
+        if port.is_empty() {
+            let status = scheduler.0.wait()?;
+            return Err(ended("the scheduler", status));
+        }
         let port = port.trim();
         let executor = || start(&["executor", port, CORES_OF_AN_EXECUTOR], credentials);
         Ok(Self {
@@ -63,7 +69,7 @@ impl LocalCluster {
             executors: (0..executors)
                 .map(|_| executor())
                 .collect::<io::Result<_>>()?,
-            _scheduler: scheduler,
+            scheduler,
         })
     }
 
@@ -71,9 +77,14 @@ impl LocalCluster {
     ///
     /// # Errors
     ///
-    /// If the scheduler refuses it.
-    pub async fn session(&self, partitions: usize) -> Result<SessionContext, Box<dyn Error>> {
-        while !self.is_ready() {
+    /// If a process has ended, or the scheduler refuses it.
+    pub async fn session(&mut self, partitions: usize) -> Result<SessionContext, Box<dyn Error>> {
+        loop {
+            // Nobody else would say that there is nothing to wait for.
+            self.check_processes()?;
+            if self.is_ready() {
+                break;
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let config = SessionConfig::new_with_ballista()
@@ -87,9 +98,24 @@ impl LocalCluster {
         Ok(SessionContext::remote_with_state(&url, state).await?)
     }
 
+    fn check_processes(&mut self) -> io::Result<()> {
+        if let Some(status) = self.scheduler.0.try_wait()? {
+            return Err(ended("the scheduler", status));
+        }
+        for (number, executor) in self.executors.iter_mut().enumerate() {
+            if let Some(status) = executor.0.try_wait()? {
+                return Err(ended(&format!("executor {number}"), status));
+            }
+        }
+        Ok(())
+    }
+
     fn is_ready(&self) -> bool {
         let ask = || -> io::Result<String> {
-            let mut stream = TcpStream::connect((HOST, self.port))?;
+            let scheduler = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+            let mut stream = TcpStream::connect_timeout(&scheduler, TIMEOUT)?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
             let request = "GET /readyz HTTP/1.1\r\nhost: scheduler\r\nconnection: close\r\n\r\n";
             stream.write_all(request.as_bytes())?;
             let mut response = String::new();
@@ -108,6 +134,10 @@ impl LocalCluster {
         let executor = self.executors.get_mut(number);
         executor.ok_or(io::ErrorKind::NotFound)?.kill()
     }
+}
+
+fn ended(process: &str, status: ExitStatus) -> io::Error {
+    io::Error::other(format!("{process} has ended: {status}"))
 }
 
 #[derive(Debug)]

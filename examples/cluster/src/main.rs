@@ -23,7 +23,7 @@ use cspark_batches::Client;
 use cspark_batches_datafusion::{DataFrameExt as _, SparkService};
 use cspark_emulator::Emulator;
 use datafusion::dataframe::DataFrameWriteOptions;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, col};
 
 const POLICIES: usize = 100_000;
 const PARTITIONS: usize = 8;
@@ -59,7 +59,7 @@ async fn policies_to_premiums() -> Result<(), Box<dyn Error>> {
         ("CSPARK_BEARER_TOKEN", "open"),
     ];
     let program = std::env::current_exe()?;
-    let cluster = LocalCluster::start(&program, &folder, EXECUTORS, &credentials)?;
+    let mut cluster = LocalCluster::start(&program, &folder, EXECUTORS, &credentials)?;
     let there = cluster.session(PARTITIONS).await?;
     println!("a scheduler and {EXECUTORS} executors are there");
 
@@ -91,7 +91,13 @@ async fn policies_to_premiums() -> Result<(), Box<dyn Error>> {
     let sums = "SELECT sex, count(*) AS policies, count(error) AS errors, \
                 round(avg(premium), 2) AS average_premium FROM premiums GROUP BY sex ORDER BY sex";
     here.sql(sums).await?.show().await?;
-    Ok(())
+    let result = here.table("premiums").await?;
+    let rows = result.clone().count().await?;
+    let errors = result.filter(col("error").is_not_null())?.count().await?;
+    match rows == POLICIES && errors == 0 {
+        true => Ok(()),
+        false => Err(format!("{POLICIES} policies gave {rows} rows with {errors} errors").into()),
+    }
 }
 
 /// Policies that are a function of their number, in one file for each partition.
