@@ -43,17 +43,18 @@ impl LocalCluster {
         executors: usize,
         credentials: &[(&str, &str)],
     ) -> io::Result<Self> {
-        let start = |arguments: &[&str], credentials: &[(&str, &str)]| {
+        let start = |arguments: &[&str], credentials: &[(&str, &str)], output: Stdio| {
             let mut command = Command::new(program);
             command.args(arguments).current_dir(folder);
-            command.env("TMPDIR", folder).stdout(Stdio::piped());
+            command.env("TMPDIR", folder).stdout(output);
             for name in CREDENTIALS {
                 command.env_remove(name);
             }
             command.envs(credentials.iter().copied());
             command.spawn().map(Process)
         };
-        let mut scheduler = start(&["scheduler", &executors.to_string()], &[])?;
+        let executors_wanted = executors.to_string();
+        let mut scheduler = start(&["scheduler", &executors_wanted], &[], Stdio::piped())?;
         let mut port = String::new();
         if let Some(output) = scheduler.0.stdout.take() {
             BufReader::new(output.take(16)).read_line(&mut port)?;
@@ -63,7 +64,8 @@ impl LocalCluster {
             return Err(ended("the scheduler", status));
         }
         let port = port.trim();
-        let executor = || start(&["executor", port, CORES_OF_AN_EXECUTOR], credentials);
+        let arguments = ["executor", port, CORES_OF_AN_EXECUTOR];
+        let executor = || start(&arguments, credentials, Stdio::null());
         Ok(Self {
             port: port.parse().map_err(io::Error::other)?,
             executors: (0..executors)
