@@ -27,11 +27,11 @@ use super::event::{
 use super::evidence::{Activity, Claim, Evidence};
 use super::polling::Polling;
 use super::push::{PendingRefusal, PushDoubt};
-use super::requests::{InFlight, Patience};
-use super::settings::Settings;
+use super::requests::InFlight;
+use super::settings::{AfterError, Settings};
 #[cfg(test)]
 use super::tests::shift::Shift;
-use super::{Close, Machine, Phase};
+use super::{Machine, Phase};
 
 /// Close requests for one batch, unless the run is complete but for that.
 const CLOSE_ATTEMPTS: u32 = 4;
@@ -604,7 +604,7 @@ impl Machine {
     /// Closes a batch that is to be replaced.
     pub(super) fn next_retire(&mut self, now: Time) -> Option<Action> {
         self.batch().filter(|batch| batch.mode == Mode::Retiring)?;
-        let request = self.closing_request(Close::Close)?;
+        let request = self.closing_request(AfterError::Close)?;
         self.send_closing(now, request)
     }
 
@@ -613,7 +613,7 @@ impl Machine {
         &mut self,
         now: Time,
         ending: Ending,
-        close: Option<Close>,
+        close: AfterError,
     ) -> Option<Action> {
         let busy = self.requests.count(RequestKind::Create)
             + self.requests.count(RequestKind::End)
@@ -625,7 +625,7 @@ impl Machine {
         if busy > 0 {
             return None;
         }
-        let Some(request) = close.and_then(|close| self.closing_request(close)) else {
+        let Some(request) = self.closing_request(close) else {
             self.over(ending);
             return None;
         };
@@ -634,12 +634,13 @@ impl Machine {
 
     /// The close or the cancel; or the status after one that failed, which may have had its effect.
     /// `None` if the batch is not to be closed.
-    fn closing_request(&self, close: Close) -> Option<Request> {
+    fn closing_request(&self, close: AfterError) -> Option<Request> {
         let batch = self.batch().filter(|batch| batch.is_to_be_closed())?;
         Some(match close {
+            AfterError::Leave => return None,
             _ if batch.status_wanted && batch.close_attempts > 0 => Request::Status,
-            Close::Close => Request::Close,
-            Close::Cancel => Request::Cancel,
+            AfterError::Close => Request::Close,
+            AfterError::Cancel => Request::Cancel,
         })
     }
 
@@ -672,7 +673,7 @@ impl Machine {
             }
             return;
         };
-        let exhausted = self.note_failure(now, RequestKind::End, failure) != Patience::TryAgain;
+        let exhausted = self.note_failure(now, RequestKind::End, failure).is_some();
         let asks_for_too_long = failure
             .retry_after
             .is_some_and(|wait| wait > self.settings.backoff_max);

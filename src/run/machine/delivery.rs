@@ -119,9 +119,9 @@ impl Machine {
     }
 
     /// The service will not compute this chunk: the run goes on without it or ends, as set.
-    pub(super) fn give_up(&mut self, key: Key, reason: Reason, ending: Ending) {
+    pub(super) fn give_up(&mut self, key: Key, ending: Ending) {
         if self.settings.keep_going {
-            self.drop_chunk(key, reason);
+            self.drop_chunk(key, ending.reason_for(key));
         } else {
             self.end(ending);
         }

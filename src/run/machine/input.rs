@@ -281,12 +281,4 @@ impl Machine {
             first += records;
         }
     }
-
-    /// How the run ends, if the input is read to its end and nothing of it is without a result.
-    pub(super) fn finished(&self) -> Option<Ending> {
-        match self.input.source {
-            SourceState::Ended(ending) if self.chunks.unfinished() == 0 => Some(ending),
-            _ => None,
-        }
-    }
 }

@@ -33,8 +33,8 @@
 //! most until the outage limit. Between two steps, whatever the service does:
 //!
 //! - A push or a creation that fails is repeated until the outage limit; then the run ends. So is
-//!   a pull, but a batch that is over and refuses its pulls is left instead. A status is not needed,
-//!   and its failures end nothing.
+//!   a pull, but a batch that is over and refuses its pulls is left instead. A status is not
+//!   needed, and its failures end nothing.
 //! - Otherwise the clock of progress strikes at the latest `stall_limit + outage_limit` after the
 //!   last step (see [`stall`]), and when it strikes, the run ends, or chunks that may be lost are
 //!   pushed again, or a closed batch is left; no request is sent before the ones in flight have
@@ -81,7 +81,7 @@ use self::batch::{Batch, Fruitless, Origin, Slot};
 use self::chunks::ChunkTable;
 use self::delivery::Delivery;
 use self::input::{Input, SourceState};
-use self::requests::{Patience, Requests};
+use self::requests::Requests;
 use self::stall::ProgressClock;
 
 /// Where the run as a whole is.
@@ -89,15 +89,8 @@ use self::stall::ProgressClock;
 enum Phase {
     Running,
     /// The end is decided; the batch is being closed or cancelled, unless it is to be left open.
-    Ending(Ending, Option<Close>),
+    Ending(Ending, AfterError),
     Over(Ending),
-}
-
-/// The last request of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Close {
-    Close,
-    Cancel,
 }
 
 /// What was decided on the way, and when to look again.
@@ -246,13 +239,8 @@ impl Machine {
             action = self.next_close(now, ending, close);
         }
         // What was decided on the way comes first.
-        match self.agenda.actions.pop_front() {
-            Some(first) => {
-                self.agenda.actions.extend(action);
-                Some(first)
-            }
-            None => action,
-        }
+        self.agenda.actions.extend(action);
+        self.agenda.actions.pop_front()
     }
 
     /// Takes in what happened.
@@ -341,15 +329,15 @@ impl Machine {
             FailureKind::Gone if kind == RequestKind::Create => self.end(Ending::NotFound(kind)),
             FailureKind::Gone => self.batch_is_gone(kind),
             _ => match self.note_failure(now, kind, failure) {
-                Patience::TryAgain => {}
-                Patience::Exhausted if self.may_leave_for(kind, failure) => self.leave_batch(now),
-                Patience::Exhausted => self.end(Ending::Outage(kind)),
-                Patience::NoContact => self.end(Ending::Unreachable(kind)),
+                None => {}
+                Some(_) if self.may_leave_for(kind, failure) => self.leave_batch(now),
+                Some(ending) => self.end(ending),
             },
         }
     }
 
-    fn note_failure(&mut self, now: Time, kind: RequestKind, failure: Failure) -> Patience {
+    /// Counts a failure. Returns how the run would end, if it has failed for too long.
+    fn note_failure(&mut self, now: Time, kind: RequestKind, failure: Failure) -> Option<Ending> {
         // The service asks the tenant to slow down, not only requests of this kind.
         if let Some(wait) = failure.retry_after
             && failure.kind == FailureKind::Busy
@@ -366,7 +354,10 @@ impl Machine {
 
     fn complete(&mut self) {
         let emptying = self.batch().is_some_and(Batch::is_emptying);
-        if let Some(ending) = self.finished().filter(|_| !emptying) {
+        if let SourceState::Ended(ending) = self.input.source
+            && self.chunks.unfinished() == 0
+            && !emptying
+        {
             self.end(ending);
         }
     }
@@ -375,11 +366,10 @@ impl Machine {
         if self.phase != Phase::Running {
             return;
         }
-        let close = match (ending, self.settings.after_error) {
-            (Ending::Complete, _) => Some(Close::Close),
-            (Ending::Cancelled, _) | (_, AfterError::Cancel) => Some(Close::Cancel),
-            (_, AfterError::Close) => Some(Close::Close),
-            (_, AfterError::Leave) => None,
+        let close = match ending {
+            Ending::Complete => AfterError::Close,
+            Ending::Cancelled => AfterError::Cancel,
+            _ => self.settings.after_error,
         };
         self.phase = Phase::Ending(ending, close);
         self.requests.end_delays();
@@ -392,7 +382,7 @@ impl Machine {
         if let Phase::Ending(ending, _) = self.phase {
             // The run waits for nothing but the close of its batch. What was tried is enough.
             if self.requests.is_failing(RequestKind::End) {
-                self.phase = Phase::Ending(ending, None);
+                self.phase = Phase::Ending(ending, AfterError::Leave);
             }
         }
         self.end(Ending::Cancelled);

@@ -24,7 +24,7 @@ use super::batch::{Mode, Slot};
 use super::chunks::{Attempt, ChunkState, Loss, Presence};
 use super::counts::{PushSize, Submitted};
 use super::event::{
-    Action, BatchState, Ending, Failure, FailureKind, Key, Observation, Reason, Request, RequestId,
+    Action, BatchState, Ending, Failure, FailureKind, Key, Observation, Request, RequestId,
     RequestKind, Time,
 };
 use super::requests::InFlight;
@@ -426,7 +426,7 @@ impl Machine {
             } else if too_large && self.settings.split && records > 1 {
                 self.split(key);
             } else {
-                self.give_up(key, Reason::Refused, Ending::Refused(key));
+                self.give_up(key, Ending::Refused(key));
             }
         }
     }
@@ -440,14 +440,11 @@ impl Machine {
             .batch()
             .and_then(|batch| batch.buffers.too_small_for(bytes, true))
             .unwrap_or(bytes);
-        self.give_up(
+        let ending = Ending::Oversized {
             key,
-            Reason::Oversized,
-            Ending::Oversized {
-                key,
-                bytes,
-                capacity,
-            },
-        );
+            bytes,
+            capacity,
+        };
+        self.give_up(key, ending);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::event::{Failure, Request, RequestId, RequestKind, Time};
+use super::event::{Ending, Failure, Request, RequestId, RequestKind, Time};
 use super::settings::Settings;
 #[cfg(test)]
 use super::tests::shift::Shift;
@@ -40,17 +40,6 @@ pub(super) struct Requests {
     last_contact: Time,
     /// Spreads the waits of many runs.
     random: fastrand::Rng,
-}
-
-/// What a failure means for the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Patience {
-    /// A later request may succeed.
-    TryAgain,
-    /// This kind of request has failed for longer than the outage limit.
-    Exhausted,
-    /// The service has never responded, for longer than the limit of the first response.
-    NoContact,
 }
 
 impl Requests {
@@ -148,14 +137,15 @@ impl Requests {
         self.health[kind as usize] = Health::default();
     }
 
-    /// A request failed, and another is sent after a wait.
+    /// A request failed, and another is sent after a wait; or the run ends in this way, since this
+    /// kind has failed for longer than the outage limit, or the service has never responded.
     pub(super) fn failed(
         &mut self,
         now: Time,
         kind: RequestKind,
         failure: Failure,
         settings: &Settings,
-    ) -> Patience {
+    ) -> Option<Ending> {
         self.contacted |= failure.responded;
         let random = self.random.f64();
         let health = &mut self.health[kind as usize];
@@ -174,11 +164,11 @@ impl Requests {
             _ => own.min(deadline.max(now.saturating_add(settings.backoff_min))),
         };
         if now < deadline && asked.is_none_or(|asked| asked <= deadline) {
-            Patience::TryAgain
+            None
         } else if self.contacted {
-            Patience::Exhausted
+            Some(Ending::Outage(kind))
         } else {
-            Patience::NoContact
+            Some(Ending::Unreachable(kind))
         }
     }
 
