@@ -59,8 +59,8 @@ impl<O> Run<O> {
 
     /// How far the run is, as a receiver that also waits for changes.
     ///
-    /// Copy out what you need: while a value is borrowed from the receiver, the run waits to report,
-    /// and so does whoever steers it.
+    /// Copy out what you need: while a value is borrowed from the receiver, the run waits to
+    /// report, and so does whoever steers it.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.shared.progress.subscribe()
     }
