@@ -25,8 +25,8 @@ use stateright::{Checker, Model, Property};
 use super::shift::{PRESENT, Shift};
 use crate::run::machine::{
     Action, BatchState, Cut, Ending, Event, FailedRecords, Failure, FailureKind, Key, Machine,
-    Next, Observation, Order, PulledChunk, Reason, Reply, Request, RequestId, RequestKind, RunId,
-    Settings,
+    Next, Observation, Order, Position, PulledChunk, Reason, Reply, Request, RequestId,
+    RequestKind, RunId, Settings,
 };
 
 /// Bytes of a chunk, and of its result.
@@ -74,6 +74,7 @@ struct World {
     order: Order,
     resubmissions: u32,
     pushes: usize,
+    push_chunks: usize,
 }
 
 impl World {
@@ -92,6 +93,7 @@ impl World {
             order: Order::Arrival,
             resubmissions: 1,
             pushes: 1,
+            push_chunks: 2,
         }
     }
 
@@ -102,7 +104,7 @@ impl World {
             order: self.order,
             pushes: self.pushes,
             pulls: 1,
-            push_chunks: 2,
+            push_chunks: self.push_chunks,
             poll_min: second,
             poll_max: second,
             settle: second,
@@ -219,8 +221,19 @@ struct State {
     closures: u8,
     crashes: u8,
     consumer_stopped: bool,
+    /// A checkpoint, if one was kept.
+    saved: Option<Saved>,
     /// Numbers the state: equal states have equal ones.
     fingerprint: u128,
+}
+
+/// A checkpoint, and what was delivered until then.
+#[derive(Clone, Debug)]
+struct Saved {
+    position: Position,
+    has_batch: bool,
+    batches: usize,
+    delivered: BTreeSet<Key>,
 }
 
 impl PartialEq for State {
@@ -251,7 +264,10 @@ enum Step {
     /// The time passes until the machine wants to look again.
     Time,
     Closes(BatchState),
-    /// The process dies and another resumes, with the batch's id or without.
+    /// A checkpoint is kept.
+    Saves,
+    /// The process dies, and another resumes from the checkpoint that was kept, or from one of this
+    /// moment.
     Crash,
 }
 
@@ -303,7 +319,7 @@ impl State {
             self.machine, self.batches, self.network, self.late
         );
         text += &format!(
-            "{} {} {:?} {:?} {:?} {} {} {} {}",
+            "{} {} {:?} {:?} {:?} {} {} {} {} {:?}",
             self.over,
             self.read,
             self.reading,
@@ -312,7 +328,8 @@ impl State {
             self.faults,
             self.closures,
             self.crashes,
-            self.consumer_stopped
+            self.consumer_stopped,
+            self.saved
         );
         let hash = |seed: u8| {
             let mut hasher = DefaultHasher::new();
@@ -320,6 +337,15 @@ impl State {
             hasher.finish()
         };
         self.fingerprint = u128::from(hash(0)) << 64 | u128::from(hash(1));
+    }
+
+    fn save(&self) -> Saved {
+        Saved {
+            position: self.machine.position(),
+            has_batch: self.machine.has_batch(),
+            batches: self.batches.len(),
+            delivered: self.delivered.clone(),
+        }
     }
 
     fn perform(&mut self, world: &World, action: Action) {
@@ -479,6 +505,7 @@ impl Model for World {
             closures: self.closures,
             crashes: self.crashes,
             consumer_stopped: false,
+            saved: None,
             fingerprint: 0,
         };
         vec![state.settle(self)]
@@ -530,6 +557,9 @@ impl Model for World {
         }
         if state.crashes > 0 && !state.over {
             steps.push(Step::Crash);
+            if state.saved.is_none() {
+                steps.push(Step::Saves);
+            }
         }
     }
 
@@ -603,11 +633,15 @@ impl Model for World {
                 state.closures -= 1;
                 state.batches.last_mut()?.state = to;
             }
+            Step::Saves => state.saved = Some(state.save()),
             Step::Crash => {
                 state.crashes -= 1;
-                let position = state.machine.position();
-                let open = state.machine.has_batch();
-                state.machine = Machine::resume(self.settings(), &position, open, 0);
+                // What was delivered after the checkpoint is delivered again: the output goes back
+                // as well.
+                let saved = state.saved.take().unwrap_or_else(|| state.save());
+                let open = saved.has_batch && saved.batches == state.batches.len();
+                state.delivered = saved.delivered;
+                state.machine = Machine::resume(self.settings(), &saved.position, open, 0);
                 state.machine.shift(&Shift {
                     now: Duration::ZERO,
                     next: state.machine.requests.next(),
@@ -816,6 +850,8 @@ fn the_process_may_die_at_every_point() {
         let mut world = World::new(if large() { 2 } else { 1 }, 1);
         (world.repeated, world.crashes) = (repeated, 1);
         world.faults = u8::from(large());
+        // One chunk in a push, so that a checkpoint may know of the other as not pushed.
+        world.push_chunks = 1;
         check(&format!("dies, {repeated:?}"), world, true);
     }
 }
