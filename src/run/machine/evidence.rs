@@ -100,8 +100,13 @@ impl Evidence {
         if positive(available) || positive(input_used) {
             return Activity::Working;
         }
+        let open_records = matches!(
+            (observation.records_completed, observation.records_submitted),
+            (Some(completed), Some(submitted)) if completed < submitted
+        );
         let all_completed = match (completed, submitted) {
             (Some(completed), Some(submitted)) => Some(completed >= submitted),
+            _ if open_records => Some(false),
             _ => (observation.state == BatchState::Completed).then_some(true),
         };
         let trusted = counts.cover_everything() && !self.overstates_completed;
@@ -345,5 +350,21 @@ mod tests {
         evidence.observe(secs(2), 3, Activity::Idle(Proven));
         evidence.empty_pull(secs(2), 3, secs(1), None);
         assert_eq!(evidence.confirmed(), Some(Disputed));
+    }
+
+    #[test]
+    fn records_tell_what_chunks_do_not() {
+        let mut evidence = Evidence::default();
+        let counts = SubmissionCounts::default();
+        let mut read = |observation| evidence.read(&observation, &counts, None);
+        assert_eq!(read(observation(0, 10, 1, -1, -1)), Activity::Working);
+        let idle = observation(0, 0, 0, -1, -1);
+        assert_eq!(read(idle), Activity::Idle(Proven));
+        let open = Observation {
+            records_completed: Some(5),
+            records_submitted: Some(10),
+            ..idle
+        };
+        assert_eq!(read(open), Activity::Idle(Disputed));
     }
 }
