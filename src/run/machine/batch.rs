@@ -198,6 +198,11 @@ impl Batch {
         self.origin == Origin::Unemptied
     }
 
+    /// Whether it is only emptied: nothing more is pushed to it.
+    fn is_only_emptied(&self) -> bool {
+        self.is_emptying() || matches!(self.mode, Mode::Draining(_))
+    }
+
     /// Whether it belongs to the run before.
     pub(super) fn is_inherited(&self) -> bool {
         matches!(self.origin, Origin::Unemptied | Origin::Emptied)
@@ -403,18 +408,16 @@ impl Machine {
     /// Whether a request that keeps failing says that this batch is over, and not the service: then
     /// another one can take its place.
     pub(super) fn may_leave_for(&self, kind: RequestKind, failure: Failure) -> bool {
-        let over = self
-            .batch()
-            .is_some_and(|batch| batch.is_emptying() || matches!(batch.mode, Mode::Draining(_)));
-        over && self.settings.reopen
-            && kind == RequestKind::Pull
+        kind == RequestKind::Pull
             && failure.kind == FailureKind::Refused
+            && self.settings.reopen
+            && self.batch().is_some_and(Batch::is_only_emptied)
     }
 
     /// A response says that the batch does not exist.
     pub(super) fn batch_is_gone(&mut self, kind: RequestKind) {
         match self.batch_mut() {
-            Some(batch) if batch.is_emptying() || matches!(batch.mode, Mode::Draining(_)) => {
+            Some(batch) if batch.is_only_emptied() => {
                 batch.mode = Mode::Draining(Left::Gone);
                 batch.closed = true;
             }

@@ -70,6 +70,14 @@ fn run(world: World) -> (Totals, Sim) {
     (account, sim)
 }
 
+fn failure(kind: FailureKind, retry_after: Option<Duration>) -> Failure {
+    Failure {
+        kind,
+        retry_after,
+        responded: true,
+    }
+}
+
 fn respond(
     machine: &mut Machine,
     now: Time,
@@ -862,11 +870,6 @@ fn a_closed_batch_that_refuses_its_pulls_is_replaced() {
 
 #[test]
 fn a_status_that_asks_for_a_day_does_not_hold_up_the_end() {
-    let failure = |kind, retry_after| Failure {
-        kind,
-        retry_after,
-        responded: true,
-    };
     let refused = failure(FailureKind::Refused, None);
     let busy = failure(FailureKind::Busy, Some(secs(86_400)));
     let settings = Settings::default();
@@ -911,11 +914,7 @@ fn a_batch_that_says_completed_is_still_closed_at_the_end() {
             Next::Wait(at) => match (push, pull) {
                 // The run ends, and waits for the pull that is under way.
                 (Some(push), Some(pull)) => {
-                    let denied = Failure {
-                        kind: FailureKind::Fatal,
-                        retry_after: None,
-                        responded: true,
-                    };
+                    let denied = failure(FailureKind::Fatal, None);
                     respond(&mut machine, now, push, None, Err(denied));
                     while let Next::Do(_) = machine.next(now) {}
                     let observation = Observation {
