@@ -12,10 +12,12 @@
 
 use std::error::Error;
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_schema::ArrowError;
 use cspark_batches::Client;
 use cspark_batches::service::Columns;
 use cspark_batches_arrow::{RunTable as _, Table, output_schema};
@@ -57,43 +59,38 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Policies that are a function of their number.
 fn generate(records: i64, file: &Path) -> Result<(), Box<dyn Error>> {
-    let mut output = None;
-    for first in (0..records.max(1)).step_by(ROWS_IN_A_BATCH) {
-        let numbers = first..records.min(first + ROWS_IN_A_BATCH as i64);
-        let integers = |of: fn(i64) -> i64| -> ArrayRef {
-            Arc::new(Int64Array::from_iter_values(numbers.clone().map(of)))
-        };
-        let sexes = numbers
-            .clone()
-            .map(|n| ["female", "male"][(n % 2) as usize]);
-        let smokers = numbers.clone().map(|n| Some(n % 5 == 0));
-        let sums = numbers
-            .clone()
-            .map(|n| 10_000.0 + (n % 1000) as f64 * 250.0);
-        let batch = RecordBatch::try_from_iter([
-            ("policy_id", integers(|n| n)),
-            ("age", integers(|n| 18 + n % 48)),
-            ("sex", Arc::new(StringArray::from_iter_values(sexes))),
-            ("smoker", Arc::new(BooleanArray::from_iter(smokers))),
-            ("term", integers(|n| 5 + n % 15)),
-            (
-                "sum_assured",
-                Arc::new(Float64Array::from_iter_values(sums)),
-            ),
-        ])?;
-        if output.is_none() {
-            output = Some(ArrowWriter::try_new(
-                File::create(file)?,
-                batch.schema(),
-                None,
-            )?);
-        }
-        output.as_mut().ok_or("no file")?.write(&batch)?;
+    let schema = policies(0..0)?.schema();
+    let mut output = ArrowWriter::try_new(File::create(file)?, schema, None)?;
+    for first in (0..records).step_by(ROWS_IN_A_BATCH) {
+        let end = records.min(first + ROWS_IN_A_BATCH as i64);
+        output.write(&policies(first..end)?)?;
     }
-    output.ok_or("no file")?.close()?;
+    output.close()?;
     Ok(())
+}
+
+/// Policies that are a function of their number.
+fn policies(numbers: Range<i64>) -> Result<RecordBatch, ArrowError> {
+    let integers = |of: fn(i64) -> i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(numbers.clone().map(of)))
+    };
+    let sexes = numbers
+        .clone()
+        .map(|n| ["female", "male"][(n % 2) as usize]);
+    let smokers = numbers.clone().map(|n| Some(n % 5 == 0));
+    let sums = numbers
+        .clone()
+        .map(|n| 10_000.0 + (n % 1000) as f64 * 250.0);
+    let sums = Float64Array::from_iter_values(sums);
+    RecordBatch::try_from_iter([
+        ("policy_id", integers(|n| n)),
+        ("age", integers(|n| 18 + n % 48)),
+        ("sex", Arc::new(StringArray::from_iter_values(sexes))),
+        ("smoker", Arc::new(BooleanArray::from_iter(smokers))),
+        ("term", integers(|n| 5 + n % 15)),
+        ("sum_assured", Arc::new(sums)),
+    ])
 }
 
 async fn connect() -> Result<(Client, Option<Emulator>), Box<dyn Error>> {

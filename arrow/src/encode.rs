@@ -230,12 +230,9 @@ fn check(path: &str, data_type: &DataType) -> Result<()> {
     use DataType as T;
     match data_type {
         T::Null | T::Boolean | T::Utf8 | T::LargeUtf8 | T::Utf8View => Ok(()),
-        // An encoder needs its rules.
-        T::Timestamp(_, Some(zone)) if zone.parse::<Tz>().is_err() => Err(Error::Unsendable {
-            column: path.to_owned(),
-            data_type: data_type.clone(),
-        }),
-        T::Timestamp(..) | T::Date32 | T::Date64 | T::Time32(_) | T::Time64(_) => Ok(()),
+        // An encoder needs the rules of the zone.
+        T::Timestamp(_, Some(zone)) if zone.parse::<Tz>().is_ok() => Ok(()),
+        T::Timestamp(_, None) | T::Date32 | T::Date64 | T::Time32(_) | T::Time64(_) => Ok(()),
         T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => Ok(()),
         numeric if numeric.is_integer() || numeric.is_floating() => Ok(()),
         T::Dictionary(_, values) => check(path, values),

@@ -65,6 +65,11 @@ impl Rows {
         self.error.clone()
     }
 
+    fn fail(&mut self, error: Error) {
+        self.error.set(error);
+        self.over = true;
+    }
+
     fn encode_block(&mut self, batch: &RecordBatch, first: u64) -> Result<()> {
         let length = batch.num_rows().min(BLOCK);
         self.rows = self
@@ -98,8 +103,7 @@ impl Stream for Rows {
                             (batch, first)
                         }
                         Some(Err(error)) => {
-                            self.error.set(Error::Arrow(error));
-                            self.over = true;
+                            self.fail(Error::Arrow(error));
                             continue;
                         }
                         None => {
@@ -110,8 +114,7 @@ impl Stream for Rows {
                 }
             };
             if let Err(error) = self.encode_block(&batch, first) {
-                self.error.set(error);
-                self.over = true;
+                self.fail(error);
             }
         }
     }

@@ -7,12 +7,25 @@ use cluster::LocalCluster;
 use cspark_batches_datafusion::{DataFrameExt as _, SparkService, register_spark_services};
 use cspark_emulator::Emulator;
 use datafusion::dataframe::DataFrameWriteOptions;
+use datafusion::prelude::SessionContext;
 use tokio::task::JoinHandle;
 
 use crate::support::*;
 
 const RECORDS: usize = 8000;
 const WAIT: Duration = Duration::from_secs(120);
+
+/// A cluster, and a session on it with the boxes of the folder.
+async fn cluster_with_boxes(
+    emulator: &Emulator,
+    folder: &Folder,
+) -> (LocalCluster, SessionContext) {
+    let mut cluster = cluster(emulator, folder);
+    let context = cluster.session(PARTITIONS);
+    let context = tokio::time::timeout(WAIT, context).await.unwrap().unwrap();
+    register(&context, &folder.table("in")).await;
+    (cluster, context)
+}
 
 async fn in_one_process(service: &SparkService, folder: &str) -> Vec<String> {
     let context = local();
@@ -35,10 +48,7 @@ async fn a_cluster_returns_what_one_process_returns() {
     let expected = in_one_process(&service, &input).await;
     let before = emulator.batch_ids().len();
 
-    let mut cluster = cluster(&emulator, &folder);
-    let context = cluster.session(PARTITIONS);
-    let context = tokio::time::timeout(WAIT, context).await.unwrap().unwrap();
-    register(&context, &input).await;
+    let (_cluster, context) = cluster_with_boxes(&emulator, &folder).await;
     let boxes = context.table("boxes").await.unwrap();
     let rows = boxes.clone().with_spark_service(&service).unwrap();
     let rows = tokio::time::timeout(WAIT, rows.clone().collect())
@@ -115,10 +125,7 @@ async fn an_executor_that_is_killed_changes_nothing() {
     let expected = in_one_process(&service, &input).await;
     let before = emulator.batch_ids().len();
 
-    let mut cluster = cluster(&emulator, &folder);
-    let context = cluster.session(PARTITIONS);
-    let context = tokio::time::timeout(WAIT, context).await.unwrap().unwrap();
-    register(&context, &input).await;
+    let (mut cluster, context) = cluster_with_boxes(&emulator, &folder).await;
     let rows = context.table("boxes").await.unwrap();
     let rows = rows.with_spark_service(&service).unwrap();
     let query = tokio::spawn(rows.collect());
@@ -151,10 +158,7 @@ async fn an_executor_that_is_killed_changes_nothing_in_what_is_written() {
     let expected = in_one_process(&service, &input).await;
     // A folder of files, and one file.
     for output in [folder.table("out"), folder.table("file") + "boxes.parquet"] {
-        let mut cluster = cluster(&emulator, &folder);
-        let context = cluster.session(PARTITIONS);
-        let context = tokio::time::timeout(WAIT, context).await.unwrap().unwrap();
-        register(&context, &input).await;
+        let (mut cluster, context) = cluster_with_boxes(&emulator, &folder).await;
         let rows = context.table("boxes").await.unwrap();
         let rows = rows.with_spark_service(&service).unwrap();
         let target = output.clone();
@@ -181,11 +185,7 @@ async fn an_executor_that_is_killed_changes_nothing_in_what_is_written() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_nobody_waits_for_goes_on_until_its_batches_are_cancelled() {
     let (emulator, folder, service) = slow("a query that is aborted").await;
-    let input = folder.table("in");
-    let mut cluster = cluster(&emulator, &folder);
-    let context = cluster.session(PARTITIONS);
-    let context = tokio::time::timeout(WAIT, context).await.unwrap().unwrap();
-    register(&context, &input).await;
+    let (_cluster, context) = cluster_with_boxes(&emulator, &folder).await;
     let rows = context.table("boxes").await.unwrap();
     let query = rows.clone().with_spark_service(&service).unwrap();
     let query = tokio::spawn(query.collect());
