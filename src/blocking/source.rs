@@ -59,6 +59,13 @@ impl Reader for OnThreads {
         }
     }
 
+    fn ahead(&self) -> u64 {
+        match &self.reader {
+            Location::Here(reader) => reader.ahead(),
+            Location::OnThread(_) | Location::Lost => 0,
+        }
+    }
+
     fn has_own_ids(&self) -> bool {
         self.has_own_ids
     }

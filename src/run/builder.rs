@@ -462,16 +462,16 @@ impl<I, O: DeserializeOwned> RunBuilder<I, O> {
             .as_ref()
             .and_then(|create| create.service.clone().or(create.version_id.clone()));
         let own = pipeline.as_ref().map(|pipeline| pipeline.id().to_owned());
+        let run = RunId::from_random(uuid::Uuid::new_v4().as_u128());
         let (machine, batch) = match resume {
-            None => {
-                let run = RunId::from_random(uuid::Uuid::new_v4().as_u128());
-                (Machine::new(settings, run, own.is_some()), own)
-            }
+            None => (Machine::new(settings, run, own.is_some()), own),
             Some((checkpoint, _)) => {
                 check(&checkpoint, service.as_deref())?;
                 let batch = own.or_else(|| checkpoint.batch_id().map(str::to_owned));
+                let position = checkpoint.position();
+                let open = batch.is_some();
                 (
-                    Machine::resume(settings, checkpoint.position(), batch.is_some(), source_at),
+                    Machine::resume(settings, position, open, source_at, run),
                     batch,
                 )
             }

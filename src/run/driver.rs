@@ -360,7 +360,11 @@ impl Driver {
                 let (records, bytes) = (chunk.records(), chunk.wire_bytes());
                 let next = self.parts.shared.lock().machine.next_record();
                 self.chunks.insert(next, chunk);
-                Event::Read { records, bytes }
+                Event::Read {
+                    records,
+                    bytes,
+                    ahead: self.parts.reader.ahead(),
+                }
             }
             Some(Read::Rejected(error)) => {
                 let first = self.parts.shared.lock().machine.next_record();

@@ -251,6 +251,9 @@ pub(crate) trait Reader: Send {
     /// Reads the source no further; the chunk that is begun is still given.
     fn stop(&mut self);
 
+    /// The records beyond the last chunk that are begun, and will be part of the next ones.
+    fn ahead(&self) -> u64;
+
     /// Whether the chunks have ids of the caller's.
     fn has_own_ids(&self) -> bool {
         false
@@ -362,6 +365,15 @@ impl<S, I> Records<S, I> {
         }
     }
 
+    /// Whether what is begun is the chunk that is wanted.
+    fn has_enough(&self) -> bool {
+        match self.cut {
+            _ if self.skip > 0 => false,
+            Cut::Free => false,
+            Cut::AtMost(most) | Cut::Exactly(most) => self.splitter.pending() as u64 >= most,
+        }
+    }
+
     /// The chunk that is begun.
     fn rest(&mut self) -> Option<Chunk> {
         let rest = self.splitter.finish()?;
@@ -390,8 +402,12 @@ where
         self.end.get_or_insert(End::Stopped);
     }
 
+    fn ahead(&self) -> u64 {
+        self.splitter.pending() as u64 + u64::from(self.failure.is_some())
+    }
+
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Read>> {
-        while self.end.is_none() && self.failure.is_none() {
+        while self.end.is_none() && self.failure.is_none() && !self.has_enough() {
             match ready!(self.records.as_mut().poll_next(cx)) {
                 Some(Ok(record)) => match self.push(&record) {
                     Ok(None) => {}
@@ -489,6 +505,10 @@ where
         self.end.get_or_insert(End::Stopped);
     }
 
+    fn ahead(&self) -> u64 {
+        self.waiting.iter().map(Chunk::records).sum()
+    }
+
     fn has_own_ids(&self) -> bool {
         true
     }
@@ -532,6 +552,8 @@ fn unreadable<E: Into<Box<dyn StdError + Send + Sync>>>(error: E) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::records::Layout;
 
@@ -551,6 +573,29 @@ mod tests {
             });
         }
         chunks
+    }
+
+    #[test]
+    fn what_was_begun_before_is_the_next_chunk_if_no_more_is_wanted() {
+        let records = (0..100_u64).map(|n| BTreeMap::from([("n", n)]));
+        let mut reader = Source::records(records)
+            .open(&Chunker::new().chunk_bytes(100), BadRecords::EndTheRun)
+            .unwrap();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut read = |cut| {
+            reader.begin(0, cut);
+            match reader.poll_read(&mut cx) {
+                Poll::Ready(Some(Read::Chunk(chunk))) => (chunk.records(), reader.ahead()),
+                other => panic!("{other:?}"),
+            }
+        };
+        let (first, ahead) = read(Cut::Free);
+        assert_eq!(ahead, 1, "the record that was too much after {first}");
+        assert_eq!(read(Cut::AtMost(1)), (1, 0));
+        assert_eq!(read(Cut::Exactly(1)), (1, 0));
+        let (_, ahead) = read(Cut::Free);
+        assert_eq!(ahead, 1);
+        assert_eq!(read(Cut::Exactly(1)), (1, 0));
     }
 
     #[test]

@@ -116,6 +116,8 @@ pub(super) struct Batch {
     pub(super) origin: Origin,
     /// Whether it is known to be closed or cancelled.
     pub(super) closed: bool,
+    /// Whether nothing more can be pulled: it is gone, or refuses its pulls for good.
+    exhausted: bool,
     close_attempts: u32,
     /// How often it was refused to be closed.
     close_refusals: u32,
@@ -157,12 +159,16 @@ impl Batch {
             mode: Mode::Open,
             origin,
             closed: false,
+            exhausted: false,
             close_attempts: 0,
             close_refusals: 0,
             close_failed: false,
             latest: Default::default(),
             buffers: Buffers::default(),
-            counts: SubmissionCounts::default(),
+            counts: match origin {
+                Origin::Created => SubmissionCounts::from_zero(),
+                _ => SubmissionCounts::default(),
+            },
             evidence: Evidence::default(),
             polling,
             chunks_completed: HighMark::default(),
@@ -182,10 +188,15 @@ impl Batch {
 
     /// Whether results may still be pulled.
     pub(super) fn can_be_pulled(&self) -> bool {
-        matches!(
-            self.mode,
-            Mode::Open | Mode::Draining(Left::TimedOut | Left::ClosedElsewhere)
-        )
+        matches!(self.mode, Mode::Open | Mode::Draining(_)) && !self.exhausted
+    }
+
+    /// Nothing more can be pulled. It is left once the requests in flight have ended.
+    fn exhaust(&mut self) {
+        self.exhausted = true;
+        if self.mode == Mode::Open {
+            self.mode = Mode::Draining(Left::Gone);
+        }
     }
 
     /// Whether it is open as far as is known, and another attempt to close it is worth it.
@@ -198,9 +209,9 @@ impl Batch {
         self.origin == Origin::Unemptied
     }
 
-    /// Whether it is only emptied: nothing more is pushed to it.
-    fn is_only_emptied(&self) -> bool {
-        self.is_emptying() || matches!(self.mode, Mode::Draining(_))
+    /// Whether nothing more is pushed to it, so that its end is not that of the run.
+    fn is_given_up(&self) -> bool {
+        self.is_emptying() || self.mode != Mode::Open
     }
 
     /// Whether it belongs to the run before.
@@ -393,32 +404,42 @@ impl Machine {
             BatchState::Failed | BatchState::Cancelled => Left::Gone,
         };
         batch.closed = true;
-        let emptying = batch.is_emptying();
+        // A batch that is given up anyway takes nothing with it.
+        let needed = !batch.is_given_up();
         if batch.mode == Mode::Open {
             batch.mode = Mode::Draining(left);
             batch.refusal = None;
         }
+        batch.exhausted |= left == Left::Gone;
         match state {
-            BatchState::Failed if !emptying => self.end(Ending::BatchFailed),
-            BatchState::Cancelled if !emptying => self.end(Ending::BatchCancelled),
+            BatchState::Failed if needed => self.end(Ending::BatchFailed),
+            BatchState::Cancelled if needed => self.end(Ending::BatchCancelled),
             _ => {}
         }
     }
 
-    /// Whether a request that keeps failing says that this batch is over, and not the service: then
-    /// another one can take its place.
-    pub(super) fn may_leave_for(&self, kind: RequestKind, failure: Failure) -> bool {
-        kind == RequestKind::Pull
-            && failure.kind == FailureKind::Refused
-            && self.settings.reopen
-            && self.batch().is_some_and(Batch::is_only_emptied)
+    /// A request has failed for too long. Whether that says that this batch is over, and not the
+    /// service: then another one takes its place.
+    pub(super) fn is_batch_over(&mut self, kind: RequestKind, failure: Failure) -> bool {
+        let replaceable = self.settings.reopen;
+        match self.batch_mut() {
+            Some(batch)
+                if replaceable
+                    && batch.is_given_up()
+                    && (kind, failure.kind) == (RequestKind::Pull, FailureKind::Refused) =>
+            {
+                batch.exhaust();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// A response says that the batch does not exist.
     pub(super) fn batch_is_gone(&mut self, kind: RequestKind) {
         match self.batch_mut() {
-            Some(batch) if batch.is_only_emptied() => {
-                batch.mode = Mode::Draining(Left::Gone);
+            Some(batch) if batch.is_given_up() => {
+                batch.exhaust();
                 batch.closed = true;
             }
             _ => self.end(Ending::NotFound(kind)),
@@ -524,7 +545,7 @@ impl Machine {
         let empty = match batch.mode {
             Mode::Open => return,
             Mode::Retiring => !batch.is_to_be_closed(),
-            Mode::Draining(Left::Gone) => true,
+            Mode::Draining(_) if batch.exhausted => true,
             Mode::Draining(_) if self.chunks.outstanding() == 0 && !batch.is_emptying() => true,
             // A batch that is replaced loses nothing: its chunks are pushed to the next one.
             Mode::Draining(_) => {

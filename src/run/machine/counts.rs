@@ -45,6 +45,19 @@ pub(super) struct SubmissionCounts {
 }
 
 impl SubmissionCounts {
+    /// The counts of a batch that was just created: both begin at zero, so that even the first that
+    /// is told can be too low.
+    pub(super) fn from_zero() -> Self {
+        let none = Submitted {
+            chunks: 0,
+            records: Some(0),
+        };
+        Self {
+            mark: Some((none, 0, 0)),
+            ..Self::default()
+        }
+    }
+
     /// The service accepted chunks.
     pub(super) fn accepted(&mut self, chunks: u64, records: u64) {
         self.chunks += chunks;

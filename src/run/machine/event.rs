@@ -23,6 +23,8 @@ pub(crate) enum Event {
         records: u64,
         /// Bytes of its encoding.
         bytes: u64,
+        /// Records beyond it that the source has begun, and will give with the next chunks.
+        ahead: u64,
     },
     /// The source gave a record that cannot be sent, and that is the record's outcome. It answers
     /// [`Action::Read`] as well.

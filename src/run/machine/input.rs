@@ -32,7 +32,7 @@ pub(super) struct Input {
     pub(super) source: SourceState,
     /// The number of the next record that the source gives.
     pub(super) next_record: u64,
-    /// The first record beyond what a read in progress may give.
+    /// The first record beyond what a read in progress may give, and what the source has begun.
     read_until: u64,
     /// Records from `next_record` on that need not be read.
     covered: RangeSet<u64>,
@@ -148,15 +148,17 @@ impl Machine {
     }
 
     /// The source gave a chunk of so many records and bytes.
-    pub(super) fn read_chunk(&mut self, now: Time, records: u64, bytes: u64) {
+    pub(super) fn read_chunk(&mut self, now: Time, records: u64, bytes: u64, ahead: u64) {
         let Some(key) = self.advance(now, records) else {
             return;
         };
+        self.input.read_until += ahead;
         self.sizes.chunk = latest_largest(self.sizes.chunk, bytes);
         // A chunk that the run before may have pushed may have been computed there as well.
+        let same_ids = !self.settings.needs_inputs;
         let presence = match self.input.cuts.remove(&key) {
             Some((before, true)) if before == records => match self.batch() {
-                Some(batch) if batch.is_inherited() => Presence::Possible,
+                Some(batch) if batch.is_inherited() && same_ids => Presence::Possible,
                 _ => Presence::Elsewhere,
             },
             _ => Presence::Never,

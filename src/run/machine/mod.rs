@@ -180,15 +180,22 @@ impl Machine {
 
     /// A run that continues where another stopped. With `open`, the other's batch may still live:
     /// it is emptied before anything is pushed, because what is in it need not be computed again.
-    /// `source_at` is the number of the first record that the source will give.
+    /// `source_at` is the number of the first record that the source will give. `other` is a run id
+    /// that was never used.
     pub(crate) fn resume(
         settings: Settings,
         position: &Position,
         open: bool,
         source_at: u64,
+        other: RunId,
     ) -> Self {
-        let mut machine =
-            Self::with_batch(settings, position.run, open.then_some(Origin::Unemptied));
+        // Results without their inputs are of no use then: what the run before pushed is computed
+        // anew, under ids that no batch knows.
+        let run = match settings.needs_inputs {
+            true => other,
+            false => position.run,
+        };
+        let mut machine = Self::with_batch(settings, run, open.then_some(Origin::Unemptied));
         let done = position.done();
         machine.input = Input::resumed(source_at, done.clone(), position.cuts());
         machine.delivery = Delivery::resumed(done);
@@ -246,7 +253,11 @@ impl Machine {
     /// Takes in what happened.
     pub(crate) fn handle(&mut self, now: Time, event: Event) {
         match event {
-            Event::Read { records, bytes } => self.read_chunk(now, records, bytes),
+            Event::Read {
+                records,
+                bytes,
+                ahead,
+            } => self.read_chunk(now, records, bytes, ahead),
             Event::Rejected => self.read_rejected(now),
             Event::SourceEnded => self.source_ended(now),
             Event::SourceFailed { record } => self.source_failed(now, record),
@@ -330,7 +341,7 @@ impl Machine {
             FailureKind::Gone => self.batch_is_gone(kind),
             _ => match self.note_failure(now, kind, failure) {
                 None => {}
-                Some(_) if self.may_leave_for(kind, failure) => self.leave_batch(now),
+                Some(_) if self.is_batch_over(kind, failure) => {}
                 Some(ending) => self.end(ending),
             },
         }
@@ -338,10 +349,11 @@ impl Machine {
 
     /// Counts a failure. Returns how the run would end, if it has failed for too long.
     fn note_failure(&mut self, now: Time, kind: RequestKind, failure: Failure) -> Option<Ending> {
-        // The service asks the tenant to slow down, not only requests of this kind.
+        // The service asks the tenant to slow down, not only requests of this kind. A status that
+        // never works may not say so.
         if let Some(wait) = failure.retry_after
             && failure.kind == FailureKind::Busy
-            && kind != RequestKind::Push
+            && !matches!(kind, RequestKind::Push | RequestKind::Status)
             && wait <= self.settings.outage
             && self.phase == Phase::Running
         {

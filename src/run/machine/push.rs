@@ -109,7 +109,7 @@ impl Machine {
             None => vec![key],
             Some(room) => self.group(room.min(self.sizes.push_limit.max(bytes))),
         };
-        if keys.is_empty() || !self.may_send(now, RequestKind::Push) {
+        if !self.may_send(now, RequestKind::Push) || keys.is_empty() {
             return None;
         }
         Some(self.send_push(now, keys))
@@ -369,15 +369,11 @@ impl Machine {
         let Some(refusal) = batch.refusal.take_if(|refusal| tells && refusal.from <= id) else {
             return;
         };
-        if observation.state == BatchState::Completed {
-            // A batch that is completed and refuses a push is closed.
-            self.note_state(BatchState::Closed);
-            return;
-        }
-        self.judge(now, &refusal, observation.input_remaining);
+        self.judge(now, &refusal, observation);
     }
 
-    fn judge(&mut self, now: Time, refusal: &PendingRefusal, room: Option<u64>) {
+    fn judge(&mut self, now: Time, refusal: &PendingRefusal, observation: &Observation) {
+        let room = observation.input_remaining;
         let busy = refusal.failure.kind == FailureKind::Busy;
         // The run before may have pushed more than its last checkpoint says.
         let inherited = self.batch().is_some_and(|batch| batch.is_inherited());
@@ -425,6 +421,9 @@ impl Machine {
                 self.requests.delay(RequestKind::Push, now + wait);
             } else if too_large && self.settings.split && records > 1 {
                 self.split(key);
+            } else if observation.state == BatchState::Completed && !too_large {
+                // Everything is computed, and no chunk is taken, again and again.
+                return self.note_state(BatchState::Closed);
             } else {
                 self.give_up(key, Ending::Refused(key));
             }

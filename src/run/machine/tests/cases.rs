@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::service::{Lies, Repeated, Traits};
 use super::sim::{Fault, Sim, World};
 use crate::run::machine::{
-    Action, AfterError, BatchState, Ending, Event, Failure, FailureKind, Machine, Next,
-    Observation, Order, Reason, Reply, Request, RequestId, RequestKind, RunId, Settings, Time,
-    Totals,
+    Action, AfterError, BatchState, Ending, Event, FailedRecords, Failure, FailureKind, Machine,
+    Next, Observation, Order, PulledChunk, Reason, Reply, Request, RequestId, RequestKind, RunId,
+    Settings, Time, Totals,
 };
 
 fn ms(n: u64) -> Duration {
@@ -901,8 +901,12 @@ fn a_batch_that_says_completed_is_still_closed_at_the_end() {
     loop {
         match machine.next(now) {
             Next::Do(Action::Read { .. }) => {
-                let (records, bytes) = (10, 1000);
-                machine.handle(now, Event::Read { records, bytes });
+                let read = Event::Read {
+                    records: 10,
+                    bytes: 1000,
+                    ahead: 0,
+                };
+                machine.handle(now, read);
             }
             Next::Do(Action::Send { id, request }) => match request {
                 Request::Push(_) => push = Some(id),
@@ -928,4 +932,299 @@ fn a_batch_that_says_completed_is_still_closed_at_the_end() {
             Next::Over => panic!("over without a close"),
         }
     }
+}
+
+/// Plays a machine with a source of so many chunks of 10 records. `respond` says what a request
+/// gives, or `None` if it is never heard of; that is after it was asked for a minute again.
+fn drive(
+    machine: &mut Machine,
+    mut chunks: u64,
+    until: Time,
+    mut respond_to: impl FnMut(Time, &Request) -> Option<(Observation, Result<Reply, Failure>)>,
+) -> Vec<(Time, Request)> {
+    let (mut now, mut sent, mut hanging) = (Time::ZERO, Vec::new(), Vec::new());
+    while now <= until {
+        match machine.next(now) {
+            Next::Do(Action::Read { .. }) => {
+                let event = match chunks.checked_sub(1) {
+                    Some(_) => Event::Read {
+                        records: 10,
+                        bytes: 1000,
+                        ahead: 0,
+                    },
+                    None => Event::SourceEnded,
+                };
+                chunks = chunks.saturating_sub(1);
+                machine.handle(now, event);
+            }
+            Next::Do(Action::Send { id, request }) => {
+                match respond_to(now, &request) {
+                    Some((observation, outcome)) => {
+                        respond(machine, now, id, Some(observation), outcome);
+                    }
+                    None => hanging.push((now + secs(60), id)),
+                }
+                sent.push((now, request));
+            }
+            Next::Do(Action::Deliver(key)) => {
+                let failed = FailedRecords::default();
+                machine.handle(now, Event::Taken { key, failed });
+            }
+            Next::Do(_) => {}
+            Next::Wait(at) => {
+                let lost = hanging.iter().map(|(at, _)| *at).min();
+                now = match (at, lost) {
+                    (Some(at), Some(lost)) => at.min(lost),
+                    (at, lost) => at.or(lost).expect("nothing will ever happen"),
+                };
+                if let Some(place) = hanging.iter().position(|(at, _)| *at <= now) {
+                    let (_, id) = hanging.swap_remove(place);
+                    let lost = failure(FailureKind::Unknown, None);
+                    respond(machine, now, id, None, Err(lost));
+                }
+            }
+            Next::Over => break,
+        }
+    }
+    sent
+}
+
+/// A result of ten records.
+fn result(key: u64) -> PulledChunk {
+    PulledChunk {
+        key,
+        records: 10,
+        bytes: 100,
+    }
+}
+
+fn pulled(results: &[PulledChunk]) -> Result<Reply, Failure> {
+    Ok(Reply::Pulled {
+        results: results.to_vec(),
+        foreign: 0,
+    })
+}
+
+/// A batch with room.
+fn roomy(state: BatchState) -> Observation {
+    Observation {
+        state,
+        input_remaining: Some(1_000_000),
+        ..Observation::default()
+    }
+}
+
+#[test]
+fn counts_that_never_rise_are_no_proof_where_the_status_fails() {
+    let settings = Settings {
+        keep_going: true,
+        ..Settings::default()
+    };
+    let mut machine = Machine::new(settings, RunId::from_random(1), false);
+    // The service is at work for minutes, and its counts stay at zero.
+    let stuck = Observation {
+        chunks_submitted: Some(0),
+        chunks_completed: Some(0),
+        ..Observation::default()
+    };
+    drive(&mut machine, 1, secs(600), |_, request| match request {
+        Request::Status => Some((
+            Observation::default(),
+            Err(failure(FailureKind::Busy, None)),
+        )),
+        Request::Pull(_) => Some((stuck, pulled(&[]))),
+        _ => Some((Observation::default(), Ok(Reply::Done))),
+    });
+    assert_eq!(machine.totals().unfinished, []);
+    assert_eq!(machine.totals().resubmissions, 0);
+}
+
+#[test]
+fn a_batch_that_refuses_its_pulls_is_left_when_its_pushes_have_ended() {
+    let settings = Settings {
+        push_chunks: 1,
+        ..Settings::default()
+    };
+    let mut machine = Machine::new(settings, RunId::from_random(1), false);
+    let (mut batches, mut pushes, mut pulls) = (0, 0, 0);
+    let refused = failure(FailureKind::Refused, Some(secs(86_400)));
+    let sent = drive(&mut machine, 2, secs(3_600), |_, request| {
+        let live = roomy(BatchState::Live);
+        match request {
+            Request::Create => {
+                batches += 1;
+                Some((live, Ok(Reply::Done)))
+            }
+            Request::Push(_) => {
+                pushes += 1;
+                // The second push hangs, and is lost.
+                (pushes != 2).then_some((live, Ok(Reply::Done)))
+            }
+            Request::Pull(_) if batches == 1 => {
+                pulls += 1;
+                Some(match (pushes, pulls) {
+                    (1, _) => (live, pulled(&[])),
+                    (_, 1..3) => (roomy(BatchState::TimedOut), pulled(&[])),
+                    _ => (Observation::default(), Err(refused)),
+                })
+            }
+            Request::Pull(_) => Some((live, pulled(&[result(0), result(10)]))),
+            _ => Some((live, Ok(Reply::Done))),
+        }
+    });
+    complete(machine.totals());
+    assert_eq!(
+        (machine.totals().batches, machine.totals().delivered.chunks),
+        (2, 2),
+        "{sent:?}"
+    );
+}
+
+#[test]
+fn a_batch_that_timed_out_is_replaced_whatever_becomes_of_it() {
+    for gone in [None, Some(BatchState::Failed), Some(BatchState::Cancelled)] {
+        let mut machine = Machine::new(Settings::default(), RunId::from_random(1), false);
+        let (mut batches, mut pulls) = (0, 0);
+        drive(&mut machine, 1, secs(3_600), |_, request| match request {
+            Request::Create => {
+                batches += 1;
+                Some((Observation::default(), Ok(Reply::Done)))
+            }
+            Request::Pull(_) if batches == 2 => {
+                Some((roomy(BatchState::Live), pulled(&[result(0)])))
+            }
+            Request::Pull(_) => {
+                pulls += 1;
+                Some(match (pulls, gone) {
+                    (1, _) => (roomy(BatchState::TimedOut), pulled(&[])),
+                    (_, Some(state)) => (roomy(state), pulled(&[])),
+                    (_, None) => (
+                        Observation::default(),
+                        Err(failure(FailureKind::Gone, None)),
+                    ),
+                })
+            }
+            _ => Some((roomy(BatchState::Live), Ok(Reply::Done))),
+        });
+        complete(machine.totals());
+        assert_eq!(machine.totals().batches, 2);
+    }
+}
+
+#[test]
+fn a_batch_that_says_completed_takes_more_pushes() {
+    for kind in [
+        FailureKind::Busy,
+        FailureKind::TooLarge,
+        FailureKind::Refused,
+    ] {
+        let mut machine = Machine::new(Settings::default(), RunId::from_random(1), false);
+        let (mut pushes, mut results) = (0, Vec::new());
+        drive(&mut machine, 1, secs(3_600), |_, request| {
+            let outcome = match request {
+                Request::Push(keys) => {
+                    pushes += 1;
+                    match pushes {
+                        1 => Err(failure(kind, None)),
+                        _ => {
+                            results.extend(keys.iter().copied().map(result));
+                            Ok(Reply::Done)
+                        }
+                    }
+                }
+                Request::Pull(_) => pulled(&std::mem::take(&mut results)),
+                _ => Ok(Reply::Done),
+            };
+            Some((roomy(BatchState::Completed), outcome))
+        });
+        complete(machine.totals());
+        assert_eq!(machine.totals().batches, 1);
+    }
+}
+
+#[test]
+fn results_of_what_the_source_has_begun_are_not_taken() {
+    let (mut machine, run) = resumed(Settings::default());
+    let read = Event::Read {
+        records: 10,
+        bytes: 1000,
+        ahead: 2,
+    };
+    machine.handle(Time::ZERO, read);
+    let result = |key| machine.wants(&result(key));
+    assert_eq!(
+        [0, 10, 11, 12, 20].map(result),
+        [true, false, false, true, true]
+    );
+    assert_eq!(machine.run_id(), run);
+}
+
+/// A machine that resumes where nothing was delivered, and the id of the run before.
+fn resumed(settings: Settings) -> (Machine, RunId) {
+    let before = Machine::new(settings.clone(), RunId::from_random(7), false);
+    let (position, other) = (before.position(), RunId::from_random(8));
+    let machine = Machine::resume(settings, &position, false, 0, other);
+    (machine, before.run_id())
+}
+
+#[test]
+fn a_run_that_needs_its_inputs_computes_what_it_resumes_anew() {
+    let settings = Settings {
+        needs_inputs: true,
+        ..Settings::default()
+    };
+    let (machine, before) = resumed(settings);
+    assert_ne!(machine.run_id(), before, "no id is known to the batch");
+}
+
+#[test]
+fn a_push_that_waits_for_room_is_looked_at_in_time() {
+    // Others fill the buffer for a minute.
+    let mut machine = Machine::new(Settings::default(), RunId::from_random(1), false);
+    let mut results = Vec::new();
+    let sent = drive(&mut machine, 1, secs(3_600), |now, request| {
+        let observation = Observation {
+            input_remaining: Some(if now < secs(1) { 0 } else { 1_000_000 }),
+            ..Observation::default()
+        };
+        let outcome = match request {
+            Request::Push(_) if now < secs(1) => Err(failure(FailureKind::Busy, None)),
+            Request::Push(keys) => {
+                results.extend(keys.iter().copied().map(result));
+                Ok(Reply::Done)
+            }
+            Request::Pull(_) => pulled(&std::mem::take(&mut results)),
+            _ => Ok(Reply::Done),
+        };
+        // The first status says nothing, so that the first push is tried.
+        let observation = match (now, request) {
+            (Time::ZERO, Request::Status) => Observation::default(),
+            _ => observation,
+        };
+        Some((observation, outcome))
+    });
+    complete(machine.totals());
+    let (end, _) = sent.last().expect("requests");
+    assert!(*end < secs(10), "{sent:?}");
+}
+
+#[test]
+fn a_status_that_asks_for_time_holds_up_nothing_else() {
+    let mut machine = Machine::new(Settings::default(), RunId::from_random(1), false);
+    let mut results = Vec::new();
+    let sent = drive(&mut machine, 20, secs(3_600), |_, request| {
+        let outcome = match request {
+            Request::Status => Err(failure(FailureKind::Busy, Some(secs(250)))),
+            Request::Push(keys) => {
+                results.extend(keys.iter().copied().map(result));
+                Ok(Reply::Done)
+            }
+            Request::Pull(_) => pulled(&std::mem::take(&mut results)),
+            _ => Ok(Reply::Done),
+        };
+        Some((roomy(BatchState::Live), outcome))
+    });
+    complete(machine.totals());
+    let (end, _) = sent.last().expect("requests");
+    assert!(*end < secs(20), "{end:?}");
 }

@@ -181,6 +181,7 @@ fn counters_may_be_missing_or_untrue() {
                 world.traits.lies = lies;
                 world.traits.tells = std::array::from_fn(|_| r.percent(50));
                 world.lose_results = r.within(0, 1);
+                world.dead = r.pick(&[None, Some(RequestKind::Status)]);
             });
             // Nothing is called lost that the service computes; with a stall limit that is longer
             // than the work, everything is delivered or ends at that limit.

@@ -359,6 +359,7 @@ impl State {
                     Event::Read {
                         records: 1,
                         bytes: CHUNK,
+                        ahead: 0,
                     }
                 } else {
                     Event::SourceEnded
@@ -641,7 +642,8 @@ impl Model for World {
                 let saved = state.saved.take().unwrap_or_else(|| state.save());
                 let open = saved.has_batch && saved.batches == state.batches.len();
                 state.delivered = saved.delivered;
-                state.machine = Machine::resume(self.settings(), &saved.position, open, 0);
+                let other = RunId::from_random(2);
+                state.machine = Machine::resume(self.settings(), &saved.position, open, 0, other);
                 state.machine.shift(&Shift {
                     now: Duration::ZERO,
                     next: state.machine.requests.next(),

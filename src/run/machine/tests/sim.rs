@@ -96,6 +96,8 @@ pub(super) struct Sim {
     life: u32,
 
     read: u64,
+    /// Records that the source holds beyond those.
+    ahead: u64,
     reading: Option<Cut>,
     stopping: bool,
     /// Bytes that the driver holds: encodings and results.
@@ -142,6 +144,7 @@ impl Sim {
             serial: 0,
             life: 0,
             read: 0,
+            ahead: 0,
             reading: None,
             stopping: false,
             payloads: BTreeMap::new(),
@@ -272,6 +275,12 @@ impl Sim {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Read { skip, cut } => {
+                // What the source has begun is part of the next chunk.
+                assert!(self.ahead == 0 || skip == 0, "{skip} skipped");
+                match cut {
+                    Cut::Free => {}
+                    Cut::AtMost(most) | Cut::Exactly(most) => assert!(self.ahead <= most),
+                }
                 self.read += skip;
                 self.reading = Some(cut);
                 let mut wait = self.random.time(self.world.read_time);
@@ -283,6 +292,7 @@ impl Sim {
             Action::StopReading => {
                 self.stopping = true;
                 if self.reading.is_none() {
+                    self.give(self.ahead, 0);
                     self.machine.handle(self.now, Event::SourceEnded);
                 }
             }
@@ -421,10 +431,30 @@ impl Sim {
                 .within(self.world.chunk_records.0, self.world.chunk_records.1)
                 .min(most),
         };
-        let records = wanted.min(self.world.records.saturating_sub(self.read));
+        let left = self.world.records.saturating_sub(self.read);
+        let records = wanted.max(self.ahead).min(left);
         self.reading = None;
         if records == 0 {
             self.machine.handle(self.now, Event::SourceEnded);
+            return;
+        }
+        let most = match cut {
+            Cut::Free => left,
+            Cut::AtMost(most) | Cut::Exactly(most) => left.min(most),
+        };
+        let ahead = match self.stopping {
+            true => 0,
+            false => self.random.within(0, 1).min(most - records),
+        };
+        self.give(records, ahead);
+        if self.stopping {
+            self.machine.handle(self.now, Event::SourceEnded);
+        }
+    }
+
+    fn give(&mut self, records: u64, ahead: u64) {
+        self.ahead = ahead;
+        if records == 0 {
             return;
         }
         let bytes = (0..records)
@@ -437,11 +467,12 @@ impl Sim {
         self.hold(self.read, (bytes, 0));
         self.chunk_sizes.insert(self.read, records);
         self.read += records;
-        self.machine
-            .handle(self.now, Event::Read { records, bytes });
-        if self.stopping {
-            self.machine.handle(self.now, Event::SourceEnded);
-        }
+        let read = Event::Read {
+            records,
+            bytes,
+            ahead,
+        };
+        self.machine.handle(self.now, read);
     }
 
     fn compute(&mut self, batch: usize) {
@@ -686,9 +717,12 @@ impl Sim {
         let batch = saved.has_batch && saved.batches == self.service.batches.len();
         let open = batch && !self.random.percent(self.world.forgets_batch);
         self.resubmissions += self.machine.totals().resubmissions;
-        self.machine = Machine::resume(self.world.settings.clone(), &position, open, 0);
+        let other = RunId::from_random(u128::from(self.random.next()));
+        let settings = self.world.settings.clone();
+        self.machine = Machine::resume(settings, &position, open, 0, other);
         self.life += 1;
-        (self.read, self.reading, self.stopping) = (0, None, false);
+        (self.read, self.ahead) = (0, 0);
+        (self.reading, self.stopping) = (None, false);
         self.payloads.clear();
         self.held = 0;
         self.outbox.clear();
