@@ -23,6 +23,15 @@ pub(crate) struct RowEncoder {
     options: EncoderOptions,
     /// Set when a moment was written that the calendar does not have.
     out_of_range: Arc<AtomicBool>,
+    /// Bytes that a row takes, by the latest rows.
+    row_bytes: usize,
+}
+
+/// A column of a batch.
+struct ColumnEncoder<'a> {
+    values: NullableEncoder<'a>,
+    has_nulls: bool,
+    has_moments: bool,
 }
 
 /// A row, or why it cannot be sent.
@@ -56,6 +65,7 @@ impl RowEncoder {
                 out_of_range: Arc::clone(&out_of_range),
             }));
         Ok(Self {
+            row_bytes: columns.len() * 12,
             columns,
             options,
             out_of_range,
@@ -69,11 +79,10 @@ impl RowEncoder {
     }
 
     /// Encodes the rows of a batch, the first of which is the record of this number.
-    pub(crate) fn encode(&self, batch: &RecordBatch, first: u64) -> Result<Vec<Row>> {
+    pub(crate) fn encode(&mut self, batch: &RecordBatch, first: u64) -> Result<Vec<Row>> {
         let mut encoders = Vec::with_capacity(self.columns.len());
-        // The columns with numbers that JSON does not have, and those with moments.
+        // The columns with numbers that JSON does not have.
         let mut suspects = Vec::new();
-        let mut temporal = Vec::new();
         for (place, field) in &self.columns {
             let column = batch.columns().get(*place).ok_or_else(|| {
                 Error::Schema(format!("a record batch lacks column `{}`", field.name()))
@@ -89,10 +98,14 @@ impl RowEncoder {
             if has_non_finite(column) {
                 suspects.push((column, field));
             }
-            encoders.push(make_encoder(field, column, &self.options)?);
-            temporal.push(has(field.data_type(), DataType::is_temporal));
+            let values = make_encoder(field, column, &self.options)?;
+            encoders.push(ColumnEncoder {
+                has_nulls: values.has_nulls(),
+                has_moments: has(field.data_type(), DataType::is_temporal),
+                values,
+            });
         }
-        let mut json = Vec::with_capacity(batch.num_rows() * self.columns.len() * 8);
+        let mut json = Vec::with_capacity(batch.num_rows() * self.row_bytes);
         let mut ends: Vec<std::result::Result<usize, String>> =
             Vec::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
@@ -105,14 +118,14 @@ impl RowEncoder {
                         field.name()
                     )
                 });
-            for (place, (encoder, temporal)) in encoders.iter_mut().zip(&temporal).enumerate() {
+            for (place, column) in encoders.iter_mut().enumerate() {
                 json.push(if place == 0 { b'[' } else { b',' });
-                if encoder.is_null(row) {
+                if column.has_nulls && column.values.is_null(row) {
                     json.extend_from_slice(b"null");
                     continue;
                 }
-                encoder.encode(row, &mut json);
-                if *temporal && self.out_of_range.swap(false, Ordering::Relaxed) {
+                column.values.encode(row, &mut json);
+                if column.has_moments && self.out_of_range.swap(false, Ordering::Relaxed) {
                     wrong = Some(format!(
                         "column `{}`: the date or time is out of range",
                         self.columns[place].1.name()
@@ -128,6 +141,8 @@ impl RowEncoder {
                 }
             });
         }
+        // With some room for rows that are longer.
+        self.row_bytes = (json.len() + json.len() / 8).div_ceil(batch.num_rows().max(1));
         let json = Bytes::from(json);
         let mut start = 0;
         let rows = (first..).zip(ends).map(|(record, end)| match end {

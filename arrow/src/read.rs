@@ -8,15 +8,16 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use arrow_array::builder::{
-    ArrayBuilder, BooleanBuilder, GenericStringBuilder, PrimitiveBuilder, StringViewBuilder,
+    BooleanBuilder, GenericStringBuilder, PrimitiveBuilder, StringViewBuilder,
 };
 use arrow_array::types::{
     Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
     UInt64Type,
 };
-use arrow_array::{ArrayRef, ArrowPrimitiveType, OffsetSizeTrait};
+use arrow_array::{ArrayRef, ArrowPrimitiveType};
 use arrow_schema::{DataType, Fields};
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -36,15 +37,15 @@ pub(crate) fn read(fields: &Fields, json: &str, records: usize) -> Option<ReadCo
     // Arrow's columns of texts have offsets of 32 bits.
     i32::try_from(json.len()).ok()?;
     let columns = fields.iter().map(|field| {
-        let column = column(field.data_type(), records)?;
-        Some((field.name().as_str(), column))
+        Some(Column {
+            name: field.name(),
+            cells: Cells::new(field.data_type(), records)?,
+            filled: 0,
+        })
     });
-    let (names, columns) = columns.collect::<Option<(Vec<_>, Vec<_>)>>()?;
     let mut reader = Reader {
-        filled: vec![0; names.len()],
+        columns: columns.collect::<Option<_>>()?,
         cells: 0,
-        names,
-        columns,
         rows: Vec::with_capacity(records),
     };
     let is_table = json.trim_start().strip_prefix('[')?;
@@ -56,165 +57,170 @@ pub(crate) fn read(fields: &Fields, json: &str, records: usize) -> Option<ReadCo
     };
     list.deserialize(&mut json).ok()?;
     json.end().ok()?;
-    let columns = reader.columns.iter_mut().map(|column| column.finish());
+    let columns = reader
+        .columns
+        .iter_mut()
+        .map(|column| column.cells.finish());
     (reader.rows.len() == records).then(|| ReadColumns {
         columns: columns.collect(),
         rows: reader.rows,
     })
 }
 
-/// What a cell may be, besides null.
-enum Cell<'a> {
-    Boolean(bool),
-    Signed(i64),
-    Unsigned(u64),
-    Float(f64),
-    Text(&'a str),
+/// The cells of a column so far.
+enum Cells {
+    Boolean(BooleanBuilder),
+    Float64(PrimitiveBuilder<Float64Type>),
+    Int8(PrimitiveBuilder<Int8Type>),
+    Int16(PrimitiveBuilder<Int16Type>),
+    Int32(PrimitiveBuilder<Int32Type>),
+    Int64(PrimitiveBuilder<Int64Type>),
+    UInt8(PrimitiveBuilder<UInt8Type>),
+    UInt16(PrimitiveBuilder<UInt16Type>),
+    UInt32(PrimitiveBuilder<UInt32Type>),
+    UInt64(PrimitiveBuilder<UInt64Type>),
+    Utf8(GenericStringBuilder<i32>),
+    LargeUtf8(GenericStringBuilder<i64>),
+    Utf8View(StringViewBuilder),
 }
 
-/// A column in the making.
-trait ColumnBuilder: ArrayBuilder {
-    fn push_null(&mut self);
-
-    /// Says `false` if the cell is not of the column's type.
-    fn push(&mut self, cell: Cell<'_>) -> bool;
-}
-
-fn column(data_type: &DataType, rows: usize) -> Option<Box<dyn ColumnBuilder>> {
-    fn primitive<T: ArrowPrimitiveType<Native: FromCell>>(rows: usize) -> Box<dyn ColumnBuilder> {
-        Box::new(PrimitiveBuilder::<T>::with_capacity(rows))
-    }
-    Some(match data_type {
-        DataType::Float64 => primitive::<Float64Type>(rows),
-        DataType::Int8 => primitive::<Int8Type>(rows),
-        DataType::Int16 => primitive::<Int16Type>(rows),
-        DataType::Int32 => primitive::<Int32Type>(rows),
-        DataType::Int64 => primitive::<Int64Type>(rows),
-        DataType::UInt8 => primitive::<UInt8Type>(rows),
-        DataType::UInt16 => primitive::<UInt16Type>(rows),
-        DataType::UInt32 => primitive::<UInt32Type>(rows),
-        DataType::UInt64 => primitive::<UInt64Type>(rows),
-        DataType::Boolean => Box::new(BooleanBuilder::with_capacity(rows)),
-        DataType::Utf8 => Box::new(GenericStringBuilder::<i32>::with_capacity(rows, 8 * rows)),
-        DataType::LargeUtf8 => Box::new(GenericStringBuilder::<i64>::with_capacity(rows, 8 * rows)),
-        DataType::Utf8View => Box::new(StringViewBuilder::with_capacity(rows)),
-        _ => return None,
-    })
-}
-
-/// Converts a cell to a number; `None` if it is another value.
-trait FromCell: Sized {
-    fn from_cell(cell: &Cell<'_>) -> Option<Self>;
-}
-
-impl FromCell for f64 {
-    #[allow(clippy::cast_precision_loss, reason = "as any JSON number is rounded")]
-    fn from_cell(cell: &Cell<'_>) -> Option<Self> {
-        match *cell {
-            Cell::Float(value) => Some(value),
-            Cell::Signed(value) => Some(value as f64),
-            Cell::Unsigned(value) => Some(value as f64),
-            Cell::Boolean(_) | Cell::Text(_) => None,
-        }
-    }
-}
-
-macro_rules! integers_from_cells {
-    ($($integer:ty)*) => { $(
-        impl FromCell for $integer {
-            fn from_cell(cell: &Cell<'_>) -> Option<Self> {
-                match *cell {
-                    Cell::Signed(value) => value.try_into().ok(),
-                    Cell::Unsigned(value) => value.try_into().ok(),
-                    Cell::Float(_) | Cell::Boolean(_) | Cell::Text(_) => None,
-                }
-            }
-        }
-    )* };
-}
-
-integers_from_cells!(i8 i16 i32 i64 u8 u16 u32 u64);
-
-impl<T: ArrowPrimitiveType<Native: FromCell>> ColumnBuilder for PrimitiveBuilder<T> {
-    fn push_null(&mut self) {
-        self.append_null();
-    }
-
-    fn push(&mut self, cell: Cell<'_>) -> bool {
-        match T::Native::from_cell(&cell) {
-            Some(value) => self.append_value(value),
-            None if is_empty(&cell) => self.append_null(),
-            None => return false,
-        }
-        true
-    }
-}
-
-impl ColumnBuilder for BooleanBuilder {
-    fn push_null(&mut self) {
-        self.append_null();
-    }
-
-    fn push(&mut self, cell: Cell<'_>) -> bool {
-        match cell {
-            Cell::Boolean(value) => self.append_value(value),
-            cell if is_empty(&cell) => self.append_null(),
-            _ => return false,
-        }
-        true
-    }
-}
-
-/// An empty text is an empty cell where no texts are wanted.
-fn is_empty(cell: &Cell<'_>) -> bool {
-    matches!(cell, Cell::Text(""))
-}
-
-macro_rules! texts {
-    ($builder:ty $(, $offset:ident)?) => {
-        impl$(<$offset: OffsetSizeTrait>)? ColumnBuilder for $builder {
-            fn push_null(&mut self) {
-                self.append_null();
-            }
-
-            fn push(&mut self, cell: Cell<'_>) -> bool {
-                let Cell::Text(text) = cell else {
-                    return false;
-                };
-                self.append_value(text);
-                true
-            }
+/// The same for the builder of each type.
+macro_rules! each {
+    ($cells:expr, $builder:ident => $what:expr) => {
+        match $cells {
+            Cells::Boolean($builder) => $what,
+            Cells::Float64($builder) => $what,
+            Cells::Int8($builder) => $what,
+            Cells::Int16($builder) => $what,
+            Cells::Int32($builder) => $what,
+            Cells::Int64($builder) => $what,
+            Cells::UInt8($builder) => $what,
+            Cells::UInt16($builder) => $what,
+            Cells::UInt32($builder) => $what,
+            Cells::UInt64($builder) => $what,
+            Cells::Utf8($builder) => $what,
+            Cells::LargeUtf8($builder) => $what,
+            Cells::Utf8View($builder) => $what,
         }
     };
 }
 
-texts!(GenericStringBuilder<O>, O);
-texts!(StringViewBuilder);
+/// Each says `false` if the cell is not of the column's type.
+impl Cells {
+    fn new(data_type: &DataType, rows: usize) -> Option<Self> {
+        Some(match data_type {
+            DataType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(rows)),
+            DataType::Float64 => Self::Float64(PrimitiveBuilder::with_capacity(rows)),
+            DataType::Int8 => Self::Int8(PrimitiveBuilder::with_capacity(rows)),
+            DataType::Int16 => Self::Int16(PrimitiveBuilder::with_capacity(rows)),
+            DataType::Int32 => Self::Int32(PrimitiveBuilder::with_capacity(rows)),
+            DataType::Int64 => Self::Int64(PrimitiveBuilder::with_capacity(rows)),
+            DataType::UInt8 => Self::UInt8(PrimitiveBuilder::with_capacity(rows)),
+            DataType::UInt16 => Self::UInt16(PrimitiveBuilder::with_capacity(rows)),
+            DataType::UInt32 => Self::UInt32(PrimitiveBuilder::with_capacity(rows)),
+            DataType::UInt64 => Self::UInt64(PrimitiveBuilder::with_capacity(rows)),
+            DataType::Utf8 => Self::Utf8(GenericStringBuilder::with_capacity(rows, 8 * rows)),
+            DataType::LargeUtf8 => {
+                Self::LargeUtf8(GenericStringBuilder::with_capacity(rows, 8 * rows))
+            }
+            DataType::Utf8View => Self::Utf8View(StringViewBuilder::with_capacity(rows)),
+            _ => return None,
+        })
+    }
+
+    fn push_null(&mut self) -> bool {
+        each!(self, builder => builder.append_null());
+        true
+    }
+
+    fn push_boolean(&mut self, value: bool) -> bool {
+        let Self::Boolean(builder) = self else {
+            return false;
+        };
+        builder.append_value(value);
+        true
+    }
+
+    fn push_float(&mut self, value: f64) -> bool {
+        let Self::Float64(builder) = self else {
+            return false;
+        };
+        builder.append_value(value);
+        true
+    }
+
+    /// `as_float`: the same number, rounded as any JSON number is.
+    fn push_integer<I>(&mut self, value: I, as_float: f64) -> bool
+    where
+        I: TryInto<i8> + TryInto<i16> + TryInto<i32> + TryInto<i64>,
+        I: TryInto<u8> + TryInto<u16> + TryInto<u32> + TryInto<u64>,
+    {
+        fn push<T: ArrowPrimitiveType>(
+            builder: &mut PrimitiveBuilder<T>,
+            value: impl TryInto<T::Native>,
+        ) -> bool {
+            let value = value.try_into().ok();
+            value.map(|value| builder.append_value(value)).is_some()
+        }
+        match self {
+            Self::Float64(builder) => push(builder, as_float),
+            Self::Int8(builder) => push(builder, value),
+            Self::Int16(builder) => push(builder, value),
+            Self::Int32(builder) => push(builder, value),
+            Self::Int64(builder) => push(builder, value),
+            Self::UInt8(builder) => push(builder, value),
+            Self::UInt16(builder) => push(builder, value),
+            Self::UInt32(builder) => push(builder, value),
+            Self::UInt64(builder) => push(builder, value),
+            Self::Boolean(_) | Self::Utf8(_) | Self::LargeUtf8(_) | Self::Utf8View(_) => false,
+        }
+    }
+
+    /// An empty text is an empty cell where no texts are wanted.
+    fn push_text(&mut self, text: &str) -> bool {
+        match self {
+            Self::Utf8(builder) => builder.append_value(text),
+            Self::LargeUtf8(builder) => builder.append_value(text),
+            Self::Utf8View(builder) => builder.append_value(text),
+            _ if text.is_empty() => return self.push_null(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        each!(self, builder => Arc::new(builder.finish()))
+    }
+}
+
+/// A column in the making.
+struct Column<'a> {
+    name: &'a str,
+    cells: Cells,
+    /// How many there are.
+    filled: usize,
+}
 
 /// The columns so far, and their rows.
 struct Reader<'a> {
-    names: Vec<&'a str>,
-    columns: Vec<Box<dyn ColumnBuilder>>,
+    columns: Vec<Column<'a>>,
     rows: Vec<Option<IgnoredAny>>,
-    /// How many cells each column has.
-    filled: Vec<usize>,
     /// The cells of the row so far.
     cells: usize,
 }
 
 impl Reader<'_> {
     fn place_of(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|known| *known == name)
+        self.columns.iter().position(|column| column.name == name)
     }
 
     /// The column at a place, unless it has a cell in this row already.
     fn next_cell<E: serde::de::Error>(&mut self, place: usize) -> Result<CellSeed<'_>, E> {
-        let filled = self.filled.get_mut(place);
-        match (filled, self.columns.get_mut(place)) {
-            (Some(filled), Some(column)) if *filled == self.rows.len() => {
-                *filled += 1;
+        match self.columns.get_mut(place) {
+            Some(column) if column.filled == self.rows.len() => {
+                column.filled += 1;
                 self.cells += 1;
-                Ok(CellSeed(column.as_mut()))
+                Ok(CellSeed(&mut column.cells))
             }
             _ => Err(E::custom("a column twice")),
         }
@@ -223,10 +229,10 @@ impl Reader<'_> {
     /// Ends a row: cells that did not come are null.
     fn end_row(&mut self, row: Option<IgnoredAny>) {
         if self.cells < self.columns.len() {
-            for (filled, column) in self.filled.iter_mut().zip(&mut self.columns) {
-                if *filled == self.rows.len() {
-                    *filled += 1;
-                    column.push_null();
+            for column in &mut self.columns {
+                if column.filled == self.rows.len() {
+                    column.filled += 1;
+                    column.cells.push_null();
                 }
             }
         }
@@ -364,22 +370,20 @@ impl Visitor<'_> for Name<'_, '_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(match self.reader.names.get(self.expected) {
-            Some(expected) if *expected == name => Some(self.expected),
+        Ok(match self.reader.columns.get(self.expected) {
+            Some(expected) if expected.name == name => Some(self.expected),
             _ => self.reader.place_of(name),
         })
     }
 }
 
 /// A cell, to its column.
-struct CellSeed<'a>(&'a mut dyn ColumnBuilder);
+struct CellSeed<'a>(&'a mut Cells);
 
-impl CellSeed<'_> {
-    fn push<E: serde::de::Error>(self, cell: Cell<'_>) -> Result<(), E> {
-        match self.0.push(cell) {
-            true => Ok(()),
-            false => Err(E::custom("a cell of another type")),
-        }
+fn pushed<E: serde::de::Error>(pushed: bool) -> Result<(), E> {
+    match pushed {
+        true => Ok(()),
+        false => Err(E::custom("a cell of another type")),
     }
 }
 
@@ -399,35 +403,34 @@ impl Visitor<'_> for CellSeed<'_> {
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.0.push_null();
-        Ok(())
+        pushed(self.0.push_null())
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
-        self.push(Cell::Boolean(value))
+        pushed(self.0.push_boolean(value))
     }
 
+    #[allow(clippy::cast_precision_loss, reason = "as any JSON number is rounded")]
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
-        self.push(Cell::Signed(value))
+        pushed(self.0.push_integer(value, value as f64))
     }
 
+    #[allow(clippy::cast_precision_loss, reason = "as any JSON number is rounded")]
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        self.push(Cell::Unsigned(value))
+        pushed(self.0.push_integer(value, value as f64))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
-        self.push(Cell::Float(value))
+        pushed(self.0.push_float(value))
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
-        self.push(Cell::Text(value))
+        pushed(self.0.push_text(value))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_schema::{Field, Schema};
     use cspark_batches::Outputs;
 
