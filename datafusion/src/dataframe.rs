@@ -18,6 +18,9 @@ use crate::table::SparkTable;
 pub trait DataFrameExt {
     /// Adds the outputs of a service to each row, and a column `error`; see [`SparkTable`].
     ///
+    /// The columns belong to a table `spark_service`. To join two such data frames, give each an
+    /// [`alias`](DataFrame::alias).
+    ///
     /// ```no_run
     /// use cspark_batches_datafusion::DataFrameExt as _;
     /// use datafusion::dataframe::{DataFrame, DataFrameWriteOptions};
@@ -50,6 +53,10 @@ impl DataFrameExt for DataFrame {
 
     fn with_spark_service(self, service: &SparkService) -> Result<DataFrame> {
         let (state, plan) = self.into_parts();
+        // As for a view: only then are the types those that the plan will have.
+        let plan = state
+            .analyzer()
+            .execute_and_check(plan, state.config_options(), |_, _| {})?;
         let table = Arc::new(SparkTable::try_new(plan, service.clone())?);
         let plan = LogicalPlanBuilder::scan("spark_service", provider_as_source(table), None)?;
         Ok(DataFrame::new(with_shared_limits(state), plan.build()?))

@@ -219,9 +219,10 @@ impl ExecutionPlan for SparkExec {
         Ok(Arc::new(self.again(input, self.group.clone(), most)))
     }
 
-    /// Each row of the input is one of the output, so a limit goes on to the input.
+    /// Each row of the input is one of the output, so a limit goes on to the input, unless its
+    /// partitions are merged: each would have the limit for itself.
     fn supports_limit_pushdown(&self) -> bool {
-        true
+        self.partitions() == self.input.output_partitioning().partition_count()
     }
 
     fn cardinality_effect(&self) -> CardinalityEffect {

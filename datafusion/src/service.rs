@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cspark_batches::service::Columns;
-use cspark_batches::{Client, ServiceUri};
+use cspark_batches::{Client, ErrorKind, ServiceUri};
 use cspark_batches_arrow::{Inner, output_schema};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::plan_err;
@@ -171,8 +171,8 @@ impl SparkService {
     ///
     /// # Errors
     ///
-    /// If no [correlation id](Self::correlation_id) is set, or a request fails after retries. Batches
-    /// that were found before are cancelled nevertheless.
+    /// If no [correlation id](Self::correlation_id) is set, or a request fails after retries: the
+    /// first such error, after all batches were tried.
     pub async fn cancel_open_batches(&self) -> Result<Vec<String>> {
         let Some(wanted) = self.correlation_id.as_deref() else {
             return plan_err!(
@@ -183,19 +183,33 @@ impl SparkService {
         let batches = self.client()?.batches();
         let listed = batches.describe().await.map_err(external)?;
         let listed = listed.in_progress_batches.into_iter().flatten();
-        let mut cancelled = Vec::new();
+        let (mut cancelled, mut first_error) = (Vec::new(), None);
         for id in listed.filter_map(|batch| batch.id) {
             let pipeline = batches.of(&id);
-            // The list lacks the correlation ids.
-            let info = pipeline.info().await.map_err(external)?;
-            let found = info.details().and_then(|it| it.correlation_id.as_deref());
-            let has_ended = info.status().is_some_and(|status| status.is_terminal());
-            if found == Some(wanted) && !has_ended {
-                pipeline.cancel().await.map_err(external)?;
-                cancelled.push(id);
+            let cancel = async || -> cspark_batches::Result<bool> {
+                // The list lacks the correlation ids.
+                let info = pipeline.info().await?;
+                let found = info.details().and_then(|it| it.correlation_id.as_deref());
+                let has_ended = info.status().is_some_and(|status| status.is_terminal());
+                let is_wanted = found == Some(wanted) && !has_ended;
+                if is_wanted {
+                    pipeline.cancel().await?;
+                }
+                Ok(is_wanted)
+            };
+            match cancel().await {
+                Ok(true) => cancelled.push(id),
+                Ok(false) => {}
+                // It has ended in the meantime.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BatchEnded) => {}
+                Err(error) => drop(first_error.get_or_insert(error)),
             }
         }
-        Ok(cancelled)
+        match first_error {
+            Some(error) => Err(external(error)),
+            None => Ok(cancelled),
+        }
     }
 
     /// The locator of the service.

@@ -11,7 +11,9 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{
     Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType,
 };
+use datafusion::physical_expr::{PhysicalExpr, expressions};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::projection::ProjectionExec;
 
 use crate::exec::SparkExec;
 use crate::service::SparkService;
@@ -78,13 +80,14 @@ impl SparkTable {
         fields.extend(outputs.map(|field| field.as_ref().clone().with_nullable(true)));
         fields.push(Field::new(ERROR, DataType::Utf8, true));
         for (place, field) in fields.iter().enumerate() {
-            if fields[..place]
-                .iter()
-                .any(|before| before.name() == field.name())
-            {
+            let before = &fields[..place];
+            if let Some(first) = before.iter().position(|it| it.name() == field.name()) {
+                let mend = match first < inputs.len() && !sent.contains(&first) {
+                    true => "rename or drop the one of the input",
+                    false => "set the `outputs` of the service without it",
+                };
                 return plan_err!(
-                    "the result of the service `{}` would have column `{}` twice; rename or drop \
-                     the one of the input",
+                    "the result of the service `{}` would have column `{}` twice; {mend}",
                     service.locator(),
                     field.name()
                 );
@@ -121,6 +124,39 @@ impl SparkTable {
     /// The column of the plan.
     fn column(&self, place: usize) -> Column {
         Column::from(self.plan.schema().qualified_field(place))
+    }
+
+    /// The rows with the types that the table declares. An optimizer may choose another encoding of
+    /// texts; any other type would be noticed when results are paid for.
+    fn declared(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        use DataType::{LargeUtf8, Utf8, Utf8View};
+        let schema = plan.schema();
+        let mut columns = Vec::with_capacity(schema.fields().len());
+        let mut differs = false;
+        for (place, field) in schema.fields().iter().enumerate() {
+            let (name, is) = (field.name(), field.data_type());
+            let declared = self.schema.field_with_name(name)?.data_type();
+            let column: Arc<dyn PhysicalExpr> = Arc::new(expressions::Column::new(name, place));
+            let column = match (is, declared) {
+                _ if is == declared => column,
+                (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View) => {
+                    differs = true;
+                    expressions::cast(column, &schema, declared.clone())?
+                }
+                _ => {
+                    return plan_err!(
+                        "column `{name}` for the service `{}` is {is} in the plan, and {declared} \
+                         by its schema; cast it before",
+                        self.service.locator()
+                    );
+                }
+            };
+            columns.push((column, name.clone()));
+        }
+        Ok(match differs {
+            true => Arc::new(ProjectionExec::try_new(columns, plan)?),
+            false => plan,
+        })
     }
 
     fn is_about_inputs(&self, filter: &Expr) -> bool {
@@ -196,7 +232,7 @@ impl TableProvider for SparkTable {
         if limit.is_some() {
             plan = plan.limit(0, limit)?;
         }
-        let plan = state.create_physical_plan(&plan.build()?).await?;
+        let plan = self.declared(state.create_physical_plan(&plan.build()?).await?)?;
         if !uses_service {
             return Ok(plan);
         }

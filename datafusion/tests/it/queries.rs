@@ -1,14 +1,19 @@
 //! What queries return.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cspark_batches_datafusion::{DataFrameExt as _, SparkService, register_spark_services};
-use cspark_emulator::{Emulator, Fault, Operation, RecordedRequest};
+use cspark_emulator::{Emulator, Fault, Operation, RecordedRequest, Response};
 use datafusion::arrow::array::AsArray as _;
-use datafusion::arrow::datatypes::{Float64Type, Int64Type};
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::dataframe::DataFrameWriteOptions;
-use datafusion::prelude::{ParquetReadOptions, SessionContext, col, lit};
+use datafusion::physical_optimizer::PhysicalOptimizerRule as _;
+use datafusion::physical_optimizer::limit_pushdown::LimitPushdown;
+use datafusion::physical_plan::limit::GlobalLimitExec;
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, col, lit};
 
 use crate::support::*;
 
@@ -209,6 +214,100 @@ async fn only_what_a_query_uses_is_computed() {
         plan.contains("SparkExec: service=my-folder/box, inputs=[side], outputs=[area]"),
         "{plan}"
     );
+    all_end(&emulator).await;
+}
+
+#[tokio::test]
+async fn a_limit_does_not_pass_where_partitions_are_merged() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    let context = session(700, 7);
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let frame = context.table("boxes").await.unwrap();
+    let frame = frame.with_spark_service(&service.max_batches(1)).unwrap();
+    let (state, plan) = frame.into_parts();
+    let plan = state.create_physical_plan(&plan).await.unwrap();
+    let limited: Arc<dyn ExecutionPlan> = Arc::new(GlobalLimitExec::new(plan, 3, Some(5)));
+    let config = state.config_options();
+    let plan = LimitPushdown::new().optimize(limited, config).unwrap();
+    let rows = collect(plan, context.task_ctx()).await.unwrap();
+    assert_eq!(count(&rows), 5);
+    all_end(&emulator).await;
+}
+
+#[tokio::test]
+async fn types_are_those_after_the_analysis() {
+    let (_emulator, spark) = start(Emulator::builder()).await;
+    let context = session(4, 1);
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let whole = context.sql("SELECT 2 AS side").await.unwrap();
+    let union = whole.union(context.sql("SELECT 0.5 AS side").await.unwrap());
+    let rows = union.unwrap().with_spark_service(&service).unwrap();
+    let rows = rows.sort_by(vec![col("side")]).unwrap();
+    assert_eq!(
+        shown(&rows.collect().await.unwrap()),
+        ["|0.5|0.25|0.125||", "|2.0|4.0|8.0||"]
+    );
+}
+
+#[tokio::test]
+async fn another_encoding_of_texts_is_no_obstacle() {
+    let (_emulator, spark) = start(Emulator::builder()).await;
+    let folder = std::env::temp_dir().join(format!("cspark-views-{}", std::process::id()));
+    let folder = folder.to_str().unwrap();
+    let context = session(2, 1);
+    let boxes = context.table("boxes").await.unwrap();
+    boxes
+        .write_parquet(folder, DataFrameWriteOptions::new(), None)
+        .await
+        .unwrap();
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    for expand in [false, true] {
+        let mut config = SessionConfig::new();
+        config.options_mut().optimizer.expand_views_at_output = expand;
+        let context = SessionContext::new_with_config(config);
+        let boxes = context.read_parquet(folder, ParquetReadOptions::default());
+        let rows = boxes.await.unwrap().with_spark_service(&service).unwrap();
+        let rows = rows.select_columns(&["name", "area"]).unwrap();
+        assert_eq!(count(&rows.collect().await.unwrap()), 2);
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn an_output_may_not_have_the_name_of_an_input_that_is_sent() {
+    let (_emulator, spark) = start(Emulator::builder()).await;
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let outputs = Schema::new(vec![Field::new("side", DataType::Float64, true)]);
+    let service = service.outputs(Arc::new(outputs));
+    let boxes = session(4, 1).table("boxes").await.unwrap();
+    let error = boxes.with_spark_service(&service).unwrap_err().to_string();
+    assert!(
+        error.contains("column `side` twice; set the `outputs` of the service without it"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn batches_are_cancelled_though_another_one_fails() {
+    let (emulator, spark) = start(Emulator::builder()).await;
+    let service = SparkService::fetch(&spark, SERVICE).await.unwrap();
+    let service = service.correlation_id("of a test");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let batch = spark.batches().create(SERVICE).correlation_id("of a test");
+        ids.push(batch.await.unwrap().id().to_owned());
+    }
+    emulator.inject(Operation::Info, Fault::RespondBefore(Response::status(403)));
+    let error = service.cancel_open_batches().await.unwrap_err().to_string();
+    assert!(error.contains("403"), "{error}");
+    let open = service.cancel_open_batches().await.unwrap();
+    assert_eq!(
+        open.len(),
+        1,
+        "the other two are cancelled already: {open:?}"
+    );
+    emulator.inject(Operation::Info, Fault::RespondBefore(Response::status(404)));
+    assert!(service.cancel_open_batches().await.unwrap().is_empty());
     all_end(&emulator).await;
 }
 

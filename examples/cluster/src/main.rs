@@ -78,8 +78,9 @@ async fn policies_to_premiums() -> Result<(), Box<dyn Error>> {
         .write_parquet(&premiums, DataFrameWriteOptions::new(), None)
         .await;
     // Executors that were killed would have left their batches open.
-    service.cancel_open_batches().await?;
+    let cancelled = service.cancel_open_batches().await;
     written?;
+    cancelled?;
     println!(
         "done in {:.1?}; the premiums are in {premiums}",
         started.elapsed()
