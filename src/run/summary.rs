@@ -34,7 +34,8 @@ pub struct Summary {
     /// Records without a result, in order, with the reason.
     pub unfinished: Vec<Unfinished>,
     /// How often a chunk was pushed that the service may thereby have computed twice, because a
-    /// response, a result or a batch was lost. Chunks are computed twice nowhere else.
+    /// response, a result or a batch was lost. A run that resumes from a checkpoint older than its
+    /// last push may have chunks computed twice that are not counted.
     pub resubmissions: u64,
     /// Results that came again and were dropped.
     pub duplicates: u64,

@@ -10,12 +10,17 @@
 //!     │                              by a response        │  Live: Retiring ──► close it
 //!     │                                                   ▼                        │
 //!     │                                           Live: Draining                   │
-//!     │        empty, and another may be opened           │                        │
+//!     │   empty, timed out or of the run before,          │            closed, or  │
+//!     │   and another may be opened                       │      it cannot be      │
 //!     └───────────────────────────────────────────────────┴────────────────────────┘
-//!                                                         │ empty, and no other may be opened
-//!                                                         ▼
+//!                                                         │ empty otherwise: somebody closed it,
+//!                                                         ▼ or no other may be opened
 //!                                                     Finished
 //! ```
+//!
+//! A batch is left only when no push and no pull is in flight. It counts as empty when it is gone,
+//! when it has refused its pulls for too long, when the evidence says so, and when the stall limit
+//! is over.
 
 use super::buffers::Buffers;
 use super::chunks::{Attempt, ChunkState, Presence};
@@ -60,7 +65,7 @@ impl Slot {
 pub(super) enum Mode {
     /// Push and pull.
     Open,
-    /// Pull what is left. Somebody else closed it.
+    /// Pull what is left, if anything can be pulled. It takes no more pushes.
     Draining(Left),
     /// Nothing: it takes chunks for known whose results are gone. It is closed, and replaced.
     Retiring,

@@ -1,16 +1,16 @@
 //! The table of chunks: the state of each one, and the memory that all of them take.
 //!
 //! ```text
-//!                 split            counters: not accepted
+//!                 split            counters: not accepted, or they do not tell
 //!            ┌─────────────┐   ┌──────────────────────────────┐
 //!            ▼             │   ▼                              │
 //! read ──► Ready ──► Splitting │        no response           │
-//!            │  ▲              └─────────────────────── InDoubt
-//!            │  └───────────────┐ refused, not sent      ▲  │
-//!            ▼                  │                        │  │ a result, the counters,
-//!         Pushing ──────────────┴────────────────────────┘  │ or "known already"
-//!            │ accepted                                     │
-//!            ▼                                              │
+//!          │ │  ▲              └─────────────────────── InDoubt
+//!  refused │ │  └───────────────┐ refused, not sent      ▲  │
+//! as known │ ▼                  │                        │  │ a result, or the counters
+//!          │ Pushing ───────────┴────────────────────────┘  │
+//!          │ │ accepted                                     │
+//!          ▼ ▼                                              │
 //!        AtService ◄────────────────────────────────────────┘
 //!            │    └── missing: to Ready again, for this batch or another
 //!            ▼ its result is pulled
@@ -39,7 +39,7 @@ pub(super) enum ChunkState {
     InDoubt(RequestId),
     /// The service accepted it.
     AtService {
-        /// When it was accepted, or pushed, until that is known.
+        /// When it was known to be accepted.
         since: Time,
         /// Whether something may have lost its result.
         loss: Loss,
@@ -172,16 +172,42 @@ impl Chunk {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct ChunkTable {
     chunks: BTreeMap<Key, Chunk>,
-    ready: BTreeSet<Key>,
-    held: BTreeSet<Key>,
-    splitting: usize,
-    pushing: usize,
-    in_doubt: usize,
-    at_service: usize,
-    offered: usize,
+    /// The same chunks by the kind of their state.
+    groups: [Group; 7],
     charged: u64,
-    ready_bytes: u64,
-    pushing_bytes: u64,
+}
+
+/// The chunks in states of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Group {
+    keys: BTreeSet<Key>,
+    bytes: u64,
+}
+
+/// A state without what it carries.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Splitting,
+    Ready,
+    Pushing,
+    InDoubt,
+    AtService,
+    Held,
+    Offered,
+}
+
+impl ChunkState {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Splitting => Kind::Splitting,
+            Self::Ready(_) => Kind::Ready,
+            Self::Pushing(_) => Kind::Pushing,
+            Self::InDoubt(_) => Kind::InDoubt,
+            Self::AtService { .. } => Kind::AtService,
+            Self::Held => Kind::Held,
+            Self::Offered => Kind::Offered,
+        }
+    }
 }
 
 impl ChunkTable {
@@ -233,39 +259,23 @@ impl ChunkTable {
     }
 
     fn enter(&mut self, key: Key, state: ChunkState, bytes: u64) {
-        match state {
-            ChunkState::Splitting => self.splitting += 1,
-            ChunkState::Ready(_) => {
-                self.ready.insert(key);
-                self.ready_bytes += bytes;
-            }
-            ChunkState::Pushing(_) => {
-                self.pushing += 1;
-                self.pushing_bytes += bytes;
-            }
-            ChunkState::InDoubt(_) => self.in_doubt += 1,
-            ChunkState::AtService { .. } => self.at_service += 1,
-            ChunkState::Held => drop(self.held.insert(key)),
-            ChunkState::Offered => self.offered += 1,
-        }
+        let group = &mut self.groups[state.kind() as usize];
+        group.keys.insert(key);
+        group.bytes += bytes;
     }
 
     fn leave(&mut self, key: Key, state: ChunkState, bytes: u64) {
-        match state {
-            ChunkState::Splitting => self.splitting -= 1,
-            ChunkState::Ready(_) => {
-                self.ready.remove(&key);
-                self.ready_bytes -= bytes;
-            }
-            ChunkState::Pushing(_) => {
-                self.pushing -= 1;
-                self.pushing_bytes -= bytes;
-            }
-            ChunkState::InDoubt(_) => self.in_doubt -= 1,
-            ChunkState::AtService { .. } => self.at_service -= 1,
-            ChunkState::Held => drop(self.held.remove(&key)),
-            ChunkState::Offered => self.offered -= 1,
-        }
+        let group = &mut self.groups[state.kind() as usize];
+        group.keys.remove(&key);
+        group.bytes -= bytes;
+    }
+
+    fn of(&self, kind: Kind) -> &Group {
+        &self.groups[kind as usize]
+    }
+
+    fn count(&self, kind: Kind) -> usize {
+        self.of(kind).keys.len()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -274,12 +284,12 @@ impl ChunkTable {
 
     /// Bytes of the chunks that wait to be pushed.
     pub(super) fn ready_bytes(&self) -> u64 {
-        self.ready_bytes
+        self.of(Kind::Ready).bytes
     }
 
     /// Bytes of the chunks in pushes that have no response yet: the requests hold them once more.
     pub(super) fn pushing_bytes(&self) -> u64 {
-        self.pushing_bytes
+        self.of(Kind::Pushing).bytes
     }
 
     /// Bytes of the memory budget in use.
@@ -289,43 +299,42 @@ impl ChunkTable {
 
     /// Chunks that the service has, or may have.
     pub(super) fn outstanding(&self) -> u64 {
-        (self.pushing + self.in_doubt + self.at_service) as u64
+        let kinds = [Kind::Pushing, Kind::InDoubt, Kind::AtService];
+        kinds.map(|kind| self.count(kind) as u64).iter().sum()
     }
 
     /// Chunks without a result.
     pub(super) fn unfinished(&self) -> usize {
-        self.chunks.len() - self.held.len() - self.offered
+        self.chunks.len() - self.count(Kind::Held) - self.count(Kind::Offered)
     }
 
     pub(super) fn in_doubt(&self) -> usize {
-        self.in_doubt
+        self.count(Kind::InDoubt)
     }
 
     pub(super) fn offered(&self) -> usize {
-        self.offered
+        self.count(Kind::Offered)
     }
 
     /// Whether a chunk waits to be pushed.
     pub(super) fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
+        self.count(Kind::Ready) > 0
     }
 
     /// The chunks that wait to be pushed and how, in the order of the input.
     pub(super) fn ready(&self) -> impl Iterator<Item = (Key, &Chunk, Attempt)> {
-        self.ready
-            .iter()
-            .filter_map(|key| match self.chunks.get(key) {
-                Some(chunk) => match chunk.state {
-                    ChunkState::Ready(attempt) => Some((*key, chunk, attempt)),
-                    _ => None,
-                },
-                None => None,
-            })
+        self.of(Kind::Ready).keys.iter().filter_map(|key| {
+            let chunk = self.chunks.get(key)?;
+            match chunk.state {
+                ChunkState::Ready(attempt) => Some((*key, chunk, attempt)),
+                _ => None,
+            }
+        })
     }
 
     /// The first result that waits for its turn.
     pub(super) fn first_held(&self) -> Option<Key> {
-        self.held.first().copied()
+        self.of(Kind::Held).keys.first().copied()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &Chunk)> {
@@ -342,7 +351,7 @@ impl ChunkTable {
 
     /// The chunks that the service accepted and that have no result.
     pub(super) fn at_service(&self) -> Vec<Key> {
-        self.keys(|state| matches!(state, ChunkState::AtService { .. }))
+        self.of(Kind::AtService).keys.iter().copied().collect()
     }
 
     /// The bytes of these chunks.

@@ -11,14 +11,16 @@
 //! | all submitted chunks are completed, by counts that are trusted | idle, proven |
 //! | fewer are completed than submitted, but no worker and no input is in use | idle, disputed |
 //! | fewer are completed than submitted | working |
-//! | nothing on completed chunks; no worker and no input is in use | idle, proven if the batch has ever reported workers or input in use, else disputed |
+//! | nothing on completed chunks; no worker and no input is in use | idle, proven if the batch has ever reported workers or input in use and the counts of submitted chunks agree, else disputed |
 //! | nothing on completed chunks; workers are in use | working |
 //! | anything less | unclear |
 //!
 //! The counts of completed and submitted chunks are trusted as long as the service counts what it
 //! accepts, pushes that were repeated included, and does not claim to have completed more chunks
 //! than it has handed out or has available. Idle workers may stay assigned, so trusted counts
-//! outweigh them; counts that are not trusted do not.
+//! outweigh them; counts that are not trusted do not. They also void what was said before, be it
+//! that the service works or that it surely has nothing left. A batch whose state is "completed"
+//! says that all is completed, where the counts are missing.
 
 use std::time::Duration;
 

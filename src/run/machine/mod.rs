@@ -26,11 +26,14 @@
 //!
 //! # Every run ends
 //!
-//! Let a *step* be an accepted push, a wanted result, a batch that is opened or left, or a rise in
-//! the service's count of completed chunks or records, counted at most once for each chunk or
-//! record that it accepted. Each chunk allows a bounded number of steps: it is pushed at most
-//! `1 + resubmissions` times for a missing result, and batches that give no result are replaced at
-//! most until the outage limit. Between two steps, whatever the service does:
+//! Let a *step* be whatever starts the clock of progress anew: a chunk or a bad record that is
+//! read, the end of the source, an accepted push, a wanted result, chunks that are to be pushed
+//! again, a batch that is opened, emptied or left, or a rise in the service's count of completed
+//! chunks or records, counted at most once for each chunk or record that it accepted. Each chunk
+//! allows a bounded number of steps: it is pushed at most `1 + resubmissions` times for a missing
+//! result, and once more for each push without a response and for each batch that is left with it;
+//! batches that give no result are replaced at most until the outage limit. Between two steps,
+//! whatever the service does:
 //!
 //! - A push or a creation that fails is repeated until the outage limit; then the run ends. So is
 //!   a pull, but a batch that is over and refuses its pulls is left instead. A status is not
@@ -39,8 +42,9 @@
 //!   last step (see [`stall`]), and when it strikes, the run ends, or chunks that may be lost are
 //!   pushed again, or a closed batch is left; no request is sent before the ones in flight have
 //!   ended, which the client's own time limit sees to.
-//! - A run that ends sends at most four requests to close its batch, or, if all work is done,
-//!   repeats them until the outage limit. It waits for no `Retry-After` that is longer.
+//! - A run that ends sends at most four requests to close its batch that are refused and four that
+//!   fail otherwise; if all work is done, it repeats the latter until the outage limit. After one
+//!   that is refused, it asks for the status. It waits for no `Retry-After` that is longer.
 //!
 //! Time in which only the consumer, the source or a pause holds up the run does not count.
 

@@ -8,12 +8,14 @@
 //! | the service proves to be idle | pushed again; as often as allowed, then it is lost |
 //! | it claims to be idle, disputed, and something may have lost the result | pushed again, as often as allowed |
 //! | it refused the chunk as known, or ignores that it is pushed again, and has no result | the batch is closed, and the chunk pushed to a new one |
-//! | the batch is gone, or closed and empty | pushed to a new batch |
+//! | the batch timed out or is that of the run before, and it is gone or empty | pushed to a new batch |
 //! | the stall limit is reached, something may have lost the result, and the service does not say that it works | as for a disputed claim |
 //! | the stall limit is reached | the run ends |
 //!
-//! Silence proves nothing, however long it is. A service that says that it works is believed until
-//! the stall limit, and not only where nothing can be lost.
+//! Where no other batch may be opened, a chunk that would need one is lost once the service proves
+//! to be idle. Silence proves nothing, however long it is. A service that says that it works is
+//! believed until the stall limit. The batch of the run before counts as empty by any claim, even a
+//! disputed one: nothing is lost by that, since its chunks are pushed again.
 
 use super::batch::{Mode, Origin, Slot};
 use super::chunks::{Attempt, Chunk, ChunkState, Loss};

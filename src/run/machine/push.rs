@@ -16,8 +16,9 @@
 //! | too little room | the buffer is full: wait |
 //! | room enough, and the service was busy | wait, and count it as a failure of pushes |
 //! | room enough, and the chunk may be in the batch | the batch knows it: accepted |
-//! | room enough | each chunk is pushed alone; refused alone three times, it is given up |
-//! | nothing about the room | full if something of this run may be in the buffer, else as above |
+//! | room enough | each chunk is pushed alone; refused alone three times more, it is given up |
+//! | the same, and all that was pushed is completed | somebody closed the batch |
+//! | nothing about the room | full if something of this run may be in the buffer and the batch can know none of the chunks, else as above |
 
 use super::Machine;
 use super::batch::{Mode, Slot};

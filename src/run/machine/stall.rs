@@ -9,9 +9,7 @@ use super::tests::shift::Shift;
 
 /// Measures the time since the last step of progress.
 ///
-/// Progress is an accepted push, a result that the run lacked, a rise in the service's count of
-/// completed chunks (as often as there are chunks), or a batch that was opened or left. Failing
-/// requests are not progress. The time that they fail is added to the deadline, but at most the
+/// What counts as progress is listed in [`super`], section "Every run ends". Failing requests do not. The time that they fail is added to the deadline, but at most the
 /// outage limit: so the clock strikes at the latest `stall_limit + outage_limit` after the last
 /// progress, whatever the service does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
