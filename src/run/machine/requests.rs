@@ -161,7 +161,8 @@ impl Requests {
         health.not_before = match asked {
             Some(asked) if asked > own => asked,
             // One last attempt at the deadline.
-            _ => own.min(deadline.max(now.saturating_add(settings.backoff_min))),
+            _ if now < deadline => own.min(deadline.max(now.saturating_add(settings.backoff_min))),
+            _ => own,
         };
         if now < deadline && asked.is_none_or(|asked| asked <= deadline) {
             None

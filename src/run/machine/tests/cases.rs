@@ -1178,6 +1178,23 @@ fn a_run_that_needs_its_inputs_computes_what_it_resumes_anew() {
 }
 
 #[test]
+fn a_status_that_never_works_is_asked_for_less_and_less_often() {
+    let mut machine = Machine::new(Settings::default(), RunId::from_random(1), false);
+    drive(&mut machine, 1, secs(3_600), |_, request| {
+        // Nothing says whether the service is at work.
+        let unclear = roomy(BatchState::Live);
+        let busy = failure(FailureKind::Busy, None);
+        Some(match request {
+            Request::Status => (unclear, Err(busy)),
+            Request::Pull(_) => (unclear, pulled(&[])),
+            _ => (unclear, Ok(Reply::Done)),
+        })
+    });
+    let requests = machine.totals().requests;
+    assert!((30..100).contains(&requests.status), "{requests:?}");
+}
+
+#[test]
 fn a_push_that_waits_for_room_is_looked_at_in_time() {
     // Others fill the buffer for a second.
     let mut machine = Machine::new(Settings::default(), RunId::from_random(1), true);
