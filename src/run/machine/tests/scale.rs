@@ -1,6 +1,7 @@
 //! How long large runs take against a service with the limits of the API's document, in simulated
 //! time. It backs the table of `docs/scale.md`, which has the command that prints it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::sim::Sim;
@@ -99,11 +100,14 @@ fn large_runs_take_little_more_than_the_service_needs() {
             line(1_000_000_000, 3000, 16, 500),
         ]);
     }
+    // Where it is printed for users.
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scale.md");
+    let page = std::fs::read_to_string(page).expect("a page");
     let mut report = String::from(
         "| records | runners | batches | records a chunk | ideal | simulated | more | requests | memory | CPU |\n\
          | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
-    let mut too_slow = Vec::new();
+    let (mut too_slow, mut is_printed) = (Vec::new(), true);
     for line in lines {
         let outcome = line.play();
         // The first and the last chunks take a second more.
@@ -111,7 +115,7 @@ fn large_runs_take_little_more_than_the_service_needs() {
             too_slow.push(line.records);
         }
         let more = outcome.simulated.as_secs_f64() / outcome.ideal.as_secs_f64() - 1.0;
-        report += &format!(
+        let line = format!(
             "| 10^{} | {} | {} | {} | {} | {} | {:.1} % | {} | {} MB | {} |\n",
             line.records.ilog10(),
             line.runners,
@@ -126,8 +130,11 @@ fn large_runs_take_little_more_than_the_service_needs() {
                 CPU_TIME.as_secs_f64() * line.records as f64
             )),
         );
+        is_printed &= page.contains(&line);
+        report += &line;
     }
     assert!(too_slow.is_empty(), "\n{report}");
+    assert!(is_printed, "docs/scale.md has other lines than\n{report}");
     #[expect(clippy::print_stdout, reason = "shown with --nocapture")]
     {
         println!("{report}");
