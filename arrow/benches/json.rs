@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "a benchmark that can't go on has failed; the modules are those of the crate"
 )]
 
