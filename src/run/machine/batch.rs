@@ -551,7 +551,7 @@ impl Machine {
             Mode::Open => return,
             Mode::Retiring => !batch.is_to_be_closed(),
             Mode::Draining(_) if batch.exhausted => true,
-            Mode::Draining(_) if self.chunks.outstanding() == 0 && !batch.is_emptying() => true,
+            Mode::Draining(_) if !self.expects_results() => true,
             // A batch that is replaced loses nothing: its chunks are pushed to the next one.
             Mode::Draining(_) => {
                 let confirmed = batch.evidence.confirmed();

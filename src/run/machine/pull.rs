@@ -18,7 +18,7 @@
 //! disputed one: nothing is lost by that, since its chunks are pushed again.
 
 use super::batch::{Mode, Origin, Slot};
-use super::chunks::{Attempt, Chunk, ChunkState, Loss};
+use super::chunks::{Attempt, Chunk, ChunkState, Loss, Presence};
 use super::event::{
     Action, Ending, Failure, FailureKind, Key, Observation, PulledChunk, Reason, Request,
     RequestId, RequestKind, Time,
@@ -83,7 +83,7 @@ impl Machine {
     fn pull_due(&self, now: Time) -> Option<Time> {
         let batch = self.batch()?;
         let keep_alive = self.requests.last_contact() + self.settings.keep_alive;
-        if self.chunks.outstanding() == 0 && !batch.is_emptying() {
+        if !self.expects_results() {
             return (batch.mode == Mode::Open).then_some(keep_alive);
         }
         if batch.poll_now {
@@ -97,6 +97,20 @@ impl Machine {
             }
             _ => wait,
         })
+    }
+
+    /// Whether the batch may have, or come to have, results that the run waits for.
+    pub(super) fn expects_results(&self) -> bool {
+        let Some(batch) = self.batch() else {
+            return false;
+        };
+        // What was to be pushed again may be in a batch that takes no more pushes. With another
+        // batch, that is no reason to wait.
+        let is_last = batch.mode != Mode::Open && !self.settings.reopen;
+        let mut ready = self.chunks.ready();
+        self.chunks.outstanding() > 0
+            || batch.is_emptying()
+            || is_last && ready.any(|(.., attempt)| attempt.presence == Presence::Possible)
     }
 
     /// How many results fit into what is left of the budget.
@@ -156,7 +170,7 @@ impl Machine {
             None => self.observe(now, id, flight, &Observation::default()),
         }
         let confirm = self.settings.confirm;
-        let waiting = self.chunks.outstanding() > 0;
+        let waiting = self.expects_results();
         self.sizes.pull_limit = self
             .sizes
             .pull_limit
@@ -179,8 +193,7 @@ impl Machine {
                 .evidence
                 .empty_pull(flight.issued, id, confirm, handed_out);
             // Only the status can tell whether the service has work, if its pulls do not.
-            batch.status_wanted |=
-                batch.pull_is_silent && !batch.status_is_silent && (waiting || batch.is_emptying());
+            batch.status_wanted |= batch.pull_is_silent && !batch.status_is_silent && waiting;
         }
     }
 
@@ -348,7 +361,7 @@ impl Machine {
             return false;
         };
         let pushable = !self.paused && self.chunks.has_ready() && batch.mode == Mode::Open;
-        let expects = self.chunks.outstanding() > 0 || batch.is_emptying() || pushable;
+        let expects = self.expects_results() || pushable;
         if !expects || self.consumer_holds_up() {
             self.progress.reset(now);
             return false;

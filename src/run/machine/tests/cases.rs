@@ -1112,6 +1112,44 @@ fn a_batch_that_timed_out_is_replaced_whatever_becomes_of_it() {
 }
 
 #[test]
+fn a_closed_batch_that_is_not_replaced_gives_what_it_may_have() {
+    let settings = Settings {
+        reopen: false,
+        ..Settings::default()
+    };
+    let mut machine = Machine::new(settings, RunId::from_random(1), true);
+    let (mut pushed, mut closed, mut computed) = (false, false, vec![result(0)]);
+    drive(&mut machine, 1, secs(3_600), |_, request| {
+        let state = match closed {
+            true => BatchState::Closed,
+            false => BatchState::Live,
+        };
+        match request {
+            // It is accepted, but nobody hears of that.
+            Request::Push(_) => {
+                pushed = true;
+                None
+            }
+            // The counters do not tell, and the batch is closed by then.
+            Request::Status => {
+                closed |= pushed;
+                let state = match closed {
+                    true => BatchState::Closed,
+                    false => state,
+                };
+                Some((roomy(state), Ok(Reply::Done)))
+            }
+            Request::Pull(_) if closed => {
+                Some((roomy(state), pulled(&std::mem::take(&mut computed))))
+            }
+            Request::Pull(_) => Some((roomy(state), pulled(&[]))),
+            _ => Some((roomy(state), Ok(Reply::Done))),
+        }
+    });
+    complete(machine.totals());
+}
+
+#[test]
 fn a_batch_that_says_completed_takes_more_pushes() {
     for kind in [
         FailureKind::Busy,
