@@ -512,8 +512,11 @@ impl Machine {
         self.note_failure(now, RequestKind::Status, failure);
         let running = self.phase == Phase::Running;
         if let Some(batch) = self.batch_mut() {
-            // Where a close failed, another one says as much.
+            // Where a close failed, another one says as much; why it was refused is still open.
             batch.status_wanted = running && batch.mode != Mode::Retiring;
+            if !batch.status_wanted {
+                batch.close_refusals = batch.close_refusals.saturating_sub(1);
+            }
         }
     }
 
@@ -719,7 +722,10 @@ impl Machine {
             // Perhaps because it is closed already: the status says so.
             FailureKind::Refused => {
                 batch.close_refusals += 1;
-                batch.status_wanted = batch.close_refusals < CLOSE_ATTEMPTS && status_is_near;
+                batch.status_wanted = batch.close_refusals < CLOSE_ATTEMPTS
+                    && status_is_near
+                    && !exhausted
+                    && (patient || !last);
                 batch.close_failed = !batch.status_wanted;
             }
             _ => batch.close_failed = exhausted || (!patient && (last || asks_for_too_long)),

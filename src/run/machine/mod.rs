@@ -44,7 +44,8 @@
 //!   ended, which the client's own time limit sees to.
 //! - A run that ends sends at most four requests to close its batch that are refused and four that
 //!   fail otherwise; if all work is done, it repeats the latter until the outage limit. After one
-//!   that is refused, it asks for the status. It waits for no `Retry-After` that is longer.
+//!   that is refused, it asks for the status; if that fails, too, the refusal does not count. It
+//!   waits for no `Retry-After` that is longer.
 //!
 //! Time in which only the consumer, the source or a pause holds up the run does not count.
 

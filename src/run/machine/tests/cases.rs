@@ -1284,3 +1284,20 @@ fn a_status_that_asks_for_time_holds_up_nothing_else() {
     let (end, _) = sent.last().expect("requests");
     assert!(*end < secs(20), "{end:?}");
 }
+
+#[test]
+fn a_close_that_is_refused_is_explained_by_the_status_as_soon_as_that_works() {
+    let mut world = calm();
+    // The first close works, and nobody hears of it.
+    world.script = vec![
+        (RequestKind::End, 0..1, Fault::After(FailureKind::Unknown)),
+        (
+            RequestKind::Status,
+            1..7,
+            Fault::Before(FailureKind::Unknown),
+        ),
+    ];
+    let (account, sim) = run(world);
+    complete(&account);
+    assert!(sim.machine.open_batches().is_empty());
+}
