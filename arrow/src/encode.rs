@@ -158,7 +158,8 @@ impl RowEncoder {
 }
 
 /// Has `f64` written by serde_json, which takes half of arrow-json's time for it, and notes moments
-/// that the calendar does not have.
+/// that the calendar does not have. It also mends what arrow-json gets wrong: a null among the values
+/// of a dictionary.
 #[derive(Debug)]
 struct Leaves {
     out_of_range: Arc<AtomicBool>,
@@ -169,7 +170,7 @@ impl EncoderFactory for Leaves {
         &self,
         field: &'a FieldRef,
         array: &'a dyn Array,
-        _: &'a EncoderOptions,
+        options: &'a EncoderOptions,
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
         /// arrow-json alone, for values without parts.
         static PLAIN: LazyLock<EncoderOptions> = LazyLock::new(EncoderOptions::default);
@@ -181,10 +182,19 @@ impl EncoderFactory for Leaves {
                     encoder: make_encoder(field, array, &PLAIN)?,
                     out_of_range: Arc::clone(&self.out_of_range),
                 })
+            } else if let Some(dictionary) = array.as_any_dictionary_opt() {
+                let values = dictionary.values();
+                Box::new(DictionaryEncoder {
+                    keys: match values.is_empty() {
+                        true => Vec::new(),
+                        false => dictionary.normalized_keys(),
+                    },
+                    values: make_encoder(field, values, options)?,
+                })
             } else {
                 return Ok(None);
             };
-        Ok(Some(NullableEncoder::new(encoder, array.nulls().cloned())))
+        Ok(Some(NullableEncoder::new(encoder, array.logical_nulls())))
     }
 }
 
@@ -201,6 +211,18 @@ impl Encoder for MomentEncoder<'_> {
         if json[start..].starts_with(b"\"ERROR") {
             self.out_of_range.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+/// Values by their keys, of which none is used whose value is null.
+struct DictionaryEncoder<'a> {
+    keys: Vec<usize>,
+    values: NullableEncoder<'a>,
+}
+
+impl Encoder for DictionaryEncoder<'_> {
+    fn encode(&mut self, row: usize, json: &mut Vec<u8>) {
+        self.values.encode(self.keys[row], json);
     }
 }
 

@@ -208,6 +208,51 @@ async fn casts_of_a_value_keep_it() {
 }
 
 #[tokio::test]
+async fn nulls_among_the_values_of_a_dictionary_are_nulls() {
+    for data_type in [
+        DataType::Utf8,
+        DataType::LargeUtf8,
+        DataType::Utf8View,
+        DataType::Int64,
+        DataType::Float64,
+    ] {
+        let values: ArrayRef = Arc::new(StringArray::from(vec![Some("7"), None]));
+        let values = arrow_cast::cast(&values, &data_type).unwrap();
+        let keys = Int8Array::from(vec![0, 1]);
+        let dictionary: ArrayRef = Arc::new(DictionaryArray::new(keys, values));
+        let seven = match data_type {
+            DataType::Int64 => "7",
+            DataType::Float64 => "7.0",
+            _ => "\"7\"",
+        };
+        assert_eq!(
+            sent(Arc::clone(&dictionary)).await,
+            [seven, "null"],
+            "{data_type}"
+        );
+        let list = ListArray::new(
+            Arc::new(Field::new("item", dictionary.data_type().clone(), true)),
+            arrow_buffer::OffsetBuffer::from_lengths([2, 0]),
+            Arc::clone(&dictionary),
+            None,
+        );
+        let list = sent(Arc::new(list)).await;
+        assert_eq!(list, [format!("[{seven},null]"), "[]".to_owned()]);
+        let field = Field::new("a", dictionary.data_type().clone(), true);
+        let structs = StructArray::from(vec![(Arc::new(field), dictionary)]);
+        let structs = sent(Arc::new(structs)).await;
+        let expected = [format!(r#"{{"a":{seven}}}"#), r#"{"a":null}"#.to_owned()];
+        assert_eq!(structs, expected, "{data_type}");
+    }
+    // There may be no value at all.
+    let none: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::new(
+        Int8Array::from(vec![None, None]),
+        Arc::new(StringArray::from(Vec::<&str>::new())),
+    ));
+    assert_eq!(sent(none).await, ["null", "null"]);
+}
+
+#[tokio::test]
 async fn texts_and_names_that_look_like_an_error_are_none() {
     let fields: Fields = vec![
         Field::new("ERROR_DATE", DataType::Date32, true),
