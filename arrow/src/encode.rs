@@ -159,7 +159,7 @@ impl RowEncoder {
 
 /// Has `f64` written by serde_json, which takes half of arrow-json's time for it, and notes moments
 /// that the calendar does not have. It also mends what arrow-json gets wrong: a null among the values
-/// of a dictionary.
+/// of a dictionary, and a zero with hidden digits.
 #[derive(Debug)]
 struct Leaves {
     out_of_range: Arc<AtomicBool>,
@@ -182,6 +182,8 @@ impl EncoderFactory for Leaves {
                     encoder: make_encoder(field, array, &PLAIN)?,
                     out_of_range: Arc::clone(&self.out_of_range),
                 })
+            } else if has_negative_scale(array.data_type()) {
+                Box::new(ZerosEncoder(make_encoder(field, array, &PLAIN)?))
             } else if let Some(dictionary) = array.as_any_dictionary_opt() {
                 let values = dictionary.values();
                 Box::new(DictionaryEncoder {
@@ -223,6 +225,30 @@ struct DictionaryEncoder<'a> {
 impl Encoder for DictionaryEncoder<'_> {
     fn encode(&mut self, row: usize, json: &mut Vec<u8>) {
         self.values.encode(self.keys[row], json);
+    }
+}
+
+/// Decimals with digits before the point that are not stored, which Arrow writes as zeros, also
+/// behind a zero. That is no number of JSON.
+struct ZerosEncoder<'a>(NullableEncoder<'a>);
+
+impl Encoder for ZerosEncoder<'_> {
+    fn encode(&mut self, row: usize, json: &mut Vec<u8>) {
+        let start = json.len();
+        self.0.encode(row, json);
+        if json[start..].starts_with(b"0") {
+            json.truncate(start + 1);
+        }
+    }
+}
+
+fn has_negative_scale(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale) => *scale < 0,
+        _ => false,
     }
 }
 

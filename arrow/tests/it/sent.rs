@@ -37,6 +37,12 @@ async fn every_type_keeps_its_value() {
     let timestamp = 1_700_000_000_123_456_789_i64;
     let decimal = Decimal128Array::from(vec![Some(12_345_678_901_234_567_890_i128), None]);
     let decimal = decimal.with_precision_and_scale(38, 10).unwrap();
+    let digits = format!("-{}", "1234567890".repeat(7));
+    let long = [arrow_buffer::i256::from_string(&digits).unwrap(), 1.into()];
+    let long = Decimal256Array::from_iter_values(long);
+    let long = long.with_precision_and_scale(76, 10).unwrap();
+    let hundreds = Decimal128Array::from(vec![-12_345, 0]);
+    let hundreds = hundreds.with_precision_and_scale(10, -2).unwrap();
     let row: Fields = vec![
         Field::new("year", DataType::Int32, true),
         Field::new("rate", DataType::Float64, true),
@@ -83,6 +89,14 @@ async fn every_type_keeps_its_value() {
             ["0.30000000000000004", "-5e-324"],
         ),
         (Arc::new(decimal), ["1234567890.1234567890", "null"]),
+        (
+            Arc::new(long),
+            [
+                "-123456789012345678901234567890123456789012345678901234567890.1234567890",
+                "0.0000000001",
+            ],
+        ),
+        (Arc::new(hundreds), ["-1234500", "0"]),
         (
             Arc::new(StringArray::from(vec![Some("a\"\n\u{1F600}"), None])),
             ["\"a\\\"\\n\u{1F600}\"", "null"],
