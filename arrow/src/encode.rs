@@ -15,6 +15,11 @@ use cspark_batches::JsonRow;
 
 use crate::error::{Error, Result};
 
+/// The most rows that are encoded at a time, and bytes, but for the last row. They are beside the
+/// budget of the run.
+const MOST_ROWS: usize = 2048;
+const MOST_BYTES: usize = 1 << 20;
+
 /// Encodes the columns that are sent.
 #[derive(Debug)]
 pub(crate) struct RowEncoder {
@@ -78,8 +83,11 @@ impl RowEncoder {
         names.map(|(_, field)| field.name().clone()).collect()
     }
 
-    /// Encodes the rows of a batch, the first of which is the record of this number.
+    /// Encodes the first rows of a batch; the first of them is the record of this number.
     pub(crate) fn encode(&mut self, batch: &RecordBatch, first: u64) -> Result<Vec<Row>> {
+        // What is looked at of a column is not to be much more than what is encoded of it.
+        let most = (MOST_BYTES / self.row_bytes.max(1)).clamp(1, MOST_ROWS);
+        let batch = &batch.slice(0, most.min(batch.num_rows()));
         let mut encoders = Vec::with_capacity(self.columns.len());
         // The columns with numbers that JSON does not have.
         let mut suspects = Vec::new();
@@ -140,9 +148,12 @@ impl RowEncoder {
                     Err(why)
                 }
             });
+            if json.len() >= MOST_BYTES {
+                break;
+            }
         }
         // With some room for rows that are longer.
-        self.row_bytes = (json.len() + json.len() / 8).div_ceil(batch.num_rows().max(1));
+        self.row_bytes = (json.len() + json.len() / 8).div_ceil(ends.len().max(1));
         let json = Bytes::from(json);
         let mut start = 0;
         let rows = (first..).zip(ends).map(|(record, end)| match end {
