@@ -113,6 +113,19 @@ async fn rows_come_in_the_order_of_the_input_if_that_is_wanted() {
         .options(|run| run.in_input_order().chunk_size(50));
     let batches = collect(&mut run.start().unwrap()).await.unwrap();
     assert_eq!(rows(&batches), expected(0..5000));
+    // Otherwise they come as they are computed.
+    let run = spark
+        .batches()
+        .run_table(SERVICE, table(&SIZES))
+        .with_inputs();
+    let run = run
+        .with_record_numbers("record")
+        .options(|run| run.chunk_size(50));
+    let batches = collect(&mut run.start().unwrap()).await.unwrap();
+    let mut rows = rows(&batches);
+    assert_ne!(rows, expected(0..5000));
+    rows.sort_by_key(|row| row.0);
+    assert_eq!(rows, expected(0..5000));
 }
 
 #[tokio::test]
