@@ -57,6 +57,10 @@ impl Decoder {
         Self { schema, is_flat }
     }
 
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
     /// Decodes the outputs of so many records.
     pub(crate) fn decode(&self, json: Option<&str>, records: usize) -> Result<Decoded, ArrowError> {
         let decoded = match json {

@@ -155,3 +155,21 @@ async fn a_run_without_outputs_does_not_wait_for_one_in_all_memory() {
     assert!(summary.read.records < 500_000, "{summary}");
     assert!(summary.left_open.is_empty());
 }
+
+#[tokio::test]
+async fn without_a_column_for_errors_the_first_ends_the_run_before_any_output() {
+    let (_emulator, spark) = start(Emulator::builder(), double()).await;
+    let negative = numbers((0..1000).map(|n| -1.0 - f64::from(n)));
+    let input = std::iter::repeat_n(negative.clone(), 90).map(Ok::<_, ArrowError>);
+    let table = Table::stream(negative.schema(), futures_util::stream::iter(input));
+    let run = spark.batches().run_table(SERVICE, table).without_errors();
+    let mut run = run
+        .options(|run| run.chunk_size(500).memory(1 << 18).in_input_order())
+        .start()
+        .unwrap();
+    let error = collect(&mut run).await.unwrap_err();
+    assert!(matches!(error, Error::Record { record: 0, .. }), "{error}");
+    let summary = run.summary();
+    assert!(summary.read.records < 60_000, "{summary}");
+    assert!(summary.left_open.is_empty());
+}

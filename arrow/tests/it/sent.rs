@@ -359,14 +359,20 @@ async fn what_cannot_be_sent_is_refused_by_name_before_anything_is_pushed() {
         .send(["age"]);
     let error = run.start().unwrap_err().to_string();
     assert_eq!(error, "the table has no column `age`, but `n`");
-    let run = spark
-        .batches()
-        .run_table(SERVICE, numbers([1.0]))
-        .with_inputs()
-        .error_column("n");
-    let mut run = run.start().unwrap();
-    let error = collect(&mut run).await.unwrap_err().to_string();
-    assert!(error.contains("column `n` twice"), "{error}");
+    let run = || spark.batches().run_table(SERVICE, numbers([1.0]));
+    let outputs = Schema::new(vec![Field::new("n", DataType::Float64, true)]);
+    for run in [
+        run().with_inputs().error_column("n"),
+        run().with_inputs().with_record_numbers("n"),
+        run().with_record_numbers("n").error_column("n"),
+        run().schema(outputs.clone()).with_inputs(),
+        run().schema(outputs).error_column("n"),
+    ] {
+        let error = run.start().unwrap_err();
+        assert!(matches!(error, Error::Schema(_)), "{error}");
+        assert!(error.to_string().contains("column `n` twice"), "{error}");
+    }
+    assert_eq!(emulator.total_traffic().requests, 0);
 }
 
 #[tokio::test]
