@@ -66,10 +66,10 @@ struct Known {
 impl Output {
     /// # Errors
     ///
-    /// If a column would be there twice.
+    /// If a column would be there twice, or have a type that cannot be read.
     pub(crate) fn new(layout: Layout, outputs: Option<SchemaRef>, held: Held) -> Result<Self> {
         let known = match outputs {
-            Some(outputs) => Some(Known::new(&layout, Decoder::new(outputs))?),
+            Some(outputs) => Some(Known::new(&layout, Decoder::of_some(outputs)?)?),
             None => {
                 // The columns besides the outputs are known.
                 layout.schema(&Schema::empty())?;
@@ -156,7 +156,7 @@ impl Output {
 
     /// Takes these for the columns of the outputs.
     fn know(&mut self, outputs: SchemaRef) -> Result<()> {
-        let known = Known::new(&self.layout, Decoder::new(outputs))?;
+        let known = Known::new(&self.layout, Decoder::of_all(outputs))?;
         let known = self.known.insert(known);
         self.records_waiting = 0;
         for (delivery, inputs) in std::mem::take(&mut self.waiting) {
@@ -178,7 +178,7 @@ impl Output {
         if self.waiting.is_empty() {
             return Ok(Vec::new());
         }
-        let mut known = Known::new(&self.layout, Decoder::new(Arc::new(Schema::empty())))?;
+        let mut known = Known::new(&self.layout, Decoder::of_all(Arc::new(Schema::empty())))?;
         for (delivery, inputs) in &self.waiting {
             // If that fails, they all wait further, so that none is lost.
             known.add(&self.layout, delivery, inputs, None)?;

@@ -32,16 +32,12 @@ pub(crate) fn infer(json: &str) -> Result<Option<SchemaRef>, ArrowError> {
     let Some(cells) = Cells::parse(json) else {
         return Ok(None);
     };
-    let names: Vec<String> = cells.names().map(str::to_owned).collect();
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let fields = names.into_iter().map(|name| {
-        let data_type = infer_column(cells.column(&name).flatten())?;
-        Ok(Field::new(name, data_type, true))
+    let fields = cells.columns().iter().map(|column| {
+        let data_type = infer_column(column.cells.iter().flatten().copied())?;
+        Ok(Field::new(&column.name, data_type, true))
     });
     let fields: Vec<Field> = fields.collect::<Result<_, ArrowError>>()?;
-    Ok(Some(Arc::new(Schema::new(fields))))
+    Ok((!fields.is_empty()).then(|| Arc::new(Schema::new(fields))))
 }
 
 fn infer_column<'a>(cells: impl Iterator<Item = &'a str>) -> Result<DataType, ArrowError> {
