@@ -101,7 +101,8 @@ impl TableRunBuilder {
     ///
     /// Without it, the types are those of the first chunk with an output, by this rule: a column of
     /// numbers is `Float64`, of booleans `Boolean`, of tables a list of structs, and everything
-    /// else, also a column without any value, is `Utf8`. From then on each output is held to
+    /// else is `Utf8`, also a column without any value, and tables of which one is of another kind
+    /// or which do not tell the types of all their columns. From then on each output is held to
     /// them: whatever is of another type, or has a name that was not there, also within a table, is
     /// an error of its record, unless it is null. If more than 100,000 records come back before the
     /// first output, the run ends with an error, and has to be started anew with a schema.

@@ -101,10 +101,27 @@ async fn the_first_outputs_decide_and_the_rest_is_held_to_them() {
         assert!(matches!(schema.field(1).data_type(), DataType::List(_)));
         let rows = shown(&batches);
         assert!(rows[0].contains("expected"), "{rows:?}");
-        assert_eq!(rows[1], r#"{"a":1.0,"b":[{"year":1}]}"#);
+        assert_eq!(rows[1], r#"{"a":1.0,"b":[{"year":1.0}]}"#);
         assert_eq!(
             rows[2],
             r#"{"b":[],"error":"output `a` is \"x\", not a Float64"}"#
+        );
+    }
+}
+
+#[tokio::test]
+async fn numbers_within_tables_keep_their_fractions() {
+    for shape in SHAPES {
+        let outputs = [
+            r#"{"table": [{"year": 1}], "list": [1]}"#,
+            r#"{"table": [{"year": 99.5}, {"year": ""}], "list": [0.5]}"#,
+        ];
+        assert_eq!(
+            rows_of(&outputs, shape, None).await,
+            [
+                r#"{"list":[1.0],"table":[{"year":1.0}]}"#,
+                r#"{"list":[0.5],"table":[{"year":99.5},{}]}"#,
+            ]
         );
     }
 }
@@ -119,7 +136,7 @@ async fn what_the_first_outputs_do_not_have_is_an_error_later() {
             r#"{"new": null, "a": 4, "t": [{"x": 2, "y": null}]}"#,
         ];
         let rows = rows_of(&outputs, shape, None).await;
-        assert_eq!(rows[0], r#"{"a":1.0,"t":[{"x":1}]}"#);
+        assert_eq!(rows[0], r#"{"a":1.0,"t":[{"x":1.0}]}"#);
         assert_eq!(
             rows[1],
             r#"{"a":2.0,"t":[],"error":"output `new` is 5, and the first outputs have none of this name"}"#
@@ -129,7 +146,7 @@ async fn what_the_first_outputs_do_not_have_is_an_error_later() {
             "{rows:?}"
         );
         // Nothing is lost with a null.
-        assert_eq!(rows[3], r#"{"a":4.0,"t":[{"x":2}]}"#);
+        assert_eq!(rows[3], r#"{"a":4.0,"t":[{"x":2.0}]}"#);
         // Without a column for errors, the record and the output are named.
         let service = outputs_from_text().outputs(shape);
         let (_emulator, spark) = start(Emulator::builder(), service).await;
@@ -139,6 +156,45 @@ async fn what_the_first_outputs_do_not_have_is_an_error_later() {
         let error = collect(&mut run).await.unwrap_err();
         assert!(matches!(error, Error::Record { record: 1, .. }), "{error}");
         assert!(error.to_string().contains("`new`"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn tables_that_do_not_tell_their_columns_are_texts() {
+    for shape in SHAPES {
+        let outputs = [
+            r#"{"list": [], "rows": [{}], "cells": [{"x":null,"y":1}]}"#,
+            r#"{"list": [{"a":1}], "rows": [{"b":2}], "cells": [{"x":3,"y":1}]}"#,
+        ];
+        assert_eq!(
+            rows_of(&outputs, shape, None).await,
+            [
+                r#"{"cells":"[{\"x\":null,\"y\":1}]","list":"[]","rows":"[{}]"}"#,
+                r#"{"cells":"[{\"x\":3,\"y\":1}]","list":"[{\"a\":1}]","rows":"[{\"b\":2}]"}"#,
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn tables_of_several_kinds_are_texts() {
+    for shape in SHAPES {
+        let service = outputs_from_text().outputs(shape);
+        let (_emulator, spark) = start(Emulator::builder(), service).await;
+        let rows = texts(&[
+            r#"{"kinds": [1], "within": [1,{"a":1}], "depths": [1]}"#,
+            r#"{"kinds": [{"a":1}], "within": null, "depths": [[1]]}"#,
+        ]);
+        let run = spark.batches().run_table(SERVICE, rows);
+        let run = run.options(|run| run.in_input_order());
+        let batches = collect(&mut run.start().unwrap()).await.unwrap();
+        assert_eq!(
+            shown(&batches),
+            [
+                r#"{"depths":"[1]","kinds":"[1]","within":"[1,{\"a\":1}]"}"#,
+                r#"{"depths":"[[1]]","kinds":"[{\"a\":1}]"}"#,
+            ]
+        );
     }
 }
 
