@@ -101,12 +101,16 @@ impl TableRunBuilder {
     ///
     /// Without it, the types are those of the first chunk with an output, by this rule: a column of
     /// numbers is `Float64`, of booleans `Boolean`, of tables a list of structs, and everything
-    /// else, also a column without any value, is `Utf8`. From then on each output is held to them. If
-    /// more than 100,000 records come back before the first output, the run ends with an error, and
-    /// has to be started anew with a schema.
+    /// else is `Utf8`, also a column without any value, and tables of which one is of another kind
+    /// or which do not tell the types of all their columns. From then on each output is held to
+    /// them: whatever is of another type, or has a name that was not there, also within a table, is
+    /// an error of its record, unless it is null. If more than 100,000 records come back before the
+    /// first output, the run ends with an error, and has to be started anew with a schema.
     ///
     /// A column of type `Utf8` also takes numbers, booleans, and tables as the text of their JSON.
-    /// All columns are nullable, whatever the schema says.
+    /// A column of numbers takes no text but the empty one, which is an empty cell. One of integers
+    /// takes 1.0, but not 1.5; decimals are rounded to their scale, halves away from zero. All
+    /// columns are nullable, whatever the schema says.
     ///
     /// [`output_schema`]: crate::output_schema
     pub fn schema(mut self, schema: impl Into<SchemaRef>) -> Self {
@@ -140,8 +144,8 @@ impl TableRunBuilder {
     /// is null for a record all of whose outputs are there.
     ///
     /// A record has an error if the service returned one or no output, or if a cell is not of its
-    /// column's type (`#DIV/0!` in a column of numbers). In the last case, its other outputs are
-    /// there.
+    /// column's type (`#DIV/0!` in a column of numbers) or has no column. In the last cases, its
+    /// other outputs are there.
     pub fn error_column(mut self, column: impl Into<String>) -> Self {
         self.layout.errors = Some(column.into());
         self
@@ -166,8 +170,8 @@ impl TableRunBuilder {
     /// # Errors
     ///
     /// [`Error::Unsendable`] if a column has a type that cannot be sent, [`Error::Schema`] if a
-    /// column is missing or would be there twice, and the errors of [`RunBuilder::start`]. Nothing
-    /// is requested before.
+    /// column is missing, would be there twice, or has a type that cannot be read from JSON, and the
+    /// errors of [`RunBuilder::start`]. Nothing is requested before.
     pub fn start(self) -> Result<TableRun> {
         let Self {
             batches,

@@ -1,20 +1,19 @@
-//! The cells of a chunk's outputs as text, for where the outputs cannot be decoded at once.
-
-use std::borrow::Cow;
-use std::collections::HashMap;
+//! The cells of a chunk's outputs as text, for where the outputs cannot be read straight.
 
 use serde_json::value::RawValue;
 
 /// The outputs of a chunk, taken apart.
 pub(crate) struct Cells<'a> {
-    names: Vec<Cow<'a, str>>,
-    rows: Rows<'a>,
+    columns: Vec<Column<'a>>,
+    records: usize,
+    /// What stands where an output should, by the index of the record.
+    strays: Vec<(usize, &'a str)>,
 }
 
-enum Rows<'a> {
-    /// Of a table; `None` for a row without cells.
-    Table(Vec<Option<Vec<&'a RawValue>>>),
-    Objects(Vec<Option<HashMap<Cow<'a, str>, &'a RawValue>>>),
+/// An output with its cells, one a record; `None` for a record without it.
+pub(crate) struct Column<'a> {
+    pub(crate) name: String,
+    pub(crate) cells: Vec<Option<&'a str>>,
 }
 
 impl<'a> Cells<'a> {
@@ -24,72 +23,92 @@ impl<'a> Cells<'a> {
         let is_table = elements
             .first()
             .is_some_and(|first| first.get().starts_with('['));
-        if is_table {
-            let (header, rows) = elements.split_first()?;
-            let names: Vec<Cow<'_, str>> = serde_json::from_str(header.get()).ok()?;
-            let row = |row: &&'a RawValue| {
-                let cells: Vec<&RawValue> = serde_json::from_str(row.get()).ok()?;
-                (cells.len() == names.len()).then_some(cells)
-            };
-            let rows = Rows::Table(rows.iter().map(row).collect());
-            return Some(Self { names, rows });
+        match is_table {
+            true => Self::of_table(&elements),
+            false => Some(Self::of_objects(&elements)),
         }
-        let mut names: Vec<Cow<'_, str>> = Vec::new();
-        let mut objects = Vec::with_capacity(elements.len());
-        for element in elements {
-            // A map forgets the order of the names, a list of pairs does not.
-            let object: Option<Object<'_>> = serde_json::from_str(element.get()).ok();
-            for (name, _) in object.iter().flat_map(|object| &object.0) {
-                if !names.contains(name) {
-                    names.push(name.clone());
-                }
-            }
-            objects.push(object.map(|object| object.0.into_iter().collect()));
-        }
-        let rows = Rows::Objects(objects);
-        Some(Self { names, rows })
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|name| &**name)
+    fn of_table(elements: &[&'a RawValue]) -> Option<Self> {
+        let (header, rows) = elements.split_first()?;
+        let names: Vec<String> = serde_json::from_str(header.get()).ok()?;
+        let mut all = Self {
+            columns: Vec::with_capacity(names.len()),
+            records: rows.len(),
+            strays: Vec::new(),
+        };
+        for name in names {
+            all.add_column(name);
+        }
+        for (record, row) in rows.iter().enumerate() {
+            match serde_json::from_str::<Option<Vec<&RawValue>>>(row.get()) {
+                Ok(Some(cells)) if cells.len() == all.columns.len() => {
+                    for (column, cell) in all.columns.iter_mut().zip(cells) {
+                        column.cells[record] = Some(cell.get());
+                    }
+                }
+                Ok(None) => {}
+                Ok(Some(cells)) if cells.is_empty() => {}
+                _ => all.strays.push((record, row.get())),
+            }
+        }
+        Some(all)
+    }
+
+    fn of_objects(elements: &[&'a RawValue]) -> Self {
+        let mut all = Self {
+            columns: Vec::new(),
+            records: elements.len(),
+            strays: Vec::new(),
+        };
+        for (record, element) in elements.iter().enumerate() {
+            let Ok(members) = serde_json::from_str::<Option<Members<'_>>>(element.get()) else {
+                all.strays.push((record, element.get()));
+                continue;
+            };
+            let members = members.map(|members| members.0).unwrap_or_default();
+            for (expected, (name, cell)) in members.into_iter().enumerate() {
+                // Most probably the names come in one order.
+                let place = match all.columns.get(expected) {
+                    Some(column) if column.name == name => Some(expected),
+                    _ => all.columns.iter().position(|column| column.name == name),
+                };
+                let place = place.unwrap_or_else(|| all.add_column(name));
+                all.columns[place].cells[record] = Some(cell.get());
+            }
+        }
+        all
+    }
+
+    /// Adds a column without cells. Returns its place.
+    fn add_column(&mut self, name: String) -> usize {
+        let cells = vec![None; self.records];
+        self.columns.push(Column { name, cells });
+        self.columns.len() - 1
+    }
+
+    pub(crate) fn columns(&self) -> &[Column<'a>] {
+        &self.columns
     }
 
     pub(crate) fn records(&self) -> usize {
-        match &self.rows {
-            Rows::Table(rows) => rows.len(),
-            Rows::Objects(objects) => objects.len(),
-        }
+        self.records
     }
 
-    /// The cells of a column, one a record.
-    pub(crate) fn column(&self, name: &str) -> Box<dyn Iterator<Item = Option<&'a str>> + '_> {
-        let name = name.to_owned();
-        match &self.rows {
-            Rows::Table(rows) => {
-                let place = self.names.iter().position(|column| *column == name);
-                Box::new(
-                    rows.iter()
-                        .map(move |row| Some(row.as_ref()?.get(place?)?.get())),
-                )
-            }
-            Rows::Objects(objects) => Box::new(
-                objects
-                    .iter()
-                    .map(move |object| object.as_ref()?.get(name.as_str()).map(|cell| cell.get())),
-            ),
-        }
+    pub(crate) fn strays(&self) -> &[(usize, &'a str)] {
+        &self.strays
     }
 }
 
-/// The members of an object in their order.
-struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// The members of an object in their order, which a map forgets.
+pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
-impl<'de> serde::Deserialize<'de> for Object<'de> {
+impl<'de> serde::Deserialize<'de> for Members<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
+        struct Visitor;
 
-        impl<'de> serde::de::Visitor<'de> for Members {
-            type Value = Object<'de>;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Members<'de>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
@@ -100,13 +119,13 @@ impl<'de> serde::Deserialize<'de> for Object<'de> {
                 mut map: A,
             ) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    members.push((Cow::Owned(name), value));
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
                 }
-                Ok(Object(members))
+                Ok(Members(members))
             }
         }
 
-        deserializer.deserialize_map(Members)
+        deserializer.deserialize_map(Visitor)
     }
 }

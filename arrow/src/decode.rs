@@ -1,32 +1,32 @@
 //! The outputs of a chunk to columns.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, new_null_array};
-use arrow_json::{ReaderBuilder, StructMode};
-use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, SchemaRef};
+use arrow_array::{Array, ArrayRef, BooleanArray, new_null_array};
+use arrow_json::ReaderBuilder;
+use arrow_schema::{ArrowError, DataType, Field, SchemaRef};
 use arrow_select::nullif::nullif;
-use serde_json::value::RawValue;
 
 use crate::cells::Cells;
+use crate::error::{Error, Result};
+use crate::fit::fit;
 use crate::read::{ReadColumns, read};
 
 /// Decodes outputs into the columns of a schema.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     schema: SchemaRef,
-    /// Whether a column may be decoded as a whole table. Not with structs, which would be lists.
-    is_flat: bool,
+    /// Whether outputs that the schema does not have are errors; otherwise they are passed over.
+    all: bool,
 }
 
 /// The columns of a chunk's outputs, one row a record.
 pub(crate) struct Decoded {
     pub(crate) columns: Vec<ArrayRef>,
-    /// Cells that are not of their column's type, by the index of the record. The columns have null
-    /// there.
+    /// What is in no column: cells that are not of their column's type, where that has null, and
+    /// outputs without a column. By the index of the record.
     pub(crate) misfits: Vec<(usize, String)>,
 }
 
@@ -49,98 +49,79 @@ impl Decoded {
 }
 
 impl Decoder {
-    pub(crate) fn new(schema: SchemaRef) -> Self {
-        let is_flat = schema
-            .fields()
-            .iter()
-            .all(|field| !field.data_type().is_nested());
-        Self { schema, is_flat }
+    /// A decoder for a schema that may leave out outputs.
+    ///
+    /// # Errors
+    ///
+    /// If it has a type that cannot be read, with the name of the output.
+    pub(crate) fn of_some(schema: SchemaRef) -> Result<Self> {
+        for field in schema.fields() {
+            let decoder = reader(field.as_ref().clone()).build_decoder();
+            decoder.map_err(|error| {
+                let name = field.name();
+                Error::Schema(format!("output `{name}` cannot be read: {error}"))
+            })?;
+        }
+        Ok(Self { schema, all: false })
     }
 
-    /// Decodes the outputs of so many records.
-    pub(crate) fn decode(&self, json: Option<&str>, records: usize) -> Result<Decoded, ArrowError> {
-        let decoded = match json {
-            Some(json) => match self.all_at_once(json, records) {
-                Some(columns) => Some(Decoded::whole(columns)),
-                None => self.by_cells(json, records)?,
-            },
-            None => None,
-        };
-        Ok(decoded.unwrap_or_else(|| Decoded::whole(self.nulls(records))))
+    /// A decoder for a schema that is to have all outputs.
+    pub(crate) fn of_all(schema: SchemaRef) -> Self {
+        Self { schema, all: true }
     }
 
-    fn nulls(&self, records: usize) -> Vec<ArrayRef> {
-        let fields = self.schema.fields().iter();
-        fields
-            .map(|field| new_null_array(field.data_type(), records))
-            .collect()
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
     }
 
     /// Reads outputs of the usual types, each of which is of its column's type.
     pub(crate) fn read(&self, json: &str, records: usize) -> Option<ReadColumns> {
-        read(self.schema.fields(), json, records)
+        read(self.schema.fields(), self.all, json, records)
     }
 
-    /// Decodes the whole chunk at once; `None` unless each output is there and of its column's type.
-    pub(crate) fn all_at_once(&self, json: &str, records: usize) -> Option<Vec<ArrayRef>> {
-        let inside = json.trim().strip_prefix('[')?;
-        let mut elements = serde_json::Deserializer::from_str(inside).into_iter::<&RawValue>();
-        let first = elements.next()?.ok()?;
-        let fields = self.schema.fields();
-        let rows = if first.get().starts_with('[') {
-            let header: Vec<Cow<'_, str>> = serde_json::from_str(first.get()).ok()?;
-            // The places of the header's columns in the schema.
-            let places: Vec<usize> = header
-                .iter()
-                .map(|name| fields.iter().position(|field| field.name() == name))
-                .collect::<Option<_>>()?;
-            if !self.is_flat || places.len() != fields.len() {
-                return None;
+    /// Decodes the outputs of so many records.
+    pub(crate) fn decode(&self, json: Option<&str>, records: usize) -> Result<Decoded, ArrowError> {
+        let cells = json.and_then(Cells::parse);
+        match cells.filter(|cells| cells.records() == records) {
+            Some(cells) => self.decode_cells(&cells),
+            None => {
+                let fields = self.schema.fields().iter();
+                let nulls = fields.map(|field| new_null_array(field.data_type(), records));
+                Ok(Decoded::whole(nulls.collect()))
             }
-            let columns: Fields = places
-                .iter()
-                .map(|place| FieldRef::clone(&fields[*place]))
-                .collect();
-            let rest = inside[elements.byte_offset()..].trim_start();
-            let rows = rest.strip_prefix(',')?;
-            let rows = rows_of(&columns, StructMode::ListOnly, rows)?;
-            let mut columns = vec![None; fields.len()];
-            for (place, column) in places.into_iter().zip(rows.columns()) {
-                *columns.get_mut(place)? = Some(masked(column, &rows)?);
-            }
-            columns.into_iter().collect::<Option<Vec<_>>>()?
-        } else {
-            let rows = rows_of(fields, StructMode::ObjectOnly, inside)?;
-            let columns = rows.columns().iter();
-            columns
-                .map(|column| masked(column, &rows))
-                .collect::<Option<_>>()?
-        };
-        rows.iter()
-            .all(|column| column.len() == records)
-            .then_some(rows)
+        }
     }
 
     /// Column by column, and where that fails cell by cell, so that a cell costs no other.
-    fn by_cells(&self, json: &str, records: usize) -> Result<Option<Decoded>, ArrowError> {
-        let Some(cells) = Cells::parse(json).filter(|cells| cells.records() == records) else {
-            return Ok(None);
+    fn decode_cells(&self, cells: &Cells<'_>) -> Result<Decoded, ArrowError> {
+        let strays = cells.strays().iter();
+        let stray = |(record, json): &(usize, &str)| {
+            let why = format!("the output is {}, which has no columns", shortened(json));
+            (*record, why)
         };
-        let mut misfits = Vec::new();
+        let mut misfits: Vec<(usize, String)> = strays.map(stray).collect();
         let mut columns = Vec::with_capacity(self.schema.fields().len());
         for field in self.schema.fields() {
-            let mut column: Vec<Cow<'_, str>> = cells
-                .column(field.name())
-                .map(|cell| readable(cell.unwrap_or("null"), field.data_type()))
-                .collect();
+            let mut columns_found = cells.columns().iter();
+            let found = columns_found.find(|column| column.name == *field.name());
+            let cell = |record: usize| found.and_then(|column| column.cells[record]);
+            let mut misfit = |record| {
+                let (name, cell) = (field.name(), shortened(cell(record).unwrap_or("null")));
+                let why = format!("output `{name}` is {cell}, not a {}", field.data_type());
+                misfits.push((record, why));
+                Cow::Borrowed("null")
+            };
+            let fitting = |record| {
+                let cell = cell(record).unwrap_or("null");
+                fit(cell, field.data_type(), self.all).unwrap_or_else(|| misfit(record))
+            };
+            let mut column: Vec<Cow<'_, str>> = (0..cells.records()).map(fitting).collect();
             let decoded = match column_of(field, &column) {
                 Some(decoded) => decoded,
                 None => {
                     for (record, cell) in column.iter_mut().enumerate() {
                         if column_of(field, std::slice::from_ref(cell)).is_none() {
-                            let misfit = misfit(field, cell);
-                            misfits.push((record, misfit));
-                            *cell = Cow::Borrowed("null");
+                            *cell = misfit(record);
                         }
                     }
                     column_of(field, &column).ok_or_else(|| {
@@ -151,16 +132,27 @@ impl Decoder {
             };
             columns.push(decoded);
         }
+        if self.all {
+            misfits.extend(self.unknown(cells));
+        }
         misfits.sort_by_key(|(record, _)| *record);
-        Ok(Some(Decoded { columns, misfits }))
+        Ok(Decoded { columns, misfits })
     }
-}
 
-/// The rows of a list that is begun.
-fn rows_of(columns: &Fields, mode: StructMode, rest: &str) -> Option<StructArray> {
-    let row = Field::new("row", DataType::Struct(columns.clone()), true);
-    let list = decode(row, mode, &["[", rest])?;
-    Some(list.as_struct().clone())
+    /// The outputs that the schema does not have, by the index of the record.
+    fn unknown(&self, cells: &Cells<'_>) -> impl Iterator<Item = (usize, String)> {
+        let columns = cells.columns().iter();
+        let unknown = columns.filter(|column| self.schema.fields().find(&column.name).is_none());
+        unknown.flat_map(|column| {
+            let cells = column.cells.iter().enumerate();
+            cells.filter_map(|(record, cell)| {
+                let cell = cell.filter(|cell| *cell != "null")?;
+                let (name, cell) = (&column.name, shortened(cell));
+                let why = "and the first outputs have none of this name";
+                Some((record, format!("output `{name}` is {cell}, {why}")))
+            })
+        })
+    }
 }
 
 /// The cells of one column.
@@ -172,67 +164,60 @@ fn column_of(field: &Field, cells: &[Cow<'_, str>]) -> Option<ArrayRef> {
     }
     json.push(']');
     let item = Field::new("item", field.data_type().clone(), true);
-    decode(item, StructMode::ObjectOnly, &[&json]).filter(|column| column.len() == cells.len())
-}
-
-/// The items of one list; `None` if they are of another type.
-fn decode(item: Field, mode: StructMode, json: &[&str]) -> Option<ArrayRef> {
     let list = Field::new("list", DataType::List(Arc::new(item)), false);
-    let reader = ReaderBuilder::new_with_field(list).with_struct_mode(mode);
-    let mut decoder = reader
-        .with_batch_size(2)
-        .with_coerce_primitive(true)
-        .build_decoder()
-        .ok()?;
-    for part in json {
-        // It stops early at the end of a batch, so after more than this one list.
-        if decoder.decode(part.as_bytes()).ok()? < part.len() {
-            return None;
-        }
+    let mut decoder = reader(list).build_decoder().ok()?;
+    // It stops early at the end of a batch, so after more than this one list.
+    if decoder.decode(json.as_bytes()).ok()? < json.len() {
+        return None;
     }
     let batch = decoder.flush().ok()??;
-    (batch.num_rows() == 1).then(|| batch.column(0).as_list::<i32>().value(0))
+    let column = (batch.num_rows() == 1).then(|| batch.column(0).as_list::<i32>().value(0))?;
+    (column.len() == cells.len()).then_some(column)
 }
 
-/// A column of rows some of which may be null.
-fn masked(column: &ArrayRef, rows: &StructArray) -> Option<ArrayRef> {
-    match rows.nulls() {
-        Some(nulls) if nulls.null_count() > 0 => {
-            let is_null = BooleanArray::new(!nulls.inner(), None);
-            nullif(column, &is_null).ok()
-        }
-        _ => Some(ArrayRef::clone(column)),
-    }
+/// A reader of values of one type.
+fn reader(field: Field) -> ReaderBuilder {
+    let reader = ReaderBuilder::new_with_field(field).with_batch_size(2);
+    reader.with_coerce_primitive(true)
 }
 
-fn is_text(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-    )
-}
-
-/// An empty text is an empty cell where no texts are wanted, and in a column of texts whatever is
-/// nested is its JSON.
-fn readable<'a>(cell: &'a str, data_type: &DataType) -> Cow<'a, str> {
-    match cell.as_bytes().first() {
-        Some(b'"') if cell == "\"\"" && !is_text(data_type) => Cow::Borrowed("null"),
-        Some(b'[' | b'{') if is_text(data_type) => {
-            serde_json::to_string(cell).map_or(Cow::Borrowed(cell), Cow::Owned)
-        }
-        _ => Cow::Borrowed(cell),
-    }
-}
-
-fn misfit(field: &Field, cell: &str) -> String {
+fn shortened(cell: &str) -> String {
     const SHOWN: usize = 60;
     let mut shown: String = cell.chars().take(SHOWN).collect();
     if shown.len() < cell.len() {
-        let _ = write!(shown, "..");
+        shown.push_str("..");
     }
-    format!(
-        "output `{}` is {shown}, not a {}",
-        field.name(),
-        field.data_type()
-    )
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Float64Type;
+    use arrow_schema::Schema;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_output_is_an_error_of_its_record() {
+        let schema = Schema::new(vec![Field::new("a", DataType::Float64, true)]);
+        let schema = Arc::new(schema);
+        let some = Decoder::of_some(Arc::clone(&schema)).unwrap();
+        for decoder in [some, Decoder::of_all(schema)] {
+            let objects = r#"[7, {"a": 1}, null, {}, [2], "x"]"#;
+            let table = r#"[["a"], 7, [1], null, [], [2, 3], "x"]"#;
+            for (json, list) in [(objects, "[2]"), (table, "[2, 3]")] {
+                assert!(decoder.read(json, 6).is_none(), "{json}");
+                let decoded = decoder.decode(Some(json), 6).unwrap();
+                let expected = [(0, "7"), (4, list), (5, "\"x\"")];
+                let expected = expected.map(|(record, output)| {
+                    let why = format!("the output is {output}, which has no columns");
+                    (record, why)
+                });
+                assert_eq!(decoded.misfits, expected, "{json}");
+                let column = decoded.columns[0].as_primitive::<Float64Type>();
+                let cells: Vec<_> = column.iter().collect();
+                assert_eq!(cells, [None, Some(1.0), None, None, None, None], "{json}");
+            }
+        }
+    }
 }

@@ -15,6 +15,11 @@ use cspark_batches::JsonRow;
 
 use crate::error::{Error, Result};
 
+/// The most rows that are encoded at a time, and bytes, but for the last row. They are beside the
+/// budget of the run.
+const MOST_ROWS: usize = 2048;
+const MOST_BYTES: usize = 1 << 20;
+
 /// Encodes the columns that are sent.
 #[derive(Debug)]
 pub(crate) struct RowEncoder {
@@ -78,8 +83,11 @@ impl RowEncoder {
         names.map(|(_, field)| field.name().clone()).collect()
     }
 
-    /// Encodes the rows of a batch, the first of which is the record of this number.
+    /// Encodes the first rows of a batch; the first of them is the record of this number.
     pub(crate) fn encode(&mut self, batch: &RecordBatch, first: u64) -> Result<Vec<Row>> {
+        // What is looked at of a column is not to be much more than what is encoded of it.
+        let most = (MOST_BYTES / self.row_bytes.max(1)).clamp(1, MOST_ROWS);
+        let batch = &batch.slice(0, most.min(batch.num_rows()));
         let mut encoders = Vec::with_capacity(self.columns.len());
         // The columns with numbers that JSON does not have.
         let mut suspects = Vec::new();
@@ -140,9 +148,12 @@ impl RowEncoder {
                     Err(why)
                 }
             });
+            if json.len() >= MOST_BYTES {
+                break;
+            }
         }
         // With some room for rows that are longer.
-        self.row_bytes = (json.len() + json.len() / 8).div_ceil(batch.num_rows().max(1));
+        self.row_bytes = (json.len() + json.len() / 8).div_ceil(ends.len().max(1));
         let json = Bytes::from(json);
         let mut start = 0;
         let rows = (first..).zip(ends).map(|(record, end)| match end {
@@ -158,7 +169,8 @@ impl RowEncoder {
 }
 
 /// Has `f64` written by serde_json, which takes half of arrow-json's time for it, and notes moments
-/// that the calendar does not have.
+/// that the calendar does not have. It also mends what arrow-json gets wrong: a null among the values
+/// of a dictionary, and a zero with hidden digits.
 #[derive(Debug)]
 struct Leaves {
     out_of_range: Arc<AtomicBool>,
@@ -169,7 +181,7 @@ impl EncoderFactory for Leaves {
         &self,
         field: &'a FieldRef,
         array: &'a dyn Array,
-        _: &'a EncoderOptions,
+        options: &'a EncoderOptions,
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
         /// arrow-json alone, for values without parts.
         static PLAIN: LazyLock<EncoderOptions> = LazyLock::new(EncoderOptions::default);
@@ -181,10 +193,21 @@ impl EncoderFactory for Leaves {
                     encoder: make_encoder(field, array, &PLAIN)?,
                     out_of_range: Arc::clone(&self.out_of_range),
                 })
+            } else if has_negative_scale(array.data_type()) {
+                Box::new(ZerosEncoder(make_encoder(field, array, &PLAIN)?))
+            } else if let Some(dictionary) = array.as_any_dictionary_opt() {
+                let values = dictionary.values();
+                Box::new(DictionaryEncoder {
+                    keys: match values.is_empty() {
+                        true => Vec::new(),
+                        false => dictionary.normalized_keys(),
+                    },
+                    values: make_encoder(field, values, options)?,
+                })
             } else {
                 return Ok(None);
             };
-        Ok(Some(NullableEncoder::new(encoder, array.nulls().cloned())))
+        Ok(Some(NullableEncoder::new(encoder, array.logical_nulls())))
     }
 }
 
@@ -201,6 +224,42 @@ impl Encoder for MomentEncoder<'_> {
         if json[start..].starts_with(b"\"ERROR") {
             self.out_of_range.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+/// Values by their keys, of which none is used whose value is null.
+struct DictionaryEncoder<'a> {
+    keys: Vec<usize>,
+    values: NullableEncoder<'a>,
+}
+
+impl Encoder for DictionaryEncoder<'_> {
+    fn encode(&mut self, row: usize, json: &mut Vec<u8>) {
+        self.values.encode(self.keys[row], json);
+    }
+}
+
+/// Decimals with digits before the point that are not stored, which Arrow writes as zeros, also
+/// behind a zero. That is no number of JSON.
+struct ZerosEncoder<'a>(NullableEncoder<'a>);
+
+impl Encoder for ZerosEncoder<'_> {
+    fn encode(&mut self, row: usize, json: &mut Vec<u8>) {
+        let start = json.len();
+        self.0.encode(row, json);
+        if json[start..].starts_with(b"0") {
+            json.truncate(start + 1);
+        }
+    }
+}
+
+fn has_negative_scale(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale) => *scale < 0,
+        _ => false,
     }
 }
 

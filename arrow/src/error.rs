@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// The columns of the input or of the output are wrong.
     Schema(String),
-    /// A record has no output, or one of another type than its column; only without an
+    /// A record has no output, or one that its columns do not hold; only without an
     /// [error column](crate::TableRunBuilder::without_errors).
     Record {
         /// The number of the record, from 0 over the whole input.

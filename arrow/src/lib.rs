@@ -67,6 +67,7 @@ mod cells;
 mod decode;
 mod encode;
 mod error;
+mod fit;
 mod held;
 mod output;
 mod read;

@@ -32,8 +32,9 @@ pub(crate) struct ReadColumns {
 }
 
 /// Reads the outputs of so many records into a column for each field. `None` if a type is not one
-/// of the usual ones, a cell is not of its column's type, or these are not so many outputs.
-pub(crate) fn read(fields: &Fields, json: &str, records: usize) -> Option<ReadColumns> {
+/// of the usual ones, a cell is not of its column's type, or these are not so many outputs; if `all`
+/// are wanted, also if there is one, except for nulls, that is in no column.
+pub(crate) fn read(fields: &Fields, all: bool, json: &str, records: usize) -> Option<ReadColumns> {
     // Arrow's columns of texts have offsets of 32 bits.
     i32::try_from(json.len()).ok()?;
     let columns = fields.iter().map(|field| {
@@ -45,6 +46,7 @@ pub(crate) fn read(fields: &Fields, json: &str, records: usize) -> Option<ReadCo
     });
     let mut reader = Reader {
         columns: columns.collect::<Option<_>>()?,
+        all,
         cells: 0,
         rows: Vec::with_capacity(records),
     };
@@ -205,6 +207,8 @@ struct Column<'a> {
 struct Reader<'a> {
     columns: Vec<Column<'a>>,
     rows: Vec<Option<IgnoredAny>>,
+    /// Whether no output may be passed over.
+    all: bool,
     /// The cells of the row so far.
     cells: usize,
 }
@@ -223,6 +227,14 @@ impl Reader<'_> {
                 Ok(CellSeed(&mut column.cells))
             }
             _ => Err(E::custom("a column twice")),
+        }
+    }
+
+    /// Passes over a cell that is in no column.
+    fn pass_over<E: serde::de::Error>(&self, cell: Option<IgnoredAny>) -> Result<(), E> {
+        match self.all && cell.is_some() {
+            true => Err(E::custom("an unknown output")),
+            false => Ok(()),
         }
     }
 
@@ -324,7 +336,7 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
                     cells.next_value_seed(self.reader.next_cell(place)?)?;
                     expected = place + 1;
                 }
-                None => drop(cells.next_value::<IgnoredAny>()?),
+                None => self.reader.pass_over(cells.next_value()?)?,
             }
         }
         self.reader.end_row(Some(IgnoredAny));
@@ -336,7 +348,10 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
         for place in places {
             let cell = match place {
                 Some(place) => cells.next_element_seed(self.reader.next_cell(*place)?)?,
-                None => cells.next_element::<IgnoredAny>()?.map(drop),
+                None => match cells.next_element()? {
+                    Some(cell) => Some(self.reader.pass_over(cell)?),
+                    None => None,
+                },
             };
             cell.ok_or_else(|| A::Error::custom("a short row"))?;
         }
@@ -455,7 +470,7 @@ mod tests {
 
     #[test]
     fn it_reads_what_arrow_json_reads() {
-        let decoder = Decoder::new(Arc::new(Schema::new(fields())));
+        let decoder = Decoder::of_some(Arc::new(Schema::new(fields()))).unwrap();
         for (json, records) in [
             (
                 r#"[{"a": 1.5, "b": true, "c": "x\n", "d": 255, "e": -9223372036854775808, "f": ""}]"#,
@@ -476,9 +491,11 @@ mod tests {
             ),
             (r#" [ ["a", "b","c","d","e","f"] , null ] "#, 1),
         ] {
-            let read = read(&fields(), json, records).unwrap_or_else(|| panic!("{json}"));
-            let expected = decoder.all_at_once(json, records).unwrap();
-            assert_eq!(read.columns, expected, "{json}");
+            let read = read(&fields(), false, json, records);
+            let read = read.unwrap_or_else(|| panic!("{json}"));
+            let expected = decoder.decode(Some(json), records).unwrap();
+            assert_eq!(read.columns, expected.columns, "{json}");
+            assert!(expected.misfits.is_empty(), "{:?}", expected.misfits);
             let outputs: Vec<Option<IgnoredAny>> = Outputs::from_json(json).unwrap().into_vec();
             assert_eq!(read.rows, outputs, "{json}");
         }
@@ -508,18 +525,27 @@ mod tests {
             "7",
             "",
         ] {
-            assert!(read(&fields(), json, 1).is_none(), "{json}");
+            assert!(read(&fields(), false, json, 1).is_none(), "{json}");
         }
         let nested = DataType::new_list(DataType::Int64, true);
         let fields = Fields::from(vec![Field::new("a", nested, true)]);
-        assert!(read(&fields, "[{}]", 1).is_none());
+        assert!(read(&fields, false, "[{}]", 1).is_none());
     }
 
     #[test]
     fn columns_that_do_not_come_are_null_and_others_are_passed_over() {
-        let ReadColumns { columns, .. } =
-            read(&fields(), r#"[["x","a"],[[1],""],["y",2]]"#, 2).unwrap();
+        let json = r#"[["x","a"],[[1],""],["y",2]]"#;
+        let ReadColumns { columns, .. } = read(&fields(), false, json, 2).unwrap();
         assert_eq!(columns[0].null_count(), 1);
         assert!(columns[1..].iter().all(|column| column.null_count() == 2));
+        assert!(read(&fields(), true, json, 2).is_none());
+        for (json, is_read) in [
+            (r#"[["x","a"],[null,1]]"#, true),
+            (r#"[{"x":null,"a":1}]"#, true),
+            (r#"[["x","a"],[0,1]]"#, false),
+            (r#"[{"x":"","a":1}]"#, false),
+        ] {
+            assert_eq!(read(&fields(), true, json, 1).is_some(), is_read, "{json}");
+        }
     }
 }

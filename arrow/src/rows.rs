@@ -13,9 +13,6 @@ use crate::error::{Error, Result};
 use crate::held::Held;
 use crate::table::BatchStream;
 
-/// The most rows that are encoded at a time, beside the budget of the run.
-const BLOCK: usize = 2048;
-
 /// The error that the input ended with, for the run to end with it. Clones share it.
 ///
 /// A run that delivers the errors of records would take it for that of one record, and read on.
@@ -71,11 +68,9 @@ impl Rows {
     }
 
     fn encode_block(&mut self, batch: &RecordBatch, first: u64) -> Result<()> {
-        let length = batch.num_rows().min(BLOCK);
-        self.rows = self
-            .encoder
-            .encode(&batch.slice(0, length), first)?
-            .into_iter();
+        let rows = self.encoder.encode(batch, first)?;
+        let length = rows.len();
+        self.rows = rows.into_iter();
         let rest = batch.num_rows() - length;
         self.rest = (rest > 0).then(|| (batch.slice(length, rest), first + length as u64));
         Ok(())
@@ -117,5 +112,55 @@ impl Stream for Rows {
                 self.fail(error);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::StringArray;
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+    use crate::held::Limit;
+
+    /// The numbers of rows of the blocks in which texts are encoded, in batches of these lengths.
+    fn blocks(batches: &[&[usize]]) -> Vec<usize> {
+        let batches = batches.iter().map(|lengths| {
+            let texts = lengths.iter().map(|length| "x".repeat(*length));
+            let texts = Arc::new(StringArray::from_iter_values(texts));
+            RecordBatch::try_from_iter([("text", texts as _)]).unwrap()
+        });
+        let batches: Vec<_> = batches.collect();
+        let encoder = RowEncoder::new(&batches[0].schema(), None).unwrap();
+        let batches = Box::pin(stream::iter(batches.into_iter().map(Ok)));
+        let mut rows = Rows::new(batches, encoder, Held::default(), false);
+        let limit = Limit {
+            bytes: 1,
+            records: 1,
+        };
+        rows.held.begin(0, 0, limit);
+        let mut blocks = Vec::new();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(Some(row)) = rows.poll_next_unpin(&mut cx) {
+            row.unwrap();
+            blocks.push(1 + rows.rows.by_ref().map(Result::unwrap).count());
+        }
+        assert!(rows.over);
+        blocks
+    }
+
+    #[test]
+    fn rows_are_encoded_in_blocks_of_one_mebibyte() {
+        assert_eq!(blocks(&[&[1; 5000]]), [2048, 2048, 904]);
+        // The first block shows that they are long, and so do later ones.
+        assert_eq!(blocks(&[&[100_000; 30]]), [11, 9, 9, 1]);
+        assert_eq!(blocks(&[&[1; 2048], &[100_000; 12]]), [2048, 11, 1]);
+        assert_eq!(blocks(&[&[3 << 20; 3]]), [1, 1, 1]);
+        // What comes after long rows is not encoded one by one for ever.
+        let mut lengths = vec![3 << 20];
+        lengths.extend([1; 3000]);
+        assert_eq!(blocks(&[&lengths]), [1, 1, 2048, 951]);
     }
 }

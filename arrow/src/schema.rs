@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow_json::reader::infer_json_schema_from_iterator;
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
 use cspark_batches::service::{Cell, CellError, ColumnKind, Columns};
 use serde_json::Value;
 
 use crate::cells::Cells;
+use crate::fit::fit;
 
 /// The schema of a service's outputs: numbers are `Float64`, since a workbook has no others,
 /// booleans `Boolean`, and everything else `Utf8`. A table is the text of its JSON; give a schema
@@ -28,23 +29,17 @@ pub fn output_schema(columns: &Columns) -> SchemaRef {
 }
 
 /// The types of the outputs by what they are in one chunk; `None` if that has no output at all.
-pub(crate) fn infer(json: &str) -> Result<Option<SchemaRef>, ArrowError> {
-    let Some(cells) = Cells::parse(json) else {
-        return Ok(None);
-    };
-    let names: Vec<String> = cells.names().map(str::to_owned).collect();
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let fields = names.into_iter().map(|name| {
-        let data_type = infer_column(cells.column(&name).flatten())?;
-        Ok(Field::new(name, data_type, true))
+pub(crate) fn infer(json: &str) -> Option<SchemaRef> {
+    let cells = Cells::parse(json)?;
+    let fields = cells.columns().iter().map(|column| {
+        let data_type = infer_column(column.cells.iter().flatten().copied());
+        Field::new(&column.name, data_type, true)
     });
-    let fields: Vec<Field> = fields.collect::<Result<_, ArrowError>>()?;
-    Ok(Some(Arc::new(Schema::new(fields))))
+    let fields: Vec<Field> = fields.collect();
+    (!fields.is_empty()).then(|| Arc::new(Schema::new(fields)))
 }
 
-fn infer_column<'a>(cells: impl Iterator<Item = &'a str>) -> Result<DataType, ArrowError> {
+fn infer_column<'a>(cells: impl Iterator<Item = &'a str>) -> DataType {
     let (mut numbers, mut booleans, mut texts) = (false, false, false);
     let mut nested = Vec::new();
     for cell in cells {
@@ -59,18 +54,42 @@ fn infer_column<'a>(cells: impl Iterator<Item = &'a str>) -> Result<DataType, Ar
         }
     }
     match (numbers, booleans, texts, nested.is_empty()) {
-        (true, false, false, true) => Ok(DataType::Float64),
-        (false, true, false, true) => Ok(DataType::Boolean),
-        (false, false, false, false) => {
-            let values = nested.into_iter().map(|cell| {
-                let value: Value = serde_json::from_str(cell)
-                    .map_err(|error| ArrowError::JsonError(error.to_string()))?;
-                Ok(serde_json::json!({ "cell": value }))
-            });
-            let schema = infer_json_schema_from_iterator(values)?;
-            Ok(schema.field(0).data_type().clone())
-        }
-        _ => Ok(DataType::Utf8),
+        (true, false, false, true) => DataType::Float64,
+        (false, true, false, true) => DataType::Boolean,
+        (false, false, false, false) => infer_nested(&nested).unwrap_or(DataType::Utf8),
+        _ => DataType::Utf8,
+    }
+}
+
+/// The type of cells with parts; `None` unless they are of one, and tell all of it.
+fn infer_nested(cells: &[&str]) -> Option<DataType> {
+    let values = cells.iter().map(|cell| {
+        let value: Value =
+            serde_json::from_str(cell).map_err(|error| ArrowError::JsonError(error.to_string()))?;
+        Ok(serde_json::json!({ "cell": value }))
+    });
+    let schema = infer_json_schema_from_iterator(values).ok()?;
+    let data_type = told(schema.field(0).data_type())?;
+    // arrow-json takes a value beside lists for one of them, and does not read it.
+    let fits = |cell: &&str| fit(cell, &data_type, true).is_some();
+    cells.iter().all(fits).then_some(data_type)
+}
+
+/// A type that arrow-json inferred, with the numbers of a workbook. `None` if some of it is open.
+fn told(data_type: &DataType) -> Option<DataType> {
+    let field = |field: &FieldRef| {
+        let data_type = told(field.data_type())?;
+        Some(field.as_ref().clone().with_data_type(data_type))
+    };
+    match data_type {
+        DataType::Null => None,
+        DataType::Int64 => Some(DataType::Float64),
+        DataType::List(item) => Some(DataType::List(Arc::new(field(item)?))),
+        DataType::Struct(fields) if fields.is_empty() => None,
+        DataType::Struct(fields) => Some(DataType::Struct(
+            fields.iter().map(field).collect::<Option<_>>()?,
+        )),
+        _ => Some(data_type.clone()),
     }
 }
 
@@ -84,7 +103,7 @@ mod tests {
     use super::*;
 
     fn inferred(json: &str) -> Vec<(String, DataType)> {
-        let schema = infer(json).unwrap().unwrap();
+        let schema = infer(json).unwrap();
         let fields = schema.fields().iter();
         fields
             .map(|field| (field.name().clone(), field.data_type().clone()))
@@ -109,8 +128,8 @@ mod tests {
         let objects = r#"[{}, {"premium": 1, "smoker": true, "note": "x", "empty": null, "mixed": true},
             {"mixed": 1}]"#;
         assert_eq!(inferred(objects), expected);
-        assert_eq!(infer("[null, {}]").unwrap(), None);
-        assert_eq!(infer("7").unwrap(), None);
+        assert_eq!(infer("[null, {}]"), None);
+        assert_eq!(infer("7"), None);
     }
 
     #[test]

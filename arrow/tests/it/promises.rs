@@ -10,6 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
 use arrow_array::{Array as _, RecordBatch, StringArray, StringViewArray};
 use arrow_schema::ArrowError;
+use cspark_batches::SummaryRequest;
 use cspark_batches_arrow::{RunTable as _, Table, TableRun};
 use cspark_emulator::{Emulator, RandomFaults, ResultOrder};
 use futures_util::{StreamExt as _, stream};
@@ -113,6 +114,19 @@ async fn rows_come_in_the_order_of_the_input_if_that_is_wanted() {
         .options(|run| run.in_input_order().chunk_size(50));
     let batches = collect(&mut run.start().unwrap()).await.unwrap();
     assert_eq!(rows(&batches), expected(0..5000));
+    // Otherwise they come as they are computed.
+    let run = spark
+        .batches()
+        .run_table(SERVICE, table(&SIZES))
+        .with_inputs();
+    let run = run
+        .with_record_numbers("record")
+        .options(|run| run.chunk_size(50));
+    let batches = collect(&mut run.start().unwrap()).await.unwrap();
+    let mut rows = rows(&batches);
+    assert_ne!(rows, expected(0..5000));
+    rows.sort_by_key(|row| row.0);
+    assert_eq!(rows, expected(0..5000));
 }
 
 #[tokio::test]
@@ -322,4 +336,35 @@ async fn a_checkpoint_before_the_first_output_leaves_the_columns_open() {
         shown(&rest),
         [r#"{"record":1,"twice":4.0}"#, r#"{"record":2,"twice":6.0}"#]
     );
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_fails_leaves_the_columns_open_too() {
+    let (_emulator, spark) = start(Emulator::builder(), double()).await;
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let batches = stream::unfold(receiver, async |mut receiver| {
+        let batch = receiver.recv().await?;
+        Some((Ok::<_, ArrowError>(batch), receiver))
+    });
+    let table = Table::stream(numbers([0.0]).schema(), batches);
+    let run = spark.batches().run_table(SERVICE, table);
+    let summary = SummaryRequest::new().sum("twice").without_records();
+    let run = run.options(|run| run.chunk_size(1).chunk_summary(summary));
+    let mut run = run.start().unwrap();
+    // There are no rows of it, and that is an error as soon as they are wanted.
+    sender.send(numbers([1.0])).unwrap();
+    let error = std::future::poll_fn(|cx| {
+        assert!(run.poll_next_unpin(cx).is_pending());
+        match run.checkpoint() {
+            Ok(_) => Poll::Pending,
+            Err(error) => Poll::Ready(error),
+        }
+    });
+    let error = error.await.to_string();
+    assert!(error.contains("needs the records"), "{error}");
+    assert_eq!(run.schema(), None);
+    // It is not forgotten.
+    drop(sender);
+    let (rows, again) = rows_before_the_error(run).await;
+    assert_eq!((rows, again), (0, error));
 }

@@ -37,6 +37,12 @@ async fn every_type_keeps_its_value() {
     let timestamp = 1_700_000_000_123_456_789_i64;
     let decimal = Decimal128Array::from(vec![Some(12_345_678_901_234_567_890_i128), None]);
     let decimal = decimal.with_precision_and_scale(38, 10).unwrap();
+    let digits = format!("-{}", "1234567890".repeat(7));
+    let long = [arrow_buffer::i256::from_string(&digits).unwrap(), 1.into()];
+    let long = Decimal256Array::from_iter_values(long);
+    let long = long.with_precision_and_scale(76, 10).unwrap();
+    let hundreds = Decimal128Array::from(vec![-12_345, 0]);
+    let hundreds = hundreds.with_precision_and_scale(10, -2).unwrap();
     let row: Fields = vec![
         Field::new("year", DataType::Int32, true),
         Field::new("rate", DataType::Float64, true),
@@ -83,6 +89,14 @@ async fn every_type_keeps_its_value() {
             ["0.30000000000000004", "-5e-324"],
         ),
         (Arc::new(decimal), ["1234567890.1234567890", "null"]),
+        (
+            Arc::new(long),
+            [
+                "-123456789012345678901234567890123456789012345678901234567890.1234567890",
+                "0.0000000001",
+            ],
+        ),
+        (Arc::new(hundreds), ["-1234500", "0"]),
         (
             Arc::new(StringArray::from(vec![Some("a\"\n\u{1F600}"), None])),
             ["\"a\\\"\\n\u{1F600}\"", "null"],
@@ -208,6 +222,51 @@ async fn casts_of_a_value_keep_it() {
 }
 
 #[tokio::test]
+async fn nulls_among_the_values_of_a_dictionary_are_nulls() {
+    for data_type in [
+        DataType::Utf8,
+        DataType::LargeUtf8,
+        DataType::Utf8View,
+        DataType::Int64,
+        DataType::Float64,
+    ] {
+        let values: ArrayRef = Arc::new(StringArray::from(vec![Some("7"), None]));
+        let values = arrow_cast::cast(&values, &data_type).unwrap();
+        let keys = Int8Array::from(vec![0, 1]);
+        let dictionary: ArrayRef = Arc::new(DictionaryArray::new(keys, values));
+        let seven = match data_type {
+            DataType::Int64 => "7",
+            DataType::Float64 => "7.0",
+            _ => "\"7\"",
+        };
+        assert_eq!(
+            sent(Arc::clone(&dictionary)).await,
+            [seven, "null"],
+            "{data_type}"
+        );
+        let list = ListArray::new(
+            Arc::new(Field::new("item", dictionary.data_type().clone(), true)),
+            arrow_buffer::OffsetBuffer::from_lengths([2, 0]),
+            Arc::clone(&dictionary),
+            None,
+        );
+        let list = sent(Arc::new(list)).await;
+        assert_eq!(list, [format!("[{seven},null]"), "[]".to_owned()]);
+        let field = Field::new("a", dictionary.data_type().clone(), true);
+        let structs = StructArray::from(vec![(Arc::new(field), dictionary)]);
+        let structs = sent(Arc::new(structs)).await;
+        let expected = [format!(r#"{{"a":{seven}}}"#), r#"{"a":null}"#.to_owned()];
+        assert_eq!(structs, expected, "{data_type}");
+    }
+    // There may be no value at all.
+    let none: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::new(
+        Int8Array::from(vec![None, None]),
+        Arc::new(StringArray::from(Vec::<&str>::new())),
+    ));
+    assert_eq!(sent(none).await, ["null", "null"]);
+}
+
+#[tokio::test]
 async fn texts_and_names_that_look_like_an_error_are_none() {
     let fields: Fields = vec![
         Field::new("ERROR_DATE", DataType::Date32, true),
@@ -300,14 +359,20 @@ async fn what_cannot_be_sent_is_refused_by_name_before_anything_is_pushed() {
         .send(["age"]);
     let error = run.start().unwrap_err().to_string();
     assert_eq!(error, "the table has no column `age`, but `n`");
-    let run = spark
-        .batches()
-        .run_table(SERVICE, numbers([1.0]))
-        .with_inputs()
-        .error_column("n");
-    let mut run = run.start().unwrap();
-    let error = collect(&mut run).await.unwrap_err().to_string();
-    assert!(error.contains("column `n` twice"), "{error}");
+    let run = || spark.batches().run_table(SERVICE, numbers([1.0]));
+    let outputs = Schema::new(vec![Field::new("n", DataType::Float64, true)]);
+    for run in [
+        run().with_inputs().error_column("n"),
+        run().with_inputs().with_record_numbers("n"),
+        run().with_record_numbers("n").error_column("n"),
+        run().schema(outputs.clone()).with_inputs(),
+        run().schema(outputs).error_column("n"),
+    ] {
+        let error = run.start().unwrap_err();
+        assert!(matches!(error, Error::Schema(_)), "{error}");
+        assert!(error.to_string().contains("column `n` twice"), "{error}");
+    }
+    assert_eq!(emulator.total_traffic().requests, 0);
 }
 
 #[tokio::test]

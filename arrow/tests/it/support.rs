@@ -1,11 +1,13 @@
 //! What all tests need.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use cspark_batches::Client;
 use cspark_batches_arrow::{Result, TableRun};
 use cspark_emulator::{Builder, Emulator, Service};
+use serde_json::value::RawValue;
 
 pub(crate) const SERVICE: &str = "my-folder/test";
 
@@ -41,11 +43,11 @@ pub(crate) fn outputs_from_text() -> Service {
     Service::raw(|record, output| {
         let (_, cell) = record.fields()?.remove(0);
         let text: String = serde_json::from_str(cell.get()).map_err(|error| error.to_string())?;
-        let cells: serde_json::Map<String, serde_json::Value> =
+        let cells: BTreeMap<String, Box<RawValue>> =
             serde_json::from_str(&text).map_err(|error| error.to_string())?;
         cells
             .iter()
-            .try_for_each(|(name, value)| output.value(name, value))
+            .try_for_each(|(name, value)| output.field(name, value))
     })
 }
 
