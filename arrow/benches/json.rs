@@ -20,6 +20,8 @@ mod decode;
 mod encode;
 #[path = "../src/error.rs"]
 mod error;
+#[path = "../src/fit.rs"]
+mod fit;
 #[path = "../../benches/support/policy.rs"]
 mod policy;
 #[path = "../src/read.rs"]
@@ -151,7 +153,7 @@ mod read_outputs {
         bencher
             .counter(ItemsCount::new(IN_A_CHUNK))
             .bench_local(|| {
-                let read = read::read(schema.fields(), &json, IN_A_CHUNK).unwrap();
+                let read = read::read(schema.fields(), false, &json, IN_A_CHUNK).unwrap();
                 assert_eq!(read.rows.len(), IN_A_CHUNK);
                 black_box(read.columns)
             });
