@@ -169,8 +169,8 @@ impl RowEncoder {
 }
 
 /// Has `f64` written by serde_json, so that rows one by one take no longer than arrow-json takes for
-/// all (benchmark `json`), and notes moments that the calendar does not have. It also mends what arrow-json gets wrong: a null among the values
-/// of a dictionary, and a zero with hidden digits.
+/// all (benchmark `json`), and notes moments that the calendar does not have. It also mends what
+/// arrow-json gets wrong: a null among the values of a dictionary, and a zero with hidden digits.
 #[derive(Debug)]
 struct Leaves {
     out_of_range: Arc<AtomicBool>,

@@ -148,8 +148,8 @@ pub(super) struct Batch {
     /// When the last pull ended, and whether it left results to be pulled at once.
     pub(super) polled_at: Time,
     pub(super) poll_now: bool,
-    /// The most chunks that may have left its output buffer.
-    pub(super) handed_out: u64,
+    /// The most chunks that may have left its output buffer, if that is known.
+    pub(super) handed_out: Option<u64>,
     pub(super) had_result: bool,
 }
 
@@ -186,7 +186,7 @@ impl Batch {
             last_loss: 0,
             polled_at: Time::ZERO,
             poll_now: origin != Origin::Created,
-            handed_out: 0,
+            handed_out: (origin == Origin::Created).then_some(0),
             had_result: false,
         }
     }
@@ -217,6 +217,11 @@ impl Batch {
     /// Whether nothing more is pushed to it, so that its end is not that of the run.
     fn is_given_up(&self) -> bool {
         self.is_emptying() || self.mode != Mode::Open
+    }
+
+    /// So many chunks more may have left the output buffer.
+    pub(super) fn may_have_handed_out(&mut self, more: u64) {
+        self.handed_out = self.handed_out.map(|chunks| chunks.saturating_add(more));
     }
 
     /// Whether it belongs to the run before.
@@ -356,8 +361,17 @@ impl Machine {
         let Slot::Live(batch) = &mut self.slot else {
             return;
         };
-        let handed_out =
-            (batch.origin == Origin::Created).then(|| batch.handed_out.saturating_add(pulling));
+        if batch.origin == Origin::HandedIn
+            && let (Some(completed), Some(available)) =
+                (observation.chunks_completed, observation.chunks_available)
+        {
+            // What was pulled before this run.
+            let before = completed.saturating_sub(available);
+            batch.handed_out.get_or_insert(before);
+        }
+        let handed_out = batch
+            .handed_out
+            .map(|chunks| chunks.saturating_add(pulling));
         let activity = batch.evidence.read(observation, &batch.counts, handed_out);
         batch.evidence.observe(flight.issued, id, activity);
         match flight.request {

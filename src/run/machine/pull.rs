@@ -153,7 +153,7 @@ impl Machine {
         let found = results.len() as u64 + foreign;
         self.totals.foreign += foreign;
         if let Some(batch) = self.batch_mut() {
-            batch.handed_out += found;
+            batch.may_have_handed_out(found);
         }
         let mut wanted = false;
         for result in results {
@@ -188,10 +188,9 @@ impl Machine {
             };
         if found == 0 {
             batch.buffers.nothing_to_pull();
-            let handed_out = (batch.origin == Origin::Created).then_some(batch.handed_out);
             batch
                 .evidence
-                .empty_pull(flight.issued, id, confirm, handed_out);
+                .empty_pull(flight.issued, id, confirm, batch.handed_out);
             // Only the status can tell whether the service has work, if its pulls do not.
             batch.status_wanted |= batch.pull_is_silent && !batch.status_is_silent && waiting;
         }
@@ -253,7 +252,7 @@ impl Machine {
             if let Some(batch) = self.batch_mut() {
                 batch.evidence.reset(next);
                 batch.last_loss = next;
-                batch.handed_out = batch.handed_out.saturating_add(u64::from(max));
+                batch.may_have_handed_out(u64::from(max));
             }
         }
         if failure.kind == FailureKind::TooLarge {

@@ -1301,3 +1301,35 @@ fn a_close_that_is_refused_is_explained_by_the_status_as_soon_as_that_works() {
     complete(&account);
     assert!(sim.machine.open_batches().is_empty());
 }
+
+#[test]
+fn a_batch_of_somebody_else_may_overstate_what_it_completed_as_well() {
+    let settings = Settings {
+        reopen: false,
+        keep_going: true,
+        ..Settings::default()
+    };
+    let mut machine = Machine::new(settings, RunId::from_random(1), true);
+    let (mut asked, mut pushes) = (0, 0);
+    drive(&mut machine, 1, secs(3_600), |now, request| {
+        // It has had 70 chunks before. The count of completed ones rises whenever it is asked.
+        asked += 1;
+        pushes += u64::from(matches!(request, Request::Push(_)));
+        let observation = Observation {
+            chunks_available: Some(0),
+            chunks_submitted: Some(70 + pushes),
+            chunks_completed: Some(69 + asked),
+            input_used: Some(0),
+            workers: Some(1),
+            ..roomy(BatchState::Live)
+        };
+        let outcome = match request {
+            Request::Pull(_) if now > secs(300) => pulled(&[result(0)]),
+            Request::Pull(_) => pulled(&[]),
+            _ => Ok(Reply::Done),
+        };
+        Some((observation, outcome))
+    });
+    complete(machine.totals());
+    assert_eq!(machine.totals().resubmissions, 0);
+}
