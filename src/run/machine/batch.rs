@@ -362,12 +362,16 @@ impl Machine {
             return;
         };
         if batch.origin == Origin::HandedIn
-            && let (Some(completed), Some(available)) =
-                (observation.chunks_completed, observation.chunks_available)
+            && batch.handed_out.is_none()
+            && let Some(completed) = observation.chunks_completed
         {
-            // What was pulled before this run.
-            let before = completed.saturating_sub(available);
-            batch.handed_out.get_or_insert(before);
+            // What was pulled before this run: at most what was completed, and is not this run's.
+            let (ours, _) = batch.counts.accepted_so_far();
+            let before = completed.saturating_sub(observation.chunks_available.unwrap_or(0));
+            batch.handed_out = Some(match observation.chunks_submitted {
+                Some(submitted) => before.min(submitted.saturating_sub(ours)),
+                None => before,
+            });
         }
         let handed_out = batch
             .handed_out

@@ -53,6 +53,7 @@ fn calm() -> World {
         faults_until: ms(0),
         script: Vec::new(),
         lose_results: 0,
+        handed_in: false,
         crashes: 0,
         forgets_batch: 0,
     }

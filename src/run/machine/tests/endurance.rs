@@ -55,6 +55,7 @@ fn world(r: &mut Random) -> World {
         dead: None,
         script: Vec::new(),
         lose_results: 0,
+        handed_in: false,
         crashes: 0,
         forgets_batch: 0,
     }
@@ -182,6 +183,9 @@ fn counters_may_be_missing_or_untrue() {
                 world.traits.tells = std::array::from_fn(|_| r.percent(50));
                 world.lose_results = r.within(0, 1);
                 world.dead = r.pick(&[None, Some(RequestKind::Status)]);
+                // What such a batch loses is not computed again in another one.
+                world.handed_in = world.lose_results == 0 && r.percent(30);
+                world.settings.reopen = !world.handed_in;
             });
             // Nothing is called lost that the service computes; with a stall limit that is longer
             // than the work, everything is delivered or ends at that limit.

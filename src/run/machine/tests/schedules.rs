@@ -86,6 +86,7 @@ fn world(seed: u64, crashes: bool) -> World {
         faults_until: ms(r.within(0, 60_000)),
         script: Vec::new(),
         lose_results: 0,
+        handed_in: false,
         crashes: if crashes { r.within(1, 3) as u32 } else { 0 },
         forgets_batch: r.pick(&[0, 50]),
     }

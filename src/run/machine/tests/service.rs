@@ -131,6 +131,14 @@ impl Service {
         });
     }
 
+    /// A batch whose chunks were computed and pulled before.
+    pub(super) fn create_used(&mut self, now: Time) {
+        self.create(now);
+        for batch in &mut self.batches {
+            (batch.submitted, batch.completed, batch.records) = (70, 70, 700);
+        }
+    }
+
     pub(super) fn push(
         &mut self,
         batch: usize,

@@ -40,6 +40,8 @@ pub(super) struct World {
     pub(super) script: Vec<(RequestKind, Range<u64>, Fault)>,
     /// How many pulls lose the results that they carry.
     pub(super) lose_results: u64,
+    /// Whether the batch is one that somebody else has used before.
+    pub(super) handed_in: bool,
     /// How often a process dies and another resumes.
     pub(super) crashes: u32,
     /// Chance in percent that the process that resumes finds the batch's id lost.
@@ -134,9 +136,13 @@ impl Sim {
     pub(super) fn new(world: World, seed: u64) -> Self {
         let mut random = Random(seed);
         let run = RunId::from_random(u128::from(random.next()) << 64 | u128::from(random.next()));
+        let mut service = Service::new(world.traits.clone());
+        if world.handed_in {
+            service.create_used(Time::ZERO);
+        }
         let mut sim = Self {
-            machine: Machine::new(world.settings.clone(), run, false),
-            service: Service::new(world.traits.clone()),
+            machine: Machine::new(world.settings.clone(), run, world.handed_in),
+            service,
             random,
             now: Time::ZERO,
             agenda: BinaryHeap::new(),

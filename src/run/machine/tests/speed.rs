@@ -50,6 +50,7 @@ pub(super) fn world(
         faults_until: Duration::ZERO,
         script: Vec::new(),
         lose_results: 0,
+        handed_in: false,
         crashes: 0,
         forgets_batch: 0,
     }
