@@ -39,6 +39,7 @@ fn world(r: &mut Random) -> World {
             activity: [true; 3],
             finishes_after_timeout: true,
             tells: [true; 7],
+            says_completed: r.percent(20),
             lies: Lies::None,
             strangers: 0,
         },
@@ -52,6 +53,7 @@ fn world(r: &mut Random) -> World {
         gap: secs(5 * HOUR),
         faults: 0,
         faults_until: secs(0),
+        hangs: secs(r.pick(&[10, 400])),
         dead: None,
         script: Vec::new(),
         lose_results: 0,
@@ -70,10 +72,11 @@ fn play(seed: u64, change: impl FnOnce(&mut World, &mut Random)) -> (Totals, Wor
     let shown = format!("{world:?}");
     let mut sim = Sim::new(world.clone(), seed);
     let totals = sim.play();
-    // The rounds of resubmissions, the clock that strikes, the requests in flight (10 s here), and
-    // a close that is patient.
-    let strikes = settings.stall + settings.outage + secs(20);
-    let bound = strikes * (1 + settings.resubmissions) + settings.outage * 2;
+    // The rounds of resubmissions, the clock that strikes, the requests in flight, and a close that
+    // is patient.
+    let strikes = settings.stall + settings.outage + world.hangs * 2;
+    let closing = settings.outage * 2 + world.hangs * 12;
+    let bound = strikes * (1 + settings.resubmissions) + closing;
     let took = sim.done_at - sim.last_step;
     assert!(
         took <= bound,
@@ -118,6 +121,8 @@ fn slow_services_finish() {
 fn one_lost_response_loses_nothing() {
     for seed in 0..seeds() {
         let (totals, world) = play(seed, |world, r| {
+            // Two of more in a row would be an outage.
+            world.hangs = secs(10);
             // More than faults can use up in an hour.
             world.settings.resubmissions = 20;
             world.lose_results = r.within(0, 1);

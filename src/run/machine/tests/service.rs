@@ -46,6 +46,8 @@ pub(super) struct Traits {
     pub(super) finishes_after_timeout: bool,
     /// Which facts are told: available, submitted, records, completed, input used, output, workers.
     pub(super) tells: [bool; 7],
+    /// Whether a batch that is open says "completed" while nothing is left to compute.
+    pub(super) says_completed: bool,
     /// What is not true in the responses.
     pub(super) lies: Lies,
     /// Chunks that another client pushes into our batch, for every hundred of ours.
@@ -298,8 +300,12 @@ impl Service {
             workers,
         ] = self.traits.tells;
         let output_used = batch.output_used();
+        let is_done = batch.takes_pushes() && batch.submitted == batch.completed;
         Observation {
-            state: batch.state,
+            state: match self.traits.says_completed && is_done {
+                true => BatchState::Completed,
+                false => batch.state,
+            },
             chunks_available: available.then_some(batch.output.len() as u64),
             chunks_submitted: submitted.then_some(batch.submitted),
             records_submitted: records.then_some(batch.records),

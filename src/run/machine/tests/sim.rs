@@ -34,6 +34,8 @@ pub(super) struct World {
     /// Chance in a thousand that a request meets a fault, and until when.
     pub(super) faults: u64,
     pub(super) faults_until: Time,
+    /// How long a request hangs that gets no response.
+    pub(super) hangs: Duration,
     /// A kind of request that never works.
     pub(super) dead: Option<RequestKind>,
     /// Faults by plan: which requests of a kind (counted from 0) meet which.
@@ -541,10 +543,7 @@ impl Sim {
                     )
                 }
                 // Lost on the way there, after a long or a short wait.
-                3 => (
-                    late + Duration::from_secs(10),
-                    failure(FailureKind::Unknown),
-                ),
+                3 => (late + self.world.hangs, failure(FailureKind::Unknown)),
                 // Lost on the way there for the client, who gives it up too early.
                 4 if call.kind() == RequestKind::Pull => {
                     let wait = self.random.time((Duration::ZERO, Duration::from_secs(60)));
