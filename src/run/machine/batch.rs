@@ -151,6 +151,8 @@ pub(super) struct Batch {
     /// The most chunks that may have left its output buffer, if that is known.
     pub(super) handed_out: Option<u64>,
     pub(super) had_result: bool,
+    /// It has taken a push when it said "completed", so that this does not mean closed.
+    pub(super) takes_more_when_completed: bool,
 }
 
 impl Batch {
@@ -188,6 +190,7 @@ impl Batch {
             poll_now: origin != Origin::Created,
             handed_out: (origin == Origin::Created).then_some(0),
             had_result: false,
+            takes_more_when_completed: false,
         }
     }
 

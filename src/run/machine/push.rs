@@ -17,7 +17,7 @@
 //! | room enough, and the service was busy | wait, and count it as a failure of pushes |
 //! | room enough, and the chunk may be in the batch | the batch knows it: accepted |
 //! | room enough | each chunk is pushed alone; refused alone three times more, it is given up |
-//! | the same, and all that was pushed is completed | somebody closed the batch |
+//! | the same, and the batch says "completed" and took no push since | somebody closed the batch |
 //! | nothing about the room | full if something of this run may be in the buffer and the batch can know none of the chunks, else as above |
 
 use super::Machine;
@@ -161,6 +161,7 @@ impl Machine {
         let next = self.requests.next();
         if let Some(batch) = self.batch_mut() {
             batch.buffers.settled(push, next);
+            batch.takes_more_when_completed |= batch.latest().state == BatchState::Completed;
         }
         let loss = self.loss_since(push);
         for &key in keys {
@@ -399,6 +400,11 @@ impl Machine {
         if busy {
             return self.request_failed(now, RequestKind::Push, refusal.failure);
         }
+        // Some services call a batch completed that is closed.
+        let may_be_closed = observation.state == BatchState::Completed
+            && !self
+                .batch()
+                .is_some_and(|batch| batch.takes_more_when_completed);
         let too_large = refusal.failure.kind == FailureKind::TooLarge;
         let alone = refusal.chunks.len() == 1;
         if too_large && !alone {
@@ -422,8 +428,7 @@ impl Machine {
                 self.requests.delay(RequestKind::Push, now + wait);
             } else if too_large && self.settings.split && records > 1 {
                 self.split(key);
-            } else if observation.state == BatchState::Completed && !too_large {
-                // Everything is computed, and no chunk is taken, again and again.
+            } else if may_be_closed && !too_large {
                 return self.note_state(BatchState::Closed);
             } else {
                 self.give_up(key, Ending::Refused(key));

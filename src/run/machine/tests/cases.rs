@@ -1200,6 +1200,36 @@ fn results_of_what_the_source_has_begun_are_not_taken() {
     assert_eq!(machine.run_id(), run);
 }
 
+#[test]
+fn a_bad_chunk_is_left_out_of_a_batch_that_says_completed() {
+    let settings = Settings {
+        keep_going: true,
+        push_chunks: 1,
+        pushes: 1,
+        ..Settings::default()
+    };
+    let mut machine = Machine::new(settings, RunId::from_random(1), false);
+    let mut results = Vec::new();
+    drive(&mut machine, 4, secs(3_600), |_, request| {
+        let outcome = match request {
+            Request::Push(keys) if keys.contains(&20) => Err(failure(FailureKind::Refused, None)),
+            Request::Push(keys) => {
+                results.extend(keys.iter().copied().map(result));
+                Ok(Reply::Done)
+            }
+            Request::Pull(_) => pulled(&std::mem::take(&mut results)),
+            _ => Ok(Reply::Done),
+        };
+        Some((roomy(BatchState::Completed), outcome))
+    });
+    let totals = machine.totals();
+    assert_eq!(totals.unfinished, [(20..30, Reason::Refused)]);
+    assert_eq!(
+        (totals.ending, totals.delivered.chunks),
+        (Some(Ending::Complete), 3)
+    );
+}
+
 /// A machine that resumes where nothing was delivered, and the id of the run before.
 fn resumed(settings: Settings) -> (Machine, RunId) {
     let before = Machine::new(settings.clone(), RunId::from_random(7), false);
