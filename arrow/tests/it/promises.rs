@@ -14,6 +14,7 @@ use cspark_batches::SummaryRequest;
 use cspark_batches_arrow::{RunTable as _, Table, TableRun};
 use cspark_emulator::{Emulator, RandomFaults, ResultOrder};
 use futures_util::{StreamExt as _, stream};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::support::*;
 
@@ -305,15 +306,20 @@ async fn a_batch_of_another_schema_ends_the_run() {
     );
 }
 
-#[tokio::test]
-async fn a_checkpoint_before_the_first_output_leaves_the_columns_open() {
-    let (_emulator, spark) = start(Emulator::builder(), double()).await;
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+/// A table of the numbers that come through a channel.
+fn fed() -> (UnboundedSender<RecordBatch>, Table) {
+    let (sender, receiver) = unbounded_channel();
     let batches = stream::unfold(receiver, async |mut receiver| {
         let batch = receiver.recv().await?;
         Some((Ok::<_, ArrowError>(batch), receiver))
     });
-    let table = Table::stream(numbers([0.0]).schema(), batches);
+    (sender, Table::stream(numbers([0.0]).schema(), batches))
+}
+
+#[tokio::test]
+async fn a_checkpoint_before_the_first_output_leaves_the_columns_open() {
+    let (_emulator, spark) = start(Emulator::builder(), double()).await;
+    let (sender, table) = fed();
     let run = spark.batches().run_table(SERVICE, table);
     let run = run.with_record_numbers("record");
     let run = run.options(|run| run.chunk_size(1).in_input_order());
@@ -341,12 +347,7 @@ async fn a_checkpoint_before_the_first_output_leaves_the_columns_open() {
 #[tokio::test]
 async fn a_checkpoint_that_fails_leaves_the_columns_open_too() {
     let (_emulator, spark) = start(Emulator::builder(), double()).await;
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    let batches = stream::unfold(receiver, async |mut receiver| {
-        let batch = receiver.recv().await?;
-        Some((Ok::<_, ArrowError>(batch), receiver))
-    });
-    let table = Table::stream(numbers([0.0]).schema(), batches);
+    let (sender, table) = fed();
     let run = spark.batches().run_table(SERVICE, table);
     let summary = SummaryRequest::new().sum("twice").without_records();
     let run = run.options(|run| run.chunk_size(1).chunk_summary(summary));
