@@ -367,11 +367,7 @@ impl<S, I> Records<S, I> {
 
     /// Whether what is begun is the chunk that is wanted.
     fn has_enough(&self) -> bool {
-        match self.cut {
-            _ if self.skip > 0 => false,
-            Cut::Free => false,
-            Cut::AtMost(most) | Cut::Exactly(most) => self.splitter.pending() as u64 >= most,
-        }
+        self.skip == 0 && self.splitter.pending() as u64 >= self.cut.most()
     }
 
     /// The chunk that is begun.
@@ -471,18 +467,14 @@ impl<S> Prepared<S> {
                 split(&chunk, skip).map_or(chunk, |(_, rest)| rest)
             }
         };
-        match self.cut {
-            Cut::AtMost(most) | Cut::Exactly(most) if most < chunk.records() => {
-                match split(&chunk, most) {
-                    Some((first, rest)) => {
-                        self.waiting.push_front(rest);
-                        Some(first)
-                    }
-                    None => Some(chunk),
-                }
-            }
-            _ => Some(chunk),
+        let most = self.cut.most();
+        if most < chunk.records()
+            && let Some((first, rest)) = split(&chunk, most)
+        {
+            self.waiting.push_front(rest);
+            return Some(first);
         }
+        Some(chunk)
     }
 }
 

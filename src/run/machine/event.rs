@@ -229,6 +229,16 @@ pub(crate) enum Cut {
     Exactly(u64),
 }
 
+impl Cut {
+    /// The most records that the chunk may have.
+    pub(crate) fn most(self) -> u64 {
+        match self {
+            Cut::Free => u64::MAX,
+            Cut::AtMost(records) | Cut::Exactly(records) => records,
+        }
+    }
+}
+
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Request {

@@ -101,10 +101,7 @@ impl Input {
                     .map_or(Cut::Free, |next| Cut::AtMost(next - first))
             }
         };
-        self.read_until = match cut {
-            Cut::Free => u64::MAX,
-            Cut::AtMost(records) | Cut::Exactly(records) => first.saturating_add(records),
-        };
+        self.read_until = first.saturating_add(cut.most());
         (first - from, cut)
     }
 }

@@ -937,8 +937,8 @@ fn a_batch_that_says_completed_is_still_closed_at_the_end() {
     }
 }
 
-/// Plays a machine with a source of so many chunks of 10 records. `respond` says what a request
-/// gives, or `None` if it is never heard of; that is after it was asked for a minute again.
+/// Plays a machine with a source of so many chunks of 10 records. `respond_to` says what a request
+/// gives, or `None` if it hangs: then its response counts as lost after a minute.
 fn drive(
     machine: &mut Machine,
     mut chunks: u64,
@@ -1006,6 +1006,18 @@ fn pulled(results: &[PulledChunk]) -> Result<Reply, Failure> {
         results: results.to_vec(),
         foreign: 0,
     })
+}
+
+/// What a service responds that computes at once.
+fn compute(results: &mut Vec<PulledChunk>, request: &Request) -> Result<Reply, Failure> {
+    match request {
+        Request::Push(keys) => {
+            results.extend(keys.iter().copied().map(result));
+            Ok(Reply::Done)
+        }
+        Request::Pull(_) => pulled(&std::mem::take(results)),
+        _ => Ok(Reply::Done),
+    }
 }
 
 /// A batch with room.
@@ -1123,31 +1135,23 @@ fn a_closed_batch_that_is_not_replaced_gives_what_it_may_have() {
     let mut machine = Machine::new(settings, RunId::from_random(1), true);
     let (mut pushed, mut closed, mut computed) = (false, false, vec![result(0)]);
     drive(&mut machine, 1, secs(3_600), |_, request| {
+        // The counters do not tell what became of the push, and the next status says "closed".
+        closed |= pushed && *request == Request::Status;
         let state = match closed {
             true => BatchState::Closed,
             false => BatchState::Live,
         };
-        match request {
+        let outcome = match request {
             // It is accepted, but nobody hears of that.
             Request::Push(_) => {
                 pushed = true;
-                None
+                return None;
             }
-            // The counters do not tell, and the batch is closed by then.
-            Request::Status => {
-                closed |= pushed;
-                let state = match closed {
-                    true => BatchState::Closed,
-                    false => state,
-                };
-                Some((roomy(state), Ok(Reply::Done)))
-            }
-            Request::Pull(_) if closed => {
-                Some((roomy(state), pulled(&std::mem::take(&mut computed))))
-            }
-            Request::Pull(_) => Some((roomy(state), pulled(&[]))),
-            _ => Some((roomy(state), Ok(Reply::Done))),
-        }
+            Request::Pull(_) if closed => pulled(&std::mem::take(&mut computed)),
+            Request::Pull(_) => pulled(&[]),
+            _ => Ok(Reply::Done),
+        };
+        Some((roomy(state), outcome))
     });
     complete(machine.totals());
 }
@@ -1160,21 +1164,11 @@ fn a_batch_that_says_completed_takes_more_pushes() {
         FailureKind::Refused,
     ] {
         let mut machine = Machine::new(Settings::default(), RunId::from_random(1), false);
-        let (mut pushes, mut results) = (0, Vec::new());
+        let (mut first, mut results) = (true, Vec::new());
         drive(&mut machine, 1, secs(3_600), |_, request| {
             let outcome = match request {
-                Request::Push(keys) => {
-                    pushes += 1;
-                    match pushes {
-                        1 => Err(failure(kind, None)),
-                        _ => {
-                            results.extend(keys.iter().copied().map(result));
-                            Ok(Reply::Done)
-                        }
-                    }
-                }
-                Request::Pull(_) => pulled(&std::mem::take(&mut results)),
-                _ => Ok(Reply::Done),
+                Request::Push(_) if std::mem::take(&mut first) => Err(failure(kind, None)),
+                _ => compute(&mut results, request),
             };
             Some((roomy(BatchState::Completed), outcome))
         });
@@ -1213,12 +1207,7 @@ fn a_bad_chunk_is_left_out_of_a_batch_that_says_completed() {
     drive(&mut machine, 4, secs(3_600), |_, request| {
         let outcome = match request {
             Request::Push(keys) if keys.contains(&20) => Err(failure(FailureKind::Refused, None)),
-            Request::Push(keys) => {
-                results.extend(keys.iter().copied().map(result));
-                Ok(Reply::Done)
-            }
-            Request::Pull(_) => pulled(&std::mem::take(&mut results)),
-            _ => Ok(Reply::Done),
+            _ => compute(&mut results, request),
         };
         Some((roomy(BatchState::Completed), outcome))
     });
@@ -1278,12 +1267,7 @@ fn a_push_that_waits_for_room_is_looked_at_in_time() {
         };
         let outcome = match request {
             Request::Push(_) if now < secs(1) => Err(failure(FailureKind::Busy, None)),
-            Request::Push(keys) => {
-                results.extend(keys.iter().copied().map(result));
-                Ok(Reply::Done)
-            }
-            Request::Pull(_) => pulled(&std::mem::take(&mut results)),
-            _ => Ok(Reply::Done),
+            _ => compute(&mut results, request),
         };
         // The first status says nothing, so that the first push is tried.
         let observation = match std::mem::take(&mut first) {
@@ -1304,12 +1288,7 @@ fn a_status_that_asks_for_time_holds_up_nothing_else() {
     let sent = drive(&mut machine, 20, secs(3_600), |_, request| {
         let outcome = match request {
             Request::Status => Err(failure(FailureKind::Busy, Some(secs(250)))),
-            Request::Push(keys) => {
-                results.extend(keys.iter().copied().map(result));
-                Ok(Reply::Done)
-            }
-            Request::Pull(_) => pulled(&std::mem::take(&mut results)),
-            _ => Ok(Reply::Done),
+            _ => compute(&mut results, request),
         };
         Some((roomy(BatchState::Live), outcome))
     });

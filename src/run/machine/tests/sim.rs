@@ -285,10 +285,7 @@ impl Sim {
             Action::Read { skip, cut } => {
                 // What the source has begun is part of the next chunk.
                 assert!(self.ahead == 0 || skip == 0, "{skip} skipped");
-                match cut {
-                    Cut::Free => {}
-                    Cut::AtMost(most) | Cut::Exactly(most) => assert!(self.ahead <= most),
-                }
+                assert!(self.ahead <= cut.most());
                 self.read += skip;
                 self.reading = Some(cut);
                 let mut wait = self.random.time(self.world.read_time);
@@ -446,13 +443,9 @@ impl Sim {
             self.machine.handle(self.now, Event::SourceEnded);
             return;
         }
-        let most = match cut {
-            Cut::Free => left,
-            Cut::AtMost(most) | Cut::Exactly(most) => left.min(most),
-        };
         let ahead = match self.stopping {
             true => 0,
-            false => self.random.within(0, 1).min(most - records),
+            false => self.random.within(0, 1).min(left.min(cut.most()) - records),
         };
         self.give(records, ahead);
         if self.stopping {
